@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that crosses a room's border, as one tree. Codes are stable; docs/reference/errors.md lists them.
+
+    CustomhouseError
+    |- InvalidRequest (400)     FieldNotAllowed  DuplicateKey  UnknownClassification  VariableInvalid
+    |- Unauthenticated (401)
+    |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired
+    |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown
+    |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce
+    |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
+    |- Overloaded (429)
+    |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)  UpstreamRejected (400)
+    |- Internal (500)
+    `- LedgerUnavailable (503)  StoreUnavailable (503)  SnapshotUnavailable (503)
+
+Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is chained
+with `from` and goes to the log only.
+"""
+
+from typing import ClassVar
+
+
+class CustomhouseError(Exception):
+    """The request could not be completed."""
+
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+    status_hint: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, detail: str | None = None, *, param: str | None = None, retry_after_s: int | None = None
+    ) -> None:
+        """Hold the client's message; without one, the class's own sentence is used."""
+        self.detail = detail or (type(self).__doc__ or "").strip()
+        self.param = param
+        self.retry_after_s = retry_after_s
+        super().__init__(self.detail)
+
+
+class Internal(CustomhouseError):
+    """An unexpected error stopped the request; nothing was done. The operator's log has the cause under the trace id."""
+
+    code = "internal"
+    title = "Internal error"
+
+
+class InvalidRequest(CustomhouseError):
+    """The request is not valid."""
+
+    code = "request.invalid"
+    title = "Invalid request"
+    status_hint = 400
+
+
+class FieldNotAllowed(InvalidRequest):
+    """The request has a field that this gateway does not accept; remove it."""
+
+    code = "request.field_not_allowed"
+    title = "Field not allowed"
+
+
+class DuplicateKey(InvalidRequest):
+    """The request's JSON names one key twice in the same object; send each key once."""
+
+    code = "request.duplicate_key"
+    title = "Duplicate JSON key"
+
+
+class UnknownClassification(InvalidRequest):
+    """The classification is unknown; send one of public, internal, confidential, restricted."""
+
+    code = "request.unknown_classification"
+    title = "Unknown classification"
+
+
+class VariableInvalid(InvalidRequest):
+    """A prompt variable is missing or has the wrong type; send it as a string in `metadata`."""
+
+    code = "prompt.variable_invalid"
+    title = "Invalid prompt variable"
+
+
+class Unauthenticated(CustomhouseError):
+    """No valid key was sent; send `Authorization: Bearer` with a key that is not revoked."""
+
+    code = "identity.unauthenticated"
+    title = "Unauthenticated"
+    status_hint = 401
+
+
+class Forbidden(CustomhouseError):
+    """The caller may not do this."""
+
+    code = "access.forbidden"
+    title = "Forbidden"
+    status_hint = 403
+
+
+class DelegationRefused(Forbidden):
+    """The key may not act on behalf of this subject; create a key with a matching --delegate grant."""
+
+    code = "identity.delegation_refused"
+    title = "Delegation refused"
+
+
+class TenantRefused(Forbidden):
+    """The key is not bound to this tenant, or the tenant must be chosen with the customhouse-tenant header."""
+
+    code = "identity.tenant_refused"
+    title = "Tenant refused"
+
+
+class VerbRefused(Forbidden):
+    """No role of the caller allows this verb; docs/reference/roles.md has the table."""
+
+    code = "access.verb_refused"
+    title = "Verb refused"
+
+
+class SecondPersonRequired(Forbidden):
+    """A second person must decide this: not the requester, and not a local actor."""
+
+    code = "access.second_person_required"
+    title = "Second person required"
+
+
+class NotFound(CustomhouseError):
+    """There is nothing under this name."""
+
+    code = "not_found"
+    title = "Not found"
+    status_hint = 404
+
+
+class AssistantUnknown(NotFound):
+    """The key's assistant does not answer to this model name; GET /v1/models lists the names it may use."""
+
+    code = "assistant.unknown"
+    title = "Unknown assistant"
+
+
+class TraceUnknown(NotFound):
+    """No trace has this id among the tenants you may read."""
+
+    code = "trace.unknown"
+    title = "Unknown trace"
+
+
+class ReleaseUnknown(NotFound):
+    """There is no such release."""
+
+    code = "release.unknown"
+    title = "Unknown release"
+
+
+class Conflict(CustomhouseError):
+    """The state does not allow this now."""
+
+    code = "state.conflict"
+    title = "Conflict"
+    status_hint = 409
+
+
+class GenerationMoved(Conflict):
+    """Someone else moved this environment's pins first; look at `customhouse status` and try again."""
+
+    code = "pins.generation_moved"
+    title = "Generation moved"
+    retryable = True
+
+
+class VersionHeld(Conflict):
+    """The version was rolled back here and is held until a person lifts the hold (`customhouse holds lift`)."""
+
+    code = "pins.version_held"
+    title = "Version held"
+
+
+class PlanesConflict(Conflict):
+    """The planes would not fit each other after this move; the fix is named with each conflict."""
+
+    code = "pins.planes_conflict"
+    title = "Planes conflict"
+
+
+class NothingToDo(Conflict):
+    """What was asked for is in force already."""
+
+    code = "pins.nothing_to_do"
+    title = "Nothing to do"
+
+
+class NotInForce(Conflict):
+    """The assistant has no release in this environment; promote one first."""
+
+    code = "pins.not_in_force"
+    title = "Not in force"
+
+
+class BodyTooLarge(CustomhouseError):
+    """The request body is larger than this gateway accepts."""
+
+    code = "request.body_too_large"
+    title = "Body too large"
+    status_hint = 413
+
+
+class HostUnknown(CustomhouseError):
+    """The Host header names no host of this gateway; add it with --allow-host."""
+
+    code = "request.host_unknown"
+    title = "Misdirected request"
+    status_hint = 421
+
+
+class ManifestInvalid(CustomhouseError):
+    """The manifest has errors; `customhouse check` lists them with file and line."""
+
+    code = "manifest.invalid"
+    title = "Manifest invalid"
+    status_hint = 422
+
+
+class Overloaded(CustomhouseError):
+    """The gateway has as many turns in flight as it accepts; try again after the stated time."""
+
+    code = "gateway.overloaded"
+    title = "Overloaded"
+    status_hint = 429
+    retryable = True
+
+
+class UpstreamFailed(CustomhouseError):
+    """No deployment gave a usable answer, and the fallback answer cannot take the form that was asked for."""
+
+    code = "upstream.failed"
+    title = "Upstream failed"
+    status_hint = 502
+    retryable = True
+
+
+class UpstreamLimited(UpstreamFailed):
+    """Every deployment that may answer is rate limited; try again after the stated time."""
+
+    code = "upstream.limited"
+    title = "Upstream rate limited"
+    status_hint = 429
+
+
+class UpstreamTimeout(UpstreamFailed):
+    """No deployment answered in time."""
+
+    code = "upstream.timeout"
+    title = "Upstream timeout"
+    status_hint = 504
+
+
+class UpstreamRejected(InvalidRequest):
+    """The model's provider refused the request as invalid."""
+
+    code = "upstream.rejected"
+    title = "Rejected by the provider"
+
+
+class LedgerUnavailable(CustomhouseError):
+    """Evidence cannot be written, so the turn is refused (fail closed); nothing was sent to a model."""
+
+    code = "ledger.unavailable"
+    title = "Ledger unavailable"
+    status_hint = 503
+    retryable = True
+
+
+class StoreUnavailable(CustomhouseError):
+    """The database does not answer; nothing was changed."""
+
+    code = "store.unavailable"
+    title = "Store unavailable"
+    status_hint = 503
+    retryable = True
+
+
+class SnapshotUnavailable(CustomhouseError):
+    """No verified release is in force for this assistant and environment, so the turn is refused."""
+
+    code = "snapshot.unavailable"
+    title = "No release in force"
+    status_hint = 503
+    retryable = True

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model version releases: deployments in resolved form, the route over them, parameters, posture.
+
+Secrets stand here by the name of an environment variable only. Decimals are strings, so that the document has one
+canonical form (`domain/digest.py`).
+"""
+
+from typing import Literal
+
+import msgspec
+
+from customhouse.domain.label import ClassificationName
+
+PostureName = Literal["api", "managed", "self_hosted", "hybrid", "embedded"]
+Dialect = Literal["openai_chat", "openai_responses", "anthropic"]
+SAMPLING_FIELDS = (
+    "temperature",
+    "top_p",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+)
+"""Request fields that count only when `client_may_set` names them; otherwise the released value stands."""
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Released sampling parameters. Decimals are written as strings, `max_tokens` bounds what a client may ask for."""
+
+    temperature: str | None = None
+    top_p: str | None = None
+    frequency_penalty: str | None = None
+    presence_penalty: str | None = None
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    max_tokens: int | None = None
+
+
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Where self-hosted weights come from, and the digest that `customhouse up` verifies before it starts them."""
+
+    digest: str
+    source: str
+    licence: str | None = None
+    tuned_on: str | None = None
+
+
+class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One provider + model + region + credential, resolved: nothing here is looked up in a manifest again."""
+
+    name: str
+    provider: str
+    model: str
+    dialect: Dialect
+    base_url: str
+    posture: PostureName
+    accepts: ClassificationName
+    api_key_env: str | None = None
+    region: str | None = None
+    features: tuple[str, ...] = ()
+    context: int | None = None
+    weights: Weights | None = None
+    retires: str | None = None
+    terms: str | None = None
+    approved_by: str | None = None
+
+    @property
+    def label(self) -> str:
+        """Return `provider/name`, as receipts and evidence write it."""
+        return f"{self.provider}/{self.name}"
+
+
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """One route entry: the first whose condition (a CEL expression; None = always) is exactly true is used."""
+
+    use: tuple[str, ...]
+    when: str | None = None
+
+
+class Posture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """From where the assistant takes models, until when, and why."""
+
+    use: PostureName
+    until: str | None = None
+    because: str | None = None
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The content of one model version."""
+
+    deployments: dict[str, Deployment]
+    route: tuple[Choice, ...]
+    posture: Posture
+    parameters: Parameters = Parameters()
+    client_may_set: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a tools version releases: one grant for each tool that the policy names, in resolved form."""
+
+from typing import Literal
+
+import msgspec
+
+from customhouse.domain.label import ClassificationName
+
+Effect = Literal["read", "write", "irreversible", "undeclared"]
+"""What a call does to the world. `undeclared` never gets into a release: `release` and `serve` refuse it."""
+Permission = Literal["allow", "approve", "deny"]
+
+
+class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """Who may approve a held call, how many of them, and for how long the answer is good. Empty approvers: the captain."""
+
+    approvers: tuple[str, ...] = ()
+    quorum: int = 1
+    expires_s: int = 900
+    unless: str | None = None
+
+
+class Returns(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What the operator states about a tool's results; hints from servers are never trusted."""
+
+    classification: ClassificationName = "restricted"
+    integrity: Literal["trusted", "untrusted"] = "untrusted"
+
+
+class Grant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What the policy says of one tool. `parameters` is a JSON Schema as canonical JSON text."""
+
+    permission: Permission
+    effect: Effect
+    approval: Approval | None = None
+    rules: tuple[str, ...] = ()
+    server: str | None = None
+    description: str | None = None
+    parameters: str | None = None
+    returns: Returns = Returns()
+    pin: str | None = None
+    target_args: tuple[str, ...] = ()
+    idempotency_key: str | None = None
+
+
+class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """A sum over an argument of one tool (decimal string `max`), for each `per` period."""
+
+    of: str
+    tool: str
+    max: str
+    per: Literal["turn", "hour", "day"]
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """The content of one tools version. `workflows` maps a workflow to the tools it narrows the lists to."""
+
+    grants: dict[str, Grant]
+    workflows: dict[str, tuple[str, ...]] = {}
+    servers: dict[str, str] = {}
+    calls_per_turn: int | None = None
+    writes_per_hour: int | None = None
+    sums: tuple[Budget, ...] = ()

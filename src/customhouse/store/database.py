@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the rooms need of a database: named queries inside transactions that are durable when they return."""
+
+from collections.abc import Callable
+from typing import LiteralString, Protocol, TypeVar
+
+T = TypeVar("T")
+Value = str | int | bytes | None
+Row = tuple[Value, ...]
+
+
+class Transaction(Protocol):
+    """One transaction. Queries are named after their `-- name --` header in store/sql; values are bound by name."""
+
+    def rows(self, query: LiteralString, /, **values: Value) -> list[Row]:
+        """Run a query and return its rows, in the query's column order."""
+        ...
+
+    def row(self, query: LiteralString, /, **values: Value) -> Row | None:
+        """Run a query that gives at most one row."""
+        ...
+
+    def run(self, query: LiteralString, /, **values: Value) -> int:
+        """Run a statement and return how many rows it changed."""
+        ...
+
+
+class Database(Protocol):
+    """A database. Raises StoreUnavailable when it cannot answer; an exception from `work` undoes that work alone."""
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one serialised writing transaction; on return it is durable (fsync). May share a commit."""
+        ...
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` on one consistent state of the database, without writing."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was queued, then close."""
+        ...
