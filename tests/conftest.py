@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for every room. All state is below the test's own tmp_path, all ports are free ones: parallel runs never meet."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.upstream.server import Upstream, scripted_upstream
+
+
+@pytest.fixture(autouse=True)
+def _no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction] - autouse
+    """Forget the developer's own CUSTOMHOUSE_* variables."""
+    for name in tuple(os.environ):
+        if name.startswith("CUSTOMHOUSE_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Return the path of a home directory that does not exist yet."""
+    return tmp_path / ".customhouse"
+
+
+@pytest.fixture
+def upstream() -> Generator[Upstream]:
+    """Run a scripted provider that picks its reply by the request's model name (tests/upstream/replies.py)."""
+    with scripted_upstream() as running:
+        yield running

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scripted provider does on the wire what it says, as plain clients see it."""
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import pytest
+from tests.upstream.replies import BY_MODEL, answer, failure
+from tests.upstream.server import Upstream, scripted_upstream
+
+STREAMED_WELL = ("answer", "thousand-chunks", "ragged-stream", "split-call", "interleaved-calls")
+
+
+def ask(upstream: Upstream, model: str, *, stream: bool = False) -> bytes:
+    body = json.dumps({"model": model, "messages": [], "stream": stream}).encode()
+    request = urllib.request.Request(upstream.base_url + "/chat/completions", body)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback
+        return response.read()
+
+
+def events(content: bytes) -> list[dict[str, Any]]:
+    texts = [line[6:] for line in content.decode().split("\n") if line.startswith("data: ")]
+    return [json.loads(text) for text in texts if text != "[DONE]"]
+
+
+def test_records_what_it_was_asked() -> None:
+    with scripted_upstream() as upstream:
+        answered = json.loads(ask(upstream, "answer"))
+        assert answered["choices"][0]["finish_reason"] == "stop"
+        (request,) = upstream.requests
+        assert (request.path, request.model, request.streamed) == ("/v1/chat/completions", "answer", False)
+        assert request.headers["content-type"].startswith("application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize("model", STREAMED_WELL)
+def test_streams_end_with_a_reason_and_done(model: str) -> None:
+    with scripted_upstream() as upstream:
+        content = ask(upstream, model, stream=True)
+        assert content.endswith(b"data: [DONE]\n\n")
+        assert events(content)[-1]["choices"][0]["finish_reason"] in {"stop", "tool_calls"}
+
+
+def test_forty_deltas_join_to_the_call() -> None:
+    with scripted_upstream() as upstream:
+        deltas = [item["choices"][0]["delta"] for item in events(ask(upstream, "split-call", stream=True))]
+        calls = [delta["tool_calls"][0]["function"] for delta in deltas if "tool_calls" in delta]
+        assert len(calls) == 40
+        assert json.loads("".join(item.get("arguments", "") for item in calls))["amount"] == "25.00"
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [("limited", 429), ("broken", 500), ("unavailable", 503), ("rejected", 400), ("unauthorized", 401)],
+)
+def test_failures_have_an_openai_body(model: str, status: int) -> None:
+    with scripted_upstream() as upstream, pytest.raises(urllib.error.HTTPError) as caught:
+        ask(upstream, model)
+    with caught.value as error:
+        assert error.code == status
+        assert json.load(error)["error"]["message"]
+        assert status != 429 or error.headers["retry-after"] == "7"
+
+
+@pytest.mark.parametrize("model", ["cut-stream", "wrong-length"])
+def test_cut_replies_are_incomplete(model: str) -> None:
+    with scripted_upstream() as upstream, pytest.raises(http.client.IncompleteRead):
+        ask(upstream, model, stream=True)
+
+
+def test_disconnects_without_an_answer() -> None:
+    with scripted_upstream() as upstream, pytest.raises(ConnectionError):
+        ask(upstream, "disconnect")
+
+
+def test_an_empty_stream_is_empty() -> None:
+    with scripted_upstream() as upstream:
+        assert ask(upstream, "empty-stream", stream=True) == b""
+
+
+def test_duplicate_keys_reach_the_wire() -> None:
+    with scripted_upstream() as upstream:
+        assert ask(upstream, "duplicate-tool-calls").count(b'"tool_calls"') == 2
+        assert ask(upstream, "duplicate-name", stream=True).count(b'"name"') == 2
+
+
+def test_replies_in_turn_and_the_last_one_stays() -> None:
+    with scripted_upstream(failure(500, "server_error", "no"), answer("yes")) as upstream:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            ask(upstream, "any")
+        caught.value.close()
+        assert b"yes" in ask(upstream, "any")
+        assert b"yes" in ask(upstream, "any")
+
+
+def test_notices_that_the_caller_left() -> None:
+    with scripted_upstream() as upstream:
+        connection = http.client.HTTPConnection("127.0.0.1", upstream.port)
+        connection.request("POST", "/v1/chat/completions", json.dumps({"model": "hang"}))
+        request = upstream.wait_for_request()
+        assert not request.left.is_set()
+        connection.close()
+        assert request.left.wait(10)
+
+
+def test_a_held_stream_goes_on_when_told() -> None:
+    with scripted_upstream() as upstream:
+        connection = http.client.HTTPConnection("127.0.0.1", upstream.port, timeout=10)
+        connection.request("POST", "/v1/chat/completions", json.dumps({"model": "hang-in-stream", "stream": True}))
+        response = connection.getresponse()
+        assert b"one" in response.readline()
+        upstream.go_on()
+        assert b"two" in response.read()
+        connection.close()
+
+
+def test_health_and_models_are_not_counted_as_requests() -> None:
+    with scripted_upstream() as upstream:
+        for path in ("/health", "/v1/models"):
+            url = f"http://127.0.0.1:{upstream.port}{path}"
+            with urllib.request.urlopen(url, timeout=10) as response:  # noqa: S310 - loopback
+                assert response.status == 200
+        assert upstream.requests == []
+
+
+def test_every_reply_can_be_planned() -> None:
+    assert len(BY_MODEL) >= 35
