@@ -10,7 +10,7 @@
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- Overloaded (429)
     |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)  UpstreamRejected (400)
-    |- Internal (500)
+    |- Internal (500)           IntegrityFailed  KeyFileRefused
     `- LedgerUnavailable (503)  StoreUnavailable (503)  SnapshotUnavailable (503)
 
 Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is chained
@@ -43,6 +43,20 @@ class Internal(CustomhouseError):
 
     code = "internal"
     title = "Internal error"
+
+
+class IntegrityFailed(Internal):
+    """What is stored does not match its digest or signature, so it is not used; restore it from a backup."""
+
+    code = "integrity.failed"
+    title = "Integrity check failed"
+
+
+class KeyFileRefused(Internal):
+    """A private key file is unreadable, of the wrong kind, or open to other users."""
+
+    code = "vault.key_file_refused"
+    title = "Key file refused"
 
 
 class InvalidRequest(CustomhouseError):
