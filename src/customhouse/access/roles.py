@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Roles x verbs: the one table that says what a person may do. Deny by default: what is not listed is refused.
+
+Rules:
+- Separation of duties: an admin gives people their roles and cannot release; a captain releases and cannot review.
+- Tightening never waits: on-call may roll back and revoke keys, and cannot promote, lift a hold or create a key.
+- A local actor (someone with the store's files in hand) may do everything except review, because nobody can tell whether
+  he is a second person.
+- A role says which verb; the verb itself still asks whose assistant it is (a captain acts on his own assistants only).
+
+Example: Dana (captain, approver) owns the support assistant. She may release it. In production her release that lets the
+model call one more tool waits for a second person: Ola (approver) may approve it, Dana may not, although she has the role.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal, get_args
+
+from customhouse.domain.principal import Actor
+
+Role = Literal["admin", "captain", "approver", "oncall", "auditor"]
+Verb = Literal[
+    "release.publish",
+    "pins.promote",
+    "pins.rollback",
+    "hold.lift",
+    "change.review",
+    "change.read",
+    "status.read",
+    "history.read",
+    "documents.read",
+    "people.manage",
+    "people.read",
+    "keys.create",
+    "keys.revoke",
+    "keys.read",
+    "trace.read",
+    "trace.payloads",
+]
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
+
+_READ_STATE: Final[frozenset[Verb]] = frozenset({"status.read", "history.read", "documents.read", "change.read"})
+
+TABLE: Final[Mapping[Role, frozenset[Verb]]] = MappingProxyType(
+    {
+        "admin": _READ_STATE | {"people.manage", "people.read", "keys.create", "keys.revoke", "keys.read"},
+        "captain": _READ_STATE
+        | {"release.publish", "pins.promote", "pins.rollback", "hold.lift"}
+        | {"people.read", "keys.create", "keys.revoke", "keys.read", "trace.read", "trace.payloads"},
+        "approver": _READ_STATE | {"change.review", "people.read", "trace.read"},
+        "oncall": _READ_STATE | {"pins.rollback", "people.read", "keys.revoke", "keys.read", "trace.read"},
+        "auditor": _READ_STATE | {"people.read", "keys.read", "trace.read", "trace.payloads"},
+    }
+)
+"""Which verbs each role allows. tests/golden/permissions.txt holds the same, as a picture."""
+
+_LOCAL: Final[frozenset[Verb]] = frozenset(VERBS) - {"change.review"}
+
+
+def allowed(actor: Actor, verb: Verb) -> bool:
+    """Return whether one of the actor's roles allows `verb`. Total; an unknown role allows nothing."""
+    if actor.kind == "local":
+        return verb in _LOCAL
+    return any(verb in verbs for role, verbs in TABLE.items() if role in actor.roles)
