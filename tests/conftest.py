@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures for every room. All state is below the test's own tmp_path, all ports are free ones: parallel runs never meet."""
+"""Fixtures for every room. State lives below the test's own tmp_path, ports are free ones: parallel runs never meet."""
 
 import os
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-
 from tests.upstream.server import Upstream, scripted_upstream
 
 
