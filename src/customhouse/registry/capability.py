@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The difference between two sets of documents, in capabilities. Pure.
+
+Rules kept:
+- Nothing is called tightening or neutral unless that is proved from the two values; everything else loosens where it
+  widens what the model may do or where data may go (invariant 5: loosening needs review, tightening never waits).
+- The text of a prompt and sampling parameters are neutral: they change what a model says, not what it may do.
+- A first release has nothing before it: everything usable is `gained`, so it loosens wherever reviewers are asked for.
+"""
+
+import msgspec
+
+from customhouse.domain.capability import Capability
+from customhouse.domain.plane import PLANES
+from customhouse.registry.capability_content import prompt_changes, retrieval_changes, safety_changes
+from customhouse.registry.capability_model import model_changes
+from customhouse.registry.capability_tools import tools_changes
+from customhouse.registry.documents import Documents
+
+__all__ = ["Capability", "compare", "loosens"]
+
+
+def compare(before: Documents | None, after: Documents) -> tuple[Capability, ...]:
+    """Return what changes for the assistant, in the order of the planes, more before less before different."""
+    if before is None:
+        before = _nothing(after)
+    found = (
+        *model_changes(before.model, after.model),
+        *prompt_changes(before.prompt, after.prompt),
+        *tools_changes(before.tools, after.tools),
+        *retrieval_changes(before.retrieval, after.retrieval),
+        *safety_changes(before.safety, after.safety),
+    )
+    return tuple(sorted(found, key=_order))
+
+
+def loosens(capabilities: tuple[Capability, ...]) -> bool:
+    """Whether any of the changes needs a second person where reviewers are asked for."""
+    return any(capability.loosens for capability in capabilities)
+
+
+def _order(capability: Capability) -> tuple[int, int, str, str]:
+    return (PLANES.index(capability.plane), "+-~".index(capability.text[0]), capability.subject, capability.text)
+
+
+def _nothing(after: Documents) -> Documents:
+    """Return documents that may do nothing, alike in everything that is no capability."""
+    return Documents(
+        model=msgspec.structs.replace(after.model, deployments={}, route=(), client_may_set=(), aliases=()),
+        prompt=msgspec.structs.replace(
+            after.prompt, template="", variables={}, requires_tools=(), requires_features=()
+        ),
+        tools=msgspec.structs.replace(after.tools, grants={}),
+        retrieval=msgspec.structs.replace(after.retrieval, sources={}),
+        safety=after.safety,
+    )

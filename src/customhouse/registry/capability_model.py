@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What changes in where an assistant takes its models from. Pure; see `capability.py` for the rules.
+
+Only deployments that the route can reach count: a deployment that no route names is no capability.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from customhouse.domain.capability import Capability, CapabilityKind
+from customhouse.domain.label import Classification, classification
+from customhouse.domain.plane import Plane
+from customhouse.planes.model.document import Deployment, Document, Parameters, Posture, PostureName
+from customhouse.registry.conflict import routed
+
+POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingProxyType(
+    {
+        "api": frozenset({"api"}),
+        "managed": frozenset({"managed"}),
+        "self_hosted": frozenset({"self_hosted", "embedded"}),
+        "embedded": frozenset({"embedded"}),
+        "hybrid": frozenset({"api", "managed", "self_hosted", "embedded"}),
+    }
+)
+"""Which provider postures an assistant's posture takes models from; hybrid is the only declared mixture."""
+
+PARAMETERS: Final = Parameters.__struct_fields__
+
+
+def model_changes(before: Document, after: Document) -> list[Capability]:
+    """Return the changes of deployments, route, posture, parameters and of what clients may set."""
+    old = {deployment.name: deployment for deployment in routed(before)}
+    new = {deployment.name: deployment for deployment in routed(after)}
+    found = [*_posture(before.posture, after.posture), *_data_class(old, new)]
+    gone, come = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
+    found += [
+        _say("deployment_removed", name, f"- no longer answered by {_described(old[name])}", more=False)
+        for name in gone
+    ]
+    found += [
+        _say("deployment_added", name, f"+ may now be answered by {_described(new[name])}", more=True) for name in come
+    ]
+    for name in sorted(old.keys() & new.keys()):
+        found += _deployment(old[name], new[name])
+    if not come:
+        found += _route(before, after)
+    return [*found, *_parameters(before.parameters, after.parameters), *_clients(before, after)]
+
+
+def _posture(before: Posture, after: Posture) -> list[Capability]:
+    found: list[Capability] = []
+    if before.use != after.use:
+        more = not POSTURES_WITHIN[after.use] <= POSTURES_WITHIN[before.use]
+        text = f"{'+' if more else '-'} takes models by posture {after.use} (was {before.use})"
+        found.append(_say("posture_changed", "posture", text, more=more))
+    if before.until != after.until:
+        # ISO 8601 dates order as text. An end that moves out, or falls away, makes an exception last longer.
+        more = before.until is not None and (after.until is None or after.until > before.until)
+        was, now = before.until or "further notice", after.until or "further notice"
+        text = f"{'+' if more else '-'} the posture holds until {now} (was {was})"
+        found.append(_say("posture_changed", "posture", text, more=more))
+    return found
+
+
+def _data_class(old: Mapping[str, Deployment], new: Mapping[str, Deployment]) -> list[Capability]:
+    """Say whether a more sensitive class of data can be answered at all, whichever deployment takes it."""
+    if not old or not new:
+        return []
+    highest = max(new.values(), key=lambda deployment: (_rank(deployment), deployment.name))
+    was, now = max(_rank(deployment) for deployment in old.values()), _rank(highest)
+    if was == now:
+        return []
+    if now > was:
+        text = f"+ {now.label} data may now go to a model ({highest.label}); the limit was {was.label}"
+        return [_say("data_class_raised", "data", text, more=True)]
+    text = f"- data above {now.label} no longer goes to any model; the limit was {was.label}"
+    return [_say("data_class_lowered", "data", text, more=False)]
+
+
+def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
+    if before == after:
+        return []
+    found: list[Capability] = []
+    name = after.name
+    if before.accepts != after.accepts:
+        more = _rank(after) > _rank(before)
+        kind = "data_class_raised" if more else "data_class_lowered"
+        text = f"{'+' if more else '-'} {after.label} accepts {after.accepts} data (was {before.accepts})"
+        found.append(_say(kind, name, text, more=more))
+    for field, was, now in (
+        ("provider", before.provider, after.provider),
+        ("model", before.model, after.model),
+        ("dialect", before.dialect, after.dialect),
+        ("address", before.base_url, after.base_url),
+        ("credential", before.api_key_env, after.api_key_env),
+        ("region", before.region, after.region),
+        ("posture", before.posture, after.posture),
+        ("weights", _weights(before), _weights(after)),
+        ("terms", before.terms, after.terms),
+    ):
+        if was != now:
+            text = f"~ {after.label}: {field} is {now or 'none'} (was {was or 'none'})"
+            found.append(_say("deployment_changed", name, text, more=True))
+    for feature in sorted(set(before.features) ^ set(after.features)):
+        text = f"~ {after.label} {'gains' if feature in after.features else 'loses'} the feature {feature}"
+        found.append(_say("deployment_changed", name, text, more=False))
+    return found
+
+
+def _route(before: Document, after: Document) -> list[Capability]:
+    """Compare routes when no deployment was added.
+
+    Proved harmless: the same conditions in the same order, each with the same deployments or fewer. A condition that
+    is new, gone or moved can send a class of data to another deployment than before, so it loosens.
+    """
+    if before.route == after.route:
+        return []
+    same_conditions = [choice.when for choice in before.route] == [choice.when for choice in after.route]
+    harmless = same_conditions and all(
+        set(new.use) <= set(old.use) for old, new in zip(before.route, after.route, strict=True)
+    )
+    text = "~ the route prefers its deployments differently" if harmless else "~ the route decides differently"
+    return [_say("route_changed", "route", text, more=not harmless)]
+
+
+def _parameters(before: Parameters, after: Parameters) -> list[Capability]:
+    found: list[Capability] = []
+    for field in PARAMETERS:
+        was, now = getattr(before, field), getattr(after, field)
+        if was != now:
+            text = f"~ {field} is {'not set' if now is None else now} (was {'not set' if was is None else was})"
+            found.append(_say("parameters_changed", field, text, more=False))
+    return found
+
+
+def _clients(before: Document, after: Document) -> list[Capability]:
+    gained = sorted(set(after.client_may_set) - set(before.client_may_set))
+    lost = sorted(set(before.client_may_set) - set(after.client_may_set))
+    return [
+        *(_say("widened", field, f"+ clients may now set {field}", more=True) for field in gained),
+        *(_say("narrowed", field, f"- clients may no longer set {field}", more=False) for field in lost),
+        *(
+            _say("parameters_changed", name, f"~ {verb} the name {name}", more=False)
+            for verb, names in (
+                ("now answers to", set(after.aliases) - set(before.aliases)),
+                ("no longer answers to", set(before.aliases) - set(after.aliases)),
+            )
+            for name in sorted(names)
+        ),
+    ]
+
+
+def _say(kind: CapabilityKind, subject: str, text: str, *, more: bool) -> Capability:
+    return Capability(kind=kind, plane=Plane.MODEL, subject=subject, text=text, loosens=more)
+
+
+def _described(deployment: Deployment) -> str:
+    place = f", {deployment.region}" if deployment.region else ""
+    return f"{deployment.label} ({deployment.posture}{place}, accepts {deployment.accepts})"
+
+
+def _weights(deployment: Deployment) -> str | None:
+    return deployment.weights.digest if deployment.weights else None
+
+
+def _rank(deployment: Deployment) -> Classification:
+    return classification(deployment.accepts) or Classification.PUBLIC
