@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time, ids and randomness, passed in so that the core never reads them by itself.
 
-Ids are UUIDv7 (RFC 9562, 5.7): their first 48 bits are milliseconds, so ids sort by time and storage can be pruned by id.
+Ids are UUIDv7 (RFC 9562, 5.7): their first 48 bits are milliseconds, so ids sort by time and storage prunes by id.
 """
 
 import os

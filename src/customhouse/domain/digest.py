@@ -7,7 +7,8 @@ magnitude, so that every JSON implementation reads the same number. Property-tes
 
 import hashlib
 import json
-from typing import Final, NewType
+from collections.abc import Sequence
+from typing import Final, NewType, cast
 
 import msgspec
 
@@ -59,9 +60,11 @@ def _check(value: object, depth: int) -> bool:
                 raise ValueError(message)
             return True
         case dict():
-            return all([_check_key(key) & _check(item, depth + 1) for key, item in value.items()])
+            items = cast("dict[object, object]", value).items()
+            # A list, not a generator: every part is checked, also after one that is not ASCII.
+            return all([_check_key(key) & _check(item, depth + 1) for key, item in items])  # noqa: C419
         case list() | tuple():
-            return all([_check(item, depth + 1) for item in value])
+            return all([_check(item, depth + 1) for item in cast("Sequence[object]", value)])  # noqa: C419
         case _:
             message = f"{type(value).__name__} has no canonical form: write decimals as strings"
             raise ValueError(message)
@@ -78,9 +81,9 @@ def _check_key(key: object) -> bool:
 def _utf16_sorted(value: object) -> object:
     match value:
         case dict():
-            pairs = sorted(value.items(), key=lambda pair: pair[0].encode("utf-16-be"))
+            pairs = sorted(cast("dict[str, object]", value).items(), key=lambda pair: pair[0].encode("utf-16-be"))
             return {key: _utf16_sorted(item) for key, item in pairs}
         case list() | tuple():
-            return [_utf16_sorted(item) for item in value]
+            return [_utf16_sorted(item) for item in cast("Sequence[object]", value)]
         case _:
             return value

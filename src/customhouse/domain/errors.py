@@ -13,8 +13,8 @@
     |- Internal (500)           IntegrityFailed  KeyFileRefused
     `- LedgerUnavailable (503)  StoreUnavailable (503)  SnapshotUnavailable (503)
 
-Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is chained
-with `from` and goes to the log only.
+Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is
+chained with `from` and goes to the log only.
 """
 
 from typing import ClassVar
@@ -39,7 +39,7 @@ class CustomhouseError(Exception):
 
 
 class Internal(CustomhouseError):
-    """An unexpected error stopped the request; nothing was done. The operator's log has the cause under the trace id."""
+    """An unexpected error stopped the request. The operator's log has the cause under the trace id."""
 
     code = "internal"
     title = "Internal error"

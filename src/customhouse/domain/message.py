@@ -18,7 +18,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolOffer:
-    """A tool as it is shown to a model: `parameters` is a JSON Schema as canonical JSON text, or None for no arguments."""
+    """A tool as it is shown to a model; `parameters` is a JSON Schema as canonical JSON text, None for no arguments."""
 
     name: str
     description: str | None

@@ -9,6 +9,10 @@ Value = str | int | bytes | None
 Row = tuple[Value, ...]
 
 
+class DuplicateRow(Exception):  # noqa: N818 - a fact that the caller expects and decides on, not a failure
+    """A unique constraint refused a row: someone else was first. Raised by `Transaction.run` and `Transaction.row`."""
+
+
 class Transaction(Protocol):
     """One transaction. Queries are named after their `-- name --` header in store/sql; values are bound by name."""
 

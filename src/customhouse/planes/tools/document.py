@@ -13,7 +13,7 @@ Permission = Literal["allow", "approve", "deny"]
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """Who may approve a held call, how many of them, and for how long the answer is good. Empty approvers: the captain."""
+    """Who may approve a held call, how many, and for how long the answer is good. No approvers: the captain."""
 
     approvers: tuple[str, ...] = ()
     quorum: int = 1

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SQLite: one writing thread with group commit, one reading thread. Nobody else in this house uses threads.
+
+Durability: WAL with synchronous=FULL, so a commit returns after fsync of the log (sqlite.org/wal.html, "Performance
+Considerations"). Works that queue up while a commit runs share the next one: under load one fsync serves many turns.
+Several processes may open one file; BEGIN IMMEDIATE serialises them.
+"""
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, LiteralString, TypeVar, cast
+
+import apsw
+
+from customhouse.domain.errors import CustomhouseError, StoreUnavailable
+from customhouse.store import migrate, queries
+from customhouse.store.database import DuplicateRow, Row, Transaction, Value
+
+T = TypeVar("T")
+
+MAX_QUEUED: Final = 4096
+"""Works waiting for a thread at most; one more waits in its caller, so that pressure reaches the client."""
+MAX_BATCH: Final = 256
+"""Works in one commit at most, which bounds how long the first of them waits."""
+BUSY_TIMEOUT_MS: Final = 5000
+"""How long to wait for another process's transaction (the CLI's are a few milliseconds)."""
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Transaction], object]
+    done: asyncio.Future[object]
+    loop: asyncio.AbstractEventLoop
+    result: object = None
+    error: BaseException | None = None
+
+
+class SqliteTransaction:
+    """One transaction on one connection; lives only while its work runs."""
+
+    __slots__ = ("_connection", "_queries")
+
+    def __init__(self, connection: apsw.Connection, named: dict[str, str]) -> None:
+        """Wrap a connection that is inside a transaction."""
+        self._connection = connection
+        self._queries = named
+
+    def rows(self, query: LiteralString, /, **values: Value) -> list[Row]:
+        """Run a query and return its rows, in the query's column order."""
+        try:
+            return cast("list[Row]", self._connection.execute(self._queries[query], values).fetchall())
+        except apsw.ConstraintError as error:
+            raise DuplicateRow(query) from error
+
+    def row(self, query: LiteralString, /, **values: Value) -> Row | None:
+        """Run a query that gives at most one row."""
+        found = self.rows(query, **values)
+        return found[0] if found else None
+
+    def run(self, query: LiteralString, /, **values: Value) -> int:
+        """Run a statement and return how many rows it changed."""
+        try:
+            self._connection.execute(self._queries[query], values)
+        except apsw.ConstraintError as error:
+            raise DuplicateRow(query) from error
+        return self._connection.changes()
+
+
+class SqliteDatabase:
+    """A database file. Invariant: after `transact` returned, its effects survive kill -9 and loss of power."""
+
+    def __init__(self, path: Path) -> None:
+        """Prepare; `open_sqlite` starts it."""
+        self._path = path
+        self._queries = queries.load()
+        self._writer = _Worker("customhouse-writer", lambda: _connect(path), self._write_batch)
+        self._reader = _Worker("customhouse-reader", lambda: _connect(path), self._read_batch)
+
+    def start(self) -> None:
+        """Migrate in the calling thread, then start both threads. Raises StoreUnavailable."""
+        try:
+            connection = _connect(self._path)
+            migrate.migrate(connection, migrate.packaged(), time.time_ns() // 1000)
+            connection.close()
+        except apsw.Error as error:
+            raise StoreUnavailable(f"{self._path} cannot be opened: {error}") from error
+        self._writer.start()
+        self._reader.start()
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one serialised writing transaction; on return it is durable. May share a commit."""
+        return cast("T", await self._writer.submit(work))
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` on one consistent state of the database, without writing."""
+        return cast("T", await self._reader.submit(work))
+
+    async def close(self) -> None:
+        """Finish what was queued, then close."""
+        await self._writer.stop()
+        await self._reader.stop()
+
+    def _write_batch(self, connection: apsw.Connection, jobs: list[_Job]) -> None:
+        transaction = SqliteTransaction(connection, self._queries)
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for job in jobs:
+                connection.execute("SAVEPOINT work")
+                try:
+                    job.result = job.work(transaction)
+                except Exception as error:  # noqa: BLE001 - the error belongs to the caller of this work, not to the batch
+                    job.error = _translated(error)
+                    connection.execute("ROLLBACK TO work")
+                connection.execute("RELEASE work")
+            connection.execute("COMMIT")
+        except apsw.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _read_batch(self, connection: apsw.Connection, jobs: list[_Job]) -> None:
+        transaction = SqliteTransaction(connection, self._queries)
+        for job in jobs:
+            connection.execute("BEGIN")
+            try:
+                job.result = job.work(transaction)
+            except Exception as error:  # noqa: BLE001 - as above
+                job.error = _translated(error)
+            finally:
+                connection.execute("ROLLBACK")
+
+
+class _Worker:
+    """A thread with a bounded queue that takes as many jobs at once as are waiting."""
+
+    def __init__(
+        self, name: str, connect: Callable[[], apsw.Connection], work: Callable[[apsw.Connection, list[_Job]], None]
+    ) -> None:
+        self._connect = connect
+        self._work = work
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._room = asyncio.Semaphore(MAX_QUEUED)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._stopped = False
+
+    def start(self) -> None:
+        self._thread.start()
+
+    async def submit(self, work: Callable[[Transaction], object]) -> object:
+        async with self._room:
+            if self._stopped:
+                raise StoreUnavailable("the database is closed")
+            loop = asyncio.get_running_loop()
+            job = _Job(work, loop.create_future(), loop)
+            self._queue.put(job)
+            # Shielded: a cancelled caller must not leave the thread with a dead future, and the work runs either way.
+            return await asyncio.shield(job.done)
+
+    async def stop(self) -> None:
+        if not self._stopped and self._thread.is_alive():
+            self._stopped = True
+            self._queue.put(None)
+            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
+
+    def _run(self) -> None:
+        connection = self._connect()
+        while (job := self._queue.get()) is not None:
+            jobs = [job]
+            while len(jobs) < MAX_BATCH and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    self._queue.put(None)
+                    break
+                jobs.append(following)
+            try:
+                self._work(connection, jobs)
+            except apsw.Error as error:
+                for failed in jobs:
+                    failed.error = failed.error or _translated(error)
+            for loop in {each.loop for each in jobs}:
+                _deliver_on(loop, [each for each in jobs if each.loop is loop])
+        connection.close()
+
+
+def _deliver_on(loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
+    """Wake the callers with one call into their loop for the whole batch; a loop that is gone has nobody waiting."""
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(_deliver, jobs)
+
+
+def _deliver(jobs: list[_Job]) -> None:
+    for job in jobs:
+        if job.done.cancelled():
+            continue
+        if job.error is not None:
+            job.done.set_exception(job.error)
+        else:
+            job.done.set_result(job.result)
+
+
+def _translated(error: Exception) -> Exception:
+    """Return SQLite's own errors as StoreUnavailable; what a work raised by itself stays as it is."""
+    if not isinstance(error, apsw.Error) or isinstance(error, CustomhouseError):
+        return error
+    translated = StoreUnavailable("the database refused the transaction; nothing was changed")
+    translated.__cause__ = error
+    return translated
+
+
+def _connect(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+async def open_sqlite(path: Path) -> SqliteDatabase:
+    """Open (and create, and migrate) a database file. Raises StoreUnavailable with what is wrong."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    database = SqliteDatabase(path)
+    database.start()
+    return database
