@@ -11,6 +11,7 @@
     |- Overloaded (429)
     |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)  UpstreamRejected (400)
     |- Internal (500)           IntegrityFailed  KeyFileRefused
+    |- StartRefused (500)       WeightsMissing  WeightsMismatch  PortBusy  ProcessFailed
     `- LedgerUnavailable (503)  StoreUnavailable (503)  SnapshotUnavailable (503)
 
 Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is
@@ -302,3 +303,38 @@ class SnapshotUnavailable(CustomhouseError):
     title = "No release in force"
     status_hint = 503
     retryable = True
+
+
+class StartRefused(CustomhouseError):
+    """The programs of this house could not be started."""
+
+    code = "start.refused"
+    title = "Not started"
+
+
+class WeightsMissing(StartRefused):
+    """The model's weights are not on this machine; the message has the command that installs them."""
+
+    code = "start.weights_missing"
+    title = "Weights missing"
+
+
+class WeightsMismatch(StartRefused):
+    """The weights on this machine are not the ones that the release names; the model was not started."""
+
+    code = "start.weights_mismatch"
+    title = "Weights mismatch"
+
+
+class PortBusy(StartRefused):
+    """Another program listens on a port that is needed; stop it or choose another port."""
+
+    code = "start.port_busy"
+    title = "Port busy"
+
+
+class ProcessFailed(StartRefused):
+    """A child process ended or was not well in time; the message has the last lines of its log."""
+
+    code = "start.process_failed"
+    title = "Process failed"
