@@ -2,14 +2,15 @@
 """Roles x verbs: the one table that says what a person may do. Deny by default: what is not listed is refused.
 
 Rules:
-- Separation of duties: an admin gives people their roles and cannot release; a captain releases and cannot review.
+- Separation of duties: an admin gives people their roles and cannot release; releasing and reviewing are two roles.
 - Tightening never waits: on-call may roll back and revoke keys, and cannot promote, lift a hold or create a key.
-- A local actor (someone with the store's files in hand) may do everything except review, because nobody can tell whether
-  he is a second person.
-- A role says which verb; the verb itself still asks whose assistant it is (a captain acts on his own assistants only).
+- A local actor (someone with the store's files in hand) may do everything except review, because nobody can tell
+  whether he is a second person.
+- A role says which verb; the verb itself still asks about the case (whose assistant it is, who asked for the change).
 
-Example: Dana (captain, approver) owns the support assistant. She may release it. In production her release that lets the
-model call one more tool waits for a second person: Ola (approver) may approve it, Dana may not, although she has the role.
+Example: Dana (captain, approver) owns the support assistant and releases it. In production her release that lets the
+model call one more tool waits for a second person. Ola (approver) may approve it. Dana may not: her role would allow
+the verb, and the verb refuses her own request.
 """
 
 from collections.abc import Mapping
@@ -41,17 +42,30 @@ Verb = Literal[
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
 
-_READ_STATE: Final[frozenset[Verb]] = frozenset({"status.read", "history.read", "documents.read", "change.read"})
+
+def _verbs(*verbs: Verb) -> frozenset[Verb]:
+    """Return what everybody may read, and `verbs`."""
+    return frozenset(("status.read", "history.read", "documents.read", "change.read", *verbs))
+
 
 TABLE: Final[Mapping[Role, frozenset[Verb]]] = MappingProxyType(
     {
-        "admin": _READ_STATE | {"people.manage", "people.read", "keys.create", "keys.revoke", "keys.read"},
-        "captain": _READ_STATE
-        | {"release.publish", "pins.promote", "pins.rollback", "hold.lift"}
-        | {"people.read", "keys.create", "keys.revoke", "keys.read", "trace.read", "trace.payloads"},
-        "approver": _READ_STATE | {"change.review", "people.read", "trace.read"},
-        "oncall": _READ_STATE | {"pins.rollback", "people.read", "keys.revoke", "keys.read", "trace.read"},
-        "auditor": _READ_STATE | {"people.read", "keys.read", "trace.read", "trace.payloads"},
+        "admin": _verbs("people.manage", "people.read", "keys.create", "keys.revoke", "keys.read"),
+        "captain": _verbs(
+            "release.publish",
+            "pins.promote",
+            "pins.rollback",
+            "hold.lift",
+            "people.read",
+            "keys.create",
+            "keys.revoke",
+            "keys.read",
+            "trace.read",
+            "trace.payloads",
+        ),
+        "approver": _verbs("change.review", "people.read", "trace.read"),
+        "oncall": _verbs("pins.rollback", "people.read", "keys.revoke", "keys.read", "trace.read"),
+        "auditor": _verbs("people.read", "keys.read", "trace.read", "trace.payloads"),
     }
 )
 """Which verbs each role allows. tests/golden/permissions.txt holds the same, as a picture."""

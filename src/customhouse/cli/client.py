@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Scope
 from customhouse import __version__
 from customhouse.cli.options import options
 from customhouse.cli.output import say, visible
-from customhouse.settings import Settings
+from customhouse.settings import Settings, load
 
 T = TypeVar("T")
 
@@ -125,7 +125,7 @@ def client(ctx: click.Context) -> Client:
 def settings(ctx: click.Context) -> Settings:
     """Return the settings from the environment, with what stood before the command."""
     home = options(ctx).home
-    return Settings.load(os.environ) if home is None else Settings.load(os.environ, home=home)
+    return load(os.environ, home=None if home is None else str(home))
 
 
 def _transport(ctx: click.Context) -> Transport:
@@ -139,7 +139,7 @@ def _transport(ctx: click.Context) -> Transport:
         missing = "CUSTOMHOUSE_KEY" if url else "CUSTOMHOUSE_URL"
         raise click.UsageError(f"{missing} is not set: a server needs both variables, the store here needs --local.")
     found = settings(ctx)
-    if not found.home.is_dir():
+    if not found.home_path.is_dir():
         message = (
             f"no server is named and there is no {found.home} here: set CUSTOMHOUSE_URL and CUSTOMHOUSE_KEY, "
             "or use --local to make a store here."

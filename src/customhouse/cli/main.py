@@ -5,7 +5,6 @@ Rule: `customhouse --help` and shell completion of verbs import no command, so t
 the table with the commands.
 """
 
-import os
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -98,7 +97,7 @@ class Verbs(click.Group):
 @click.command(
     cls=Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="A server is named by CUSTOMHOUSE_URL and CUSTOMHOUSE_KEY; without them the store in ./.customhouse is used.",
+    epilog="CUSTOMHOUSE_URL and CUSTOMHOUSE_KEY name a server; without them the store in ./.customhouse is used.",
 )
 @click.option("--local", is_flag=True, help="Open the store here instead of asking a server.")
 @click.option(
@@ -115,5 +114,4 @@ def customhouse(ctx: click.Context, *, local: bool, home: Path | None) -> None:
 
 def main() -> None:
     """Run the command line; the entry point of the package."""
-    os.umask(0o077)
     customhouse(prog_name="customhouse")
