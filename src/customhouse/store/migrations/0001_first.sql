@@ -37,7 +37,7 @@ CREATE TABLE base_release (
 
 CREATE TABLE pin_event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, environment TEXT NOT NULL, assistant TEXT NOT NULL, kind TEXT NOT NULL,
-    event BLOB NOT NULL, generation INTEGER NOT NULL, actor TEXT NOT NULL, at_us INTEGER NOT NULL
+    release_number INTEGER NOT NULL, event BLOB NOT NULL, generation INTEGER NOT NULL, actor TEXT NOT NULL, at_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX pin_event_assistant ON pin_event (assistant, seq);
 
