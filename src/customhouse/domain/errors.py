@@ -8,6 +8,7 @@
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
+    |- MethodRefused (405)      MediaTypeRefused (415)
     |- Overloaded (429)
     |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)  UpstreamRejected (400)
     |- Internal (500)           IntegrityFailed  KeyFileRefused
@@ -227,6 +228,22 @@ class HostUnknown(CustomhouseError):
     code = "request.host_unknown"
     title = "Misdirected request"
     status_hint = 421
+
+
+class MethodRefused(CustomhouseError):
+    """The path exists and does not take this method; the Allow header names those it takes."""
+
+    code = "request.method_refused"
+    title = "Method refused"
+    status_hint = 405
+
+
+class MediaTypeRefused(CustomhouseError):
+    """The body must be JSON; send `content-type: application/json`."""
+
+    code = "request.media_type_refused"
+    title = "Media type refused"
+    status_hint = 415
 
 
 class ManifestInvalid(CustomhouseError):
