@@ -4,9 +4,10 @@
     CustomhouseError
     |- InvalidRequest (400)     FieldNotAllowed  DuplicateKey  UnknownClassification  VariableInvalid
     |- Unauthenticated (401)
-    |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired
-    |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown
-    |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce
+    |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
+    |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
+    |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
+    |                           CommitMissing  ChangeClosed  ChangeStale
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
     |- Overloaded (429)
@@ -141,6 +142,13 @@ class SecondPersonRequired(Forbidden):
     title = "Second person required"
 
 
+class NotTheCaptain(Forbidden):
+    """Only the assistant's owner or deputy may do this (rollback: also on-call); the charter names them."""
+
+    code = "access.not_the_captain"
+    title = "Not the captain"
+
+
 class NotFound(CustomhouseError):
     """There is nothing under this name."""
 
@@ -168,6 +176,20 @@ class ReleaseUnknown(NotFound):
 
     code = "release.unknown"
     title = "Unknown release"
+
+
+class ChangeUnknown(NotFound):
+    """There is no such change; `customhouse changes list` shows those that wait."""
+
+    code = "change.unknown"
+    title = "Unknown change"
+
+
+class HoldUnknown(NotFound):
+    """There is no such hold; `customhouse holds list` shows those that stand."""
+
+    code = "hold.unknown"
+    title = "Unknown hold"
 
 
 class Conflict(CustomhouseError):
@@ -212,6 +234,34 @@ class NotInForce(Conflict):
 
     code = "pins.not_in_force"
     title = "Not in force"
+
+
+class DeputyMissing(Conflict):
+    """Production needs a deputy beside the owner; name one in the manifest (`deputy:`) and release again."""
+
+    code = "charter.deputy_missing"
+    title = "Deputy missing"
+
+
+class CommitMissing(Conflict):
+    """The release names no git commit, so staging and production refuse it; release from a clean git checkout."""
+
+    code = "release.commit_missing"
+    title = "Commit missing"
+
+
+class ChangeClosed(Conflict):
+    """The change is decided already, or you have answered it already."""
+
+    code = "change.closed"
+    title = "Change closed"
+
+
+class ChangeStale(Conflict):
+    """What the change was asked for has moved since, so it is stale and nothing moved; ask for it again."""
+
+    code = "change.stale"
+    title = "Change stale"
 
 
 class BodyTooLarge(CustomhouseError):

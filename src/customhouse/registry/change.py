@@ -8,8 +8,8 @@ Rules kept (invariant 5):
 - One rejection ends it.
 
 Story: Ana (captain) wants `issue_refund` in production, where one reviewer is asked for. Her promotion becomes a
-change. Ana cannot approve it. Ola (approver) approves it, and the pins move in the same transaction as her signature. Had Ben
-rolled the prompt back in between, Ola's approval would have found the change stale.
+change. Ana cannot approve it. Ola (approver) approves it, and the pins move in the same transaction as her signature.
+Had Ben rolled the prompt back in between, Ola's approval would have found the change stale.
 """
 
 from collections.abc import Mapping

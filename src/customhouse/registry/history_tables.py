@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The registry's SQL for history, holds and changes.
 
-Rows of the history, holds, their lifting and reviews have an INSERT and SELECTs, nothing else; of a change only the state
-moves, by compare-and-set.
+Rows of the history, holds, their lifting and reviews have an INSERT and SELECTs, nothing else; of a change only the
+state moves, by compare-and-set.
 """
 
 from collections.abc import Iterator
