@@ -78,3 +78,8 @@ def allowed(actor: Actor, verb: Verb) -> bool:
     if actor.kind == "local":
         return verb in _LOCAL
     return any(verb in verbs for role, verbs in TABLE.items() if role in actor.roles)
+
+
+def roles_with(verb: Verb) -> tuple[Role, ...]:
+    """Return the roles that allow `verb`, in the order of the table."""
+    return tuple(role for role in ROLES if verb in TABLE[role])

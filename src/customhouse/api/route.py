@@ -7,13 +7,15 @@ that none of them can disagree with another.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 from customhouse.access.credentials import Credentials
 from customhouse.access.roles import Verb
 from customhouse.domain.principal import Actor
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
+
+ROOT: Final = "/api/v1"
 
 Body = TypeVar("Body")
 
@@ -40,11 +42,18 @@ class Parameter(NamedTuple):
     required: bool = False
 
 
+class Content(NamedTuple):
+    """An answer that is not JSON of a struct: its media type and bytes."""
+
+    media_type: str
+    content: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """One endpoint. `path` is absolute, with `{name}` for a segment; `verb` None means that no key is needed.
 
-    `handle` gets a `Call[body]` and returns an instance of `answer`, both msgspec structs.
+    `handle` takes a `Call[body]` and returns an instance of `answer`: a msgspec struct, or Content.
     """
 
     method: Literal["GET", "POST"]

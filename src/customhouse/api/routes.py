@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every endpoint of the control API, in one table."""
+
+from typing import Final
+
+from customhouse.api import changes, keys, people, pins, releases, traces
+from customhouse.api.route import Route
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *releases.ROUTES,
+    *pins.ROUTES,
+    *changes.ROUTES,
+    *people.ROUTES,
+    *keys.ROUTES,
+    *traces.ROUTES,
+)
+"""All routes but those of the documentation, which describe this table."""
