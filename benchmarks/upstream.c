@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * An OpenAI-compatible provider that costs almost nothing, so that what is measured is the gateway in front of it.
+ * One thread, epoll, keep-alive, no pipelining; requests up to 64 KB.
+ *
+ *   upstream PORT [CHUNKS] [LATENCY_US] [GAP_US]
+ *
+ * POST (any path)   a chat completion after LATENCY_US; with "stream":true an event stream of CHUNKS chunks, each written
+ *                   by its own send(), GAP_US apart, then a finish chunk and [DONE] in one more send()
+ * GET (any path)    {"status":"ok"}
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { REQUEST_MAX = 65536, CONNECTIONS_MAX = 4096, EVENTS_MAX = 256 };
+#define SECOND 1000000000ull
+
+typedef struct {
+    int fd;
+    size_t size;
+    bool waiting;   /* a reply is planned for `due` */
+    bool streaming; /* the head of a stream was sent; `left` chunks are to come */
+    bool stream;
+    int left;
+    uint64_t due;
+    char request[REQUEST_MAX + 1];
+} Connection;
+
+static Connection *connections[CONNECTIONS_MAX];
+static int highest_fd, planned;
+static int chunks = 50;
+static uint64_t latency_ns, gap_ns;
+
+static const char ANSWER[] =
+    "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1790000000,\"model\":\"bench-model\","
+    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"The parcel left the warehouse this morning "
+    "and should arrive on Friday afternoon.\"},\"finish_reason\":\"stop\"}],"
+    "\"usage\":{\"prompt_tokens\":24,\"completion_tokens\":15,\"total_tokens\":39}}";
+static const char STREAM_HEAD[] =
+    "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
+static const char CHUNK[] =
+    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\"model\":\"bench-model\","
+    "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n";
+static const char LAST[] =
+    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\"model\":\"bench-model\","
+    "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+
+static char answer[2048], health[256], chunk[1024], last[1024]; /* ready for the wire, made once in main */
+static size_t answer_size, health_size, chunk_size, last_size;
+
+static uint64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+static void drop(Connection *c) {
+    connections[c->fd] = NULL;
+    planned -= c->waiting;
+    close(c->fd);
+    free(c);
+}
+
+/* Send everything, waiting for room where there is none; return whether the connection still stands. */
+static bool put(Connection *c, const char *content, size_t size) {
+    while (size) {
+        ssize_t done = send(c->fd, content, size, MSG_NOSIGNAL);
+        if (done > 0) {
+            content += done;
+            size -= (size_t)done;
+        } else if (errno == EAGAIN) {
+            struct pollfd room = {.fd = c->fd, .events = POLLOUT};
+            poll(&room, 1, 1000);
+        } else {
+            drop(c);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void plan(Connection *c, uint64_t after_ns) {
+    planned += !c->waiting;
+    c->waiting = true;
+    c->due = now() + after_ns;
+}
+
+static bool send_chunk(Connection *c) {
+    if (c->left-- > 0) return put(c, chunk, chunk_size);
+    c->streaming = false;
+    return put(c, last, last_size);
+}
+
+/* Do what is due on this connection now: begin the reply, or send the stream's next piece. */
+static void advance(Connection *c) {
+    if (!c->stream) {
+        put(c, answer, answer_size);
+        return;
+    }
+    if (!c->streaming) {
+        c->streaming = true;
+        c->left = chunks;
+        if (!put(c, STREAM_HEAD, sizeof STREAM_HEAD - 1)) return;
+    }
+    while (c->streaming) {
+        if (!send_chunk(c)) return;
+        if (gap_ns && c->streaming) {
+            plan(c, gap_ns);
+            return;
+        }
+    }
+}
+
+static void received(Connection *c, const char *body) {
+    c->size = 0;
+    if (!strncmp(c->request, "GET ", 4)) {
+        put(c, health, health_size);
+        return;
+    }
+    c->stream = strstr(body, "\"stream\":true") || strstr(body, "\"stream\": true");
+    if (latency_ns) plan(c, latency_ns);
+    else advance(c);
+}
+
+static void readable(Connection *c) {
+    ssize_t size = recv(c->fd, c->request + c->size, REQUEST_MAX - c->size, 0);
+    if (size < 0 && errno == EAGAIN) return;
+    if (size <= 0) {
+        drop(c);
+        return;
+    }
+    c->size += (size_t)size;
+    c->request[c->size] = 0;
+    char *end = strstr(c->request, "\r\n\r\n");
+    if (!end) return;
+    char *body = end + 4;
+    char *length = strcasestr(c->request, "\r\ncontent-length:");
+    bool in_head = length && length < end;
+    size_t expected = in_head ? strtoull(length + 17, NULL, 10) : 0;
+    if (c->size - (size_t)(body - c->request) >= expected) received(c, body);
+}
+
+static void accept_all(int listener, int poll_fd) {
+    int one = 1, fd;
+    while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
+        if (fd >= CONNECTIONS_MAX) {
+            close(fd);
+            continue;
+        }
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        Connection *c = calloc(1, sizeof *c);
+        c->fd = fd;
+        connections[fd] = c;
+        if (fd > highest_fd) highest_fd = fd;
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+        epoll_ctl(poll_fd, EPOLL_CTL_ADD, fd, &event);
+    }
+}
+
+/* Run what is due and return the time of the next thing planned. A scan: there are few connections. */
+static uint64_t run_due(void) {
+    uint64_t next = UINT64_MAX, at = now();
+    for (int fd = 0; planned && fd <= highest_fd; fd++) {
+        Connection *c = connections[fd];
+        if (!c || !c->waiting) continue;
+        if (c->due <= at) {
+            c->waiting = false;
+            planned--;
+            advance(c);
+            c = connections[fd];
+        }
+        if (c && c->waiting && c->due < next) next = c->due;
+    }
+    return next;
+}
+
+static size_t with_length(char *out, size_t room, const char *body) {
+    return (size_t)snprintf(out, room, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+                            strlen(body), body);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        fprintf(stderr, "usage: upstream PORT [CHUNKS] [LATENCY_US] [GAP_US]\n");
+        return 2;
+    }
+    if (argc > 2) chunks = atoi(argv[2]);
+    if (argc > 3) latency_ns = strtoull(argv[3], NULL, 10) * 1000;
+    if (argc > 4) gap_ns = strtoull(argv[4], NULL, 10) * 1000;
+    signal(SIGPIPE, SIG_IGN);
+    answer_size = with_length(answer, sizeof answer, ANSWER);
+    health_size = with_length(health, sizeof health, "{\"status\":\"ok\"}");
+    chunk_size = (size_t)snprintf(chunk, sizeof chunk, "%zx\r\n%s\r\n", strlen(CHUNK), CHUNK);
+    last_size = (size_t)snprintf(last, sizeof last, "%zx\r\n%s\r\n0\r\n\r\n", strlen(LAST), LAST);
+
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 1024)) {
+        perror("upstream");
+        return 1;
+    }
+    int poll_fd = epoll_create1(0);
+    struct epoll_event listening = {.events = EPOLLIN, .data.fd = listener}, ready[EVENTS_MAX];
+    epoll_ctl(poll_fd, EPOLL_CTL_ADD, listener, &listening);
+    for (;;) {
+        uint64_t next = run_due(), instant = now();
+        uint64_t wait = next > instant ? next - instant : 0;
+        struct timespec timeout = {.tv_sec = (time_t)(wait / SECOND), .tv_nsec = (long)(wait % SECOND)};
+        int count = epoll_pwait2(poll_fd, ready, EVENTS_MAX, next == UINT64_MAX ? NULL : &timeout, NULL);
+        for (int i = 0; i < count; i++) {
+            if (ready[i].data.fd == listener) accept_all(listener, poll_fd);
+            else if (connections[ready[i].data.fd]) readable(connections[ready[i].data.fd]);
+        }
+    }
+}
