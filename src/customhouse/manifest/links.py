@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether everything that a manifest refers to is there and fits: people, deployments, tools, prompts, postures.
+
+A reference to something whose own content was refused is no second problem: names count, not values.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
+
+from customhouse.manifest.assistant import Assistant
+from customhouse.manifest.expression import route_problem, rule_problem
+from customhouse.manifest.manifest import Manifest
+from customhouse.manifest.policy import Policy
+from customhouse.manifest.problem import Problems, nearest, shown
+from customhouse.manifest.provider import Provider
+from customhouse.manifest.reading import Path
+from customhouse.manifest.tool_schema import schema_problem
+from customhouse.registry.capability_model import POSTURES_WITHIN
+
+OUTSIDE: Final = frozenset({"api", "managed"})
+"""Postures whose provider is someone else: data leaves us, so the way there is encrypted."""
+OURS: Final = frozenset({"self_hosted", "embedded"})
+
+
+def check_links(manifest: Manifest, problems: Problems) -> None:
+    """Add a problem for everything that refers to nothing or does not fit."""
+    links = _Links(manifest, problems)
+    links.organization()
+    links.models()
+    links.tools()
+    for name, assistant in manifest.declared.assistants.items():
+        links.assistant(name, assistant)
+    for name, policy in manifest.declared.assistant_policies.items():
+        links.policy(name, policy)
+    links.aliases()
+
+
+class _Links:
+    def __init__(self, manifest: Manifest, problems: Problems) -> None:
+        self._manifest = manifest
+        self._declared = manifest.declared
+        self._problems = problems
+        self._names: dict[str, frozenset[str]] = {}
+
+    def organization(self) -> None:
+        """Check classifications and groups."""
+        organization = self._declared.organization
+        if organization is not None and list(organization.classifications) != [
+            "public",
+            "internal",
+            "confidential",
+            "restricted",
+        ]:
+            self._add(
+                ("organization", "classifications"),
+                f"the classes {', '.join(organization.classifications)}",
+                "exactly public, internal, confidential, restricted",
+                hint="leave the key out",
+            )
+        for name, members in self._declared.groups.items():
+            if not members:
+                self._add(("groups", name), f"the empty group {name}", "at least one person")
+            for index, member in enumerate(members):
+                self._person(member, ("groups", name, index), role="approver")
+
+    def models(self) -> None:
+        """Check providers and models."""
+        for name, provider in self._declared.providers.items():
+            if provider.posture in OUTSIDE and not provider.base_url.startswith("https:"):
+                expected = "an https address for a provider outside"
+                self._add(("providers", name, "base_url"), "an http address", expected)
+            if provider.approved_by:
+                self._person(provider.approved_by, ("providers", name, "approved_by"))
+            if provider.terms:
+                self._date(provider.terms.reviewed, ("providers", name, "terms", "reviewed"))
+        for name, model in self._declared.models.items():
+            self._name(model.provider, "providers", ("models", name, "provider"))
+            provider = self._declared.providers.get(model.provider)
+            if provider is not None and provider.posture in OURS and model.kind == "chat" and model.weights is None:
+                expected = "weights: {digest: sha256:…, source: …}"
+                hint = "a model that we run is known by the digest of its weights"
+                self._add(("models", name), f"no weights in the {provider.posture} model {name}", expected, hint=hint)
+            if model.retires:
+                self._date(model.retires, ("models", name, "retires"))
+            if model.approved_by:
+                self._person(model.approved_by, ("models", name, "approved_by"))
+
+    def tools(self) -> None:
+        """Check tool servers and tools."""
+        for name, server in self._declared.tool_servers.items():
+            if server.transport == "http" and server.url is None:
+                self._add(("tool_servers", name), f"no url in the http server {name}", "url: https://…")
+            if server.transport == "stdio" and not server.command:
+                self._add(("tool_servers", name), f"no command in the stdio server {name}", "command: [program, …]")
+        for name, tool in self._declared.tools.items():
+            if tool.server is not None:
+                self._name(tool.server, "tool_servers", ("tools", name, "server"))
+            problem = schema_problem(tool.parameters) if tool.parameters is not None else None
+            if problem:
+                expected = "a JSON Schema of type object that refers to nothing outside itself"
+                self._add(("tools", name, "parameters"), problem, expected)
+
+    def assistant(self, name: str, assistant: Assistant) -> None:
+        """Check one assistant."""
+        at = ("assistants", name)
+        self._person(assistant.owner, (*at, "owner"), role="captain")
+        if assistant.deputy is not None:
+            self._person(assistant.deputy, (*at, "deputy"))
+            if assistant.deputy == assistant.owner:
+                self._add((*at, "deputy"), "the owner as deputy", "another person")
+        if assistant.prompt is not None:
+            self._name(assistant.prompt, "prompts", (*at, "prompt"))
+        if assistant.safety != "default":
+            self._name(assistant.safety, "safety_policies", (*at, "safety"))
+        for index, source in enumerate(assistant.retrieval.sources):
+            self._name(source, "retrieval_sources", (*at, "retrieval", "sources", index))
+        self._posture(name, assistant)
+        self._route(name, assistant)
+        listed = self._manifest.policy(name).tools()
+        for workflow, narrowed in assistant.workflows.items():
+            for index, tool in enumerate(narrowed.tools):
+                if tool not in listed:
+                    expected = "a tool that the assistant's policy names"
+                    place = (*at, "workflows", workflow, "tools", index)
+                    self._add(place, f"the tool {shown(tool)}", expected, near=nearest(tool, listed))
+
+    def policy(self, name: str, policy: Policy) -> None:
+        """Check one policy."""
+        at = ("assistant_policies", name)
+        first: dict[str, int] = {}
+        for index, item in enumerate(policy.require_human_approval):
+            place = (*at, "require_human_approval", index)
+            tool = item if isinstance(item, str) else item.tool
+            if tool in first:
+                where = self._manifest.place(*at, "require_human_approval", first[tool])
+                self._add(place, f"the tool {tool} a second time (first at {where})", "one approval rule a tool")
+            first.setdefault(tool, index)
+            if not isinstance(item, str):
+                self._approvers(item.approvers, (*place, "approvers"))
+                self._expression(item.unless, (*place, "unless"))
+        listed = policy.tools()
+        for index, rule in enumerate(policy.rules):
+            self._listed(rule.tool, listed, (*at, "rules", index, "tool"))
+            self._expression(rule.when, (*at, "rules", index, "when"))
+        for index, total in enumerate(policy.budgets.sums):
+            self._listed(total.tool, listed, (*at, "budgets", "sums", index, "tool"))
+
+    def aliases(self) -> None:
+        """Check that every name of an assistant leads to one assistant."""
+        first: dict[str, Path] = {name: ("assistants", name) for name in self._all("assistants")}
+        for name, assistant in self._declared.assistants.items():
+            for index, alias in enumerate(assistant.aliases):
+                place: Path = ("assistants", name, "aliases", index)
+                if alias in first:
+                    found = f"the name {shown(alias)} a second time (first at {self._manifest.place(*first[alias])})"
+                    self._add(place, found, "each name for one assistant")
+                first.setdefault(alias, place)
+
+    def _posture(self, name: str, assistant: Assistant) -> None:
+        at = ("assistants", name, "posture")
+        organization = self._declared.organization
+        allowed = organization.postures_allowed if organization else ()
+        if allowed and assistant.posture.use not in allowed:
+            expected = f"one of postures_allowed: {', '.join(allowed)}"
+            self._add((*at, "use"), f"the posture {assistant.posture.use}", expected)
+        if assistant.posture.until:
+            self._date(assistant.posture.until, (*at, "until"))
+
+    def _route(self, name: str, assistant: Assistant) -> None:
+        for entry, choice in enumerate(assistant.model.route if assistant.model else ()):
+            at = ("assistants", name, "model", "route", entry)
+            problem = route_problem(choice.when) if choice.when else None
+            if problem:
+                expected = "a condition on data.classification"
+                self._add((*at, "when"), f"the condition {shown(choice.when or '')}: {problem}", expected)
+            for index, used in enumerate(choice.use):
+                if not self._name(used, "models", (*at, "use", index)):
+                    continue
+                model = self._declared.models.get(used)
+                if model is not None and model.kind != "chat":
+                    self._add((*at, "use", index), f"{used}, a model for {model.kind}", "a chat model")
+                provider = self._declared.providers.get(model.provider) if model else None
+                if provider is not None:
+                    self._fits(used, provider, assistant, (*at, "use", index))
+
+    def _fits(self, model: str, provider: Provider, assistant: Assistant, path: Path) -> None:
+        use = assistant.posture.use
+        if provider.posture not in POSTURES_WITHIN[use]:
+            hint = "declare `posture: {use: hybrid, until: …, because: …}` if the mixture is meant"
+            found = f"{model}, which is {provider.posture}, in an assistant of posture {use}"
+            self._add(path, found, f"a model of posture {' or '.join(sorted(POSTURES_WITHIN[use]))}", hint=hint)
+
+    def _approvers(self, approvers: Iterable[str], path: Path) -> None:
+        for index, approver in enumerate(approvers):
+            if approver.startswith("group:"):
+                self._name(approver.removeprefix("group:"), "groups", (*path, index))
+            else:
+                self._person(approver, (*path, index), role="approver")
+
+    def _expression(self, expression: str | None, path: Path) -> None:
+        problem = rule_problem(expression) if expression else None
+        if problem:
+            self._add(
+                path, f"the condition {shown(expression or '')}: {problem}", "a CEL expression over args and principal"
+            )
+
+    def _listed(self, tool: str, listed: tuple[str, ...], path: Path) -> None:
+        if tool not in listed:
+            expected = "a tool that the policy's lists name"
+            self._add(path, f"the tool {shown(tool)}", expected, near=nearest(tool, listed))
+
+    def _person(self, email: str, path: Path, *, role: str | None = None) -> None:
+        """Check a person against `people`; a manifest that declares nobody leaves this to the registry."""
+        if not self._all("people") or not self._name(email, "people", path) or role is None:
+            return
+        person = self._declared.people.get(email)
+        if person is not None and role not in person.roles:
+            found = f"{email}, who has the roles {', '.join(person.roles) or 'none'}"
+            self._add(path, found, f"a person with the role {role}")
+
+    def _name(self, name: str, section: str, path: Path) -> bool:
+        names = self._all(section)
+        if name in names:
+            return True
+        hint = None if names else f"declare it under {section}"
+        expected = f"a name in {section}" if section != "prompts" else "a file in prompts/"
+        self._add(path, f"the unknown name {shown(name)}", expected, near=nearest(name, sorted(names)), hint=hint)
+        return False
+
+    def _date(self, text: str, path: Path) -> None:
+        try:
+            date.fromisoformat(text)
+        except ValueError:
+            self._add(path, shown(text), "a day of the calendar")
+
+    def _all(self, section: str) -> frozenset[str]:
+        if section not in self._names:
+            self._names[section] = self._manifest.names(section)
+        return self._names[section]
+
+    def _add(self, path: Path, found: str, expected: str, *, near: str | None = None, hint: str | None = None) -> None:
+        self._problems.add(self._manifest.place(*path), found, expected, nearest=near, hint=hint)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a directory to a Manifest: every file is read, every error is told at once.
+
+Numbered, as in ARCHITECTURE.md: (1) find and read the files, (2) parse, (3) read each section strictly and merge: a
+name given twice is an error that names both places, (4) read the prompts, (5) check that every reference leads somewhere.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from msgspec import inspect
+
+from customhouse.manifest.files import Source, sources
+from customhouse.manifest.links import check_links
+from customhouse.manifest.manifest import Declarations, Manifest
+from customhouse.manifest.nodes import Mapping, Node, Scalar, parse
+from customhouse.manifest.problem import Place, Problems, nearest, shown
+from customhouse.manifest.prompt import Prompt, read_prompt
+from customhouse.manifest.reading import Invalid, Places, Reader, described, type_of
+
+
+def load(directory: Path) -> Manifest:
+    """Return the manifest in `directory`; raises ManifestErrors with every problem, at most 200.
+
+    Blocking. Bounds: see `files.py` and `nodes.py`.
+    """
+    problems = Problems()
+    found = sources(directory, problems)  # (1)
+    manifest = _merged(directory, found, problems)
+    check_links(manifest, problems)  # (5)
+    problems.stop()
+    return manifest
+
+
+def _merged(directory: Path, found: tuple[Source, ...], problems: Problems) -> Manifest:
+    places: Places = {}
+    merged: dict[str, Any] = {}
+    prompts: dict[str, Prompt] = {}
+    for source in found:
+        if problems.full:
+            break
+        if source.path.endswith(".md"):
+            prompt = read_prompt(source, problems, places)  # (4)
+            if prompt is not None:
+                prompts[source.path] = prompt
+            continue
+        root = parse(source.text, source.path, problems)  # (2)
+        if isinstance(root, Mapping):
+            _sections(root, Reader(source.path, problems, places), places, problems, merged)  # (3)
+        elif root is not None and not _empty(root):
+            problems.add(Place(source.path, root.line), described(root), f"a mapping with {', '.join(_fields())}")
+    return Manifest(directory, Declarations(**merged), prompts, places)
+
+
+def _sections(root: Mapping, reader: Reader, places: Places, problems: Problems, merged: dict[str, Any]) -> None:
+    """Read one file's sections into `merged`."""
+    fields = _fields()
+    for key, node in root.entries:
+        field, here = fields.get(key.text), reader.place(key.line)
+        if field is None:
+            near = nearest(key.text, fields)
+            problems.add(here, f"the unknown section {shown(key.text)}", f"one of {', '.join(fields)}", nearest=near)
+        elif _empty(node):
+            continue
+        elif isinstance(field.type, inspect.DictType):
+            if not isinstance(node, Mapping):
+                problems.add(reader.place(node.line), described(node), f"a mapping of names in {key.text}")
+                continue
+            fresh = Mapping(_new_names(key.text, node, reader, places, problems), node.line)
+            merged.setdefault(key.text, {}).update(reader.read_type(fresh, field.type, (key.text,)))
+        elif (key.text,) in places:
+            problems.add(here, f"{key.text} a second time (first at {places[(key.text,)]})", "it once")
+        else:
+            places[(key.text,)] = here
+            try:
+                merged[key.text] = reader.read_type(node, field.type, (key.text,))
+            except Invalid:
+                continue
+
+
+def _new_names(
+    section: str, node: Mapping, reader: Reader, places: Places, problems: Problems
+) -> tuple[tuple[Scalar, Node], ...]:
+    """Return the entries whose names no earlier file has given; the others are problems that name both places."""
+    fresh: list[tuple[Scalar, Node]] = []
+    for key, child in node.entries:
+        first = places.get((section, key.text))
+        if first is None:
+            fresh.append((key, child))
+        else:
+            found = f"{shown(key.text)} in {section} a second time (first at {first})"
+            problems.add(reader.place(key.line), found, "each name once", hint="rename one or take one out")
+    return tuple(fresh)
+
+
+def _fields() -> dict[str, inspect.Field]:
+    kind = type_of(Declarations)
+    return {field.encode_name: field for field in kind.fields} if isinstance(kind, inspect.StructType) else {}
+
+
+def _empty(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.plain and node.text in {"", "~", "null"}

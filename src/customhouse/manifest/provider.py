@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where models come from: providers, and the deployments that they offer."""
+
+from typing import Literal
+
+import msgspec
+
+from customhouse.domain.label import ClassificationName
+from customhouse.manifest.words import Count, Date, Email, Feature, HttpUrl, Name, SecretName, Sha256, Text, Word
+from customhouse.planes.model.document import Dialect
+
+ProviderPosture = Literal["api", "managed", "self_hosted", "embedded"]
+"""How one provider is run; `hybrid` is a mixture, which only an assistant or the organization can declare."""
+
+
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was agreed with a provider about the data it receives. Without it, it receives public data only."""
+
+    retention_days: Count
+    trains_on_data: bool
+    agreement: Text
+    reviewed: Date
+
+
+class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One place that answers model calls. Without `accepts`, it receives public data only."""
+
+    dialect: Dialect
+    base_url: HttpUrl
+    posture: ProviderPosture
+    region: Word | None = None
+    accepts: ClassificationName = "public"
+    api_key: SecretName | None = None
+    terms: Terms | None = None
+    approved_by: Email | None = None
+
+
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the weights of a model that we run ourselves come from; `up` verifies the digest before it starts them."""
+
+    digest: Sha256
+    source: Text
+    licence: Text | None = None
+    tuned_on: Text | None = None
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One deployment: a model at a provider."""
+
+    provider: Name
+    model: Text
+    kind: Literal["chat", "embedding", "reranker", "moderation"] = "chat"
+    retires: Date | None = None
+    features: tuple[Feature, ...] = ()
+    context: Count | None = None
+    weights: Weights | None = None
+    approved_by: Email | None = None
