@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway to measure: a real home with a signed release whose provider is a given upstream, and `customhouse serve`.
+
+Everything goes the way a person would go: the release and the key through the control API, the server as its own
+process. Nothing is switched off: evidence is durable (SQLite, synchronous=FULL) before each answer is complete.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from benchmarks.measure import RESULTS, ROOT
+
+from customhouse.cli.client import Client, Local
+from customhouse.settings import Settings
+
+ASSISTANT: Final = "bench_bot"
+READY_LIMIT_S: Final = 60
+STOP_LIMIT_S: Final = 40
+PROMPT: Final = "You answer customers of a shop. Say one short, friendly sentence. Never promise a refund."
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A furnished home: where it is, the port its server uses, and a data-plane key for the assistant in dev."""
+
+    home: Path
+    port: int
+    key: str
+
+    @property
+    def url(self) -> str:
+        """Return the address of the data plane."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def control(self) -> Client:
+        """Return a client of the control API that opens the store itself, as `customhouse --local` does."""
+        return Client(Local(Settings(home=str(self.home))))
+
+
+@contextmanager
+def house(upstream_url: str, prompts: Sequence[str] = (PROMPT,)) -> Generator[House]:
+    """Make a home on disk (never in a memory file system: fsync is part of the measurement), one release a prompt."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="home-", dir=RESULTS))
+    try:
+        furnished = House(home, free_port(), _furnish(home, upstream_url, prompts))
+        yield furnished
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def serving(furnished: House, prefix: Sequence[str] = ()) -> Generator[subprocess.Popen[bytes]]:
+    """Run `customhouse serve` until the block ends; `prefix` pins it to a core."""
+    process = start(furnished, prefix)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def start(furnished: House, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start `customhouse serve` and return when it is ready; its log is `serve.log` in the home."""
+    environment = {**os.environ, "CUSTOMHOUSE_HOME": str(furnished.home), "CUSTOMHOUSE_PORT": str(furnished.port)}
+    with (furnished.home / "serve.log").open("ab") as log:
+        command = [*prefix, sys.executable, "-m", "customhouse.cli.main", "serve"]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    deadline = time.monotonic() + READY_LIMIT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        if _ready(furnished):
+            return process
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    log_text = (furnished.home / "serve.log").read_text(errors="replace")
+    raise RuntimeError(f"customhouse serve was not ready; its log ends: {log_text[-2000:]}")
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _ready(furnished: House) -> bool:
+    try:
+        with urllib.request.urlopen(f"{furnished.url}/readyz", timeout=2) as response:
+            return response.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _furnish(home: Path, upstream_url: str, prompts: Sequence[str]) -> str:
+    control = Client(Local(Settings(home=str(home))))
+    try:
+        for number, prompt in enumerate(prompts, 1):
+            control.call("POST", "/api/v1/releases", _release(upstream_url, prompt, f"benchmark release {number}"))
+        made = control.call("POST", "/api/v1/keys", {"assistant": ASSISTANT, "environment": "dev", "note": "benchmark"})
+    finally:
+        control.close()
+    if not isinstance(made, dict):
+        raise TypeError("the control API answered no key")
+    return str(made["token"])  # pyright: ignore[reportUnknownArgumentType] - plain data from the API
+
+
+def _release(upstream_url: str, prompt: str, notes: str) -> dict[str, Any]:
+    deployment = {
+        "name": "bench-chat",
+        "provider": "bench",
+        "model": "bench-model",
+        "dialect": "openai_chat",
+        "base_url": upstream_url,
+        "posture": "self_hosted",
+        "accepts": "restricted",
+        "features": ["tools"],
+    }
+    documents = {
+        "model": {
+            "deployments": {"bench-chat": deployment},
+            "route": [{"use": ["bench-chat"]}],
+            "posture": {"use": "self_hosted"},
+            "parameters": {"temperature": "0.2"},
+        },
+        "prompt": {"template": prompt, "source": "prompts/bench.md"},
+        "tools": {
+            "grants": {
+                "get_order_status": {"permission": "allow", "effect": "read"},
+                "issue_refund": {"permission": "approve", "effect": "irreversible"},
+            }
+        },
+        "retrieval": {},
+        "safety": {"name": "default", "input_classification": "internal"},
+    }
+    return {
+        "assistant": ASSISTANT,
+        "documents": documents,
+        "charter": {"owner": "dana@acme.test", "on_call": "bench", "fallback": "Please try again later."},
+        "notes": notes,
+        "git_commit": None,
+        "environment": "dev",
+    }
