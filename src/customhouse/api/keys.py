@@ -25,11 +25,11 @@ async def _list(call: Call[None]) -> Keys:
 
 
 async def _create(call: Call[NewKey]) -> CreatedKey:
-    return await keys.create(call.control, call.actor, call.body, _captains, trace_id=call.trace_id)
+    return await keys.create(call.control, call.actor, call.body, captains, trace_id=call.trace_id)
 
 
 async def _revoke(call: Call[None]) -> Key:
-    return await keys.revoke(call.control, call.actor, call.path["id"], _captains, trace_id=call.trace_id)
+    return await keys.revoke(call.control, call.actor, call.path["id"], captains, trace_id=call.trace_id)
 
 
 async def _public(call: Call[None]) -> PublicKey:  # noqa: RUF029 - a route's handler
@@ -37,7 +37,7 @@ async def _public(call: Call[None]) -> PublicKey:  # noqa: RUF029 - a route's ha
     return PublicKey(key_id=key.key_id, algorithm="Ed25519", pem=key.public_pem)
 
 
-def _captains(tx: Transaction, assistant: str) -> frozenset[str] | None:
+def captains(tx: Transaction, assistant: str) -> frozenset[str] | None:
     """Return the owner and the deputy that the assistant's newest charter names."""
     charted = tables.charter(tx, assistant)
     if charted is None:

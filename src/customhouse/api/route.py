@@ -60,8 +60,8 @@ class Route:
     path: str
     verb: Verb | None
     summary: str
-    body: type | None
-    answer: type
+    body: type[Any] | None
+    answer: type[Any]
     handle: Callable[[Call[Any]], Awaitable[object]]
     query: tuple[Parameter, ...] = ()
     status: int = 200
