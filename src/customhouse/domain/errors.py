@@ -7,7 +7,7 @@
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
-    |                           CommitMissing  ChangeClosed  ChangeStale
+    |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
     |- Overloaded (429)
@@ -236,6 +236,13 @@ class NotInForce(Conflict):
     title = "Not in force"
 
 
+class NotEarlier(Conflict):
+    """A rollback goes to a release that was in force here earlier; `customhouse history` lists them, `promote` goes on."""
+
+    code = "pins.not_earlier"
+    title = "Not an earlier release"
+
+
 class DeputyMissing(Conflict):
     """Production needs a deputy beside the owner; name one in the manifest (`deputy:`) and release again."""
 
@@ -320,6 +327,13 @@ class UpstreamFailed(CustomhouseError):
     title = "Upstream failed"
     status_hint = 502
     retryable = True
+
+    def __init__(
+        self, detail: str | None = None, *, reason: str = "upstream.protocol", retry_after_s: int | None = None
+    ) -> None:
+        """Keep besides the message the reason code that evidence records (docs/reference/reasons.md)."""
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.reason = reason
 
 
 class UpstreamLimited(UpstreamFailed):

@@ -27,6 +27,7 @@ KINDS: Final = frozenset(
         "pin.moved",
         "hold.lifted",
         "charter.changed",
+        "environment.changed",
         "change.proposed",
         "change.reviewed",
         "key.created",

@@ -84,7 +84,7 @@ class Current:
         return max(0, self._control.clock.now_us() - self._refreshed_at_us) / 1_000_000
 
     async def refresh(self) -> bool:
-        """Load what moved; return whether anything did. Raises StoreUnavailable, and then leaves everything as it is."""
+        """Load what moved; return whether anything did. Raises StoreUnavailable, leaving everything as it is."""
         started_us = self._control.clock.now_us()
         before = self._state
         found = await self._control.database.read(lambda tx: _read(tx, before))

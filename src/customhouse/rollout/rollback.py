@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Roll back: one plane or several go to what an earlier release carried, the others stay exactly as they are.
+
+Rules kept:
+- The target was in force in this environment and is earlier than what it replaces: a rollback brings nothing new, so
+  on-call may do it at night. One that loosens all the same (the old tools allowed more) waits like any loosening.
+- What is rolled back is held there, so that the next release does not bring it back by itself.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated, Final
+
+import msgspec
+
+from customhouse.domain.errors import NotEarlier, NothingToDo, NotInForce
+from customhouse.domain.plane import PLANES, Plane
+from customhouse.domain.principal import Actor
+from customhouse.registry import history_tables, load, tables
+from customhouse.registry.control import Control
+from customhouse.registry.environment import EnvironmentName
+from customhouse.registry.pins import Carried, Pins, changed, earlier, moved
+from customhouse.rollout.answer import Outcome
+from customhouse.rollout.captain import require_captain
+from customhouse.rollout.move import Intent, statement_of, submit
+from customhouse.rollout.release import AssistantName, Text
+from customhouse.store.database import Transaction
+
+MAX_PLANES: Final = 5
+
+
+class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which planes go back; `to` is a release number, None the newest earlier one that fits (registry/pins.py)."""
+
+    assistant: AssistantName
+    planes: Annotated[tuple[Plane, ...], msgspec.Meta(min_length=1, max_length=MAX_PLANES)]
+    environment: EnvironmentName
+    reason: Text
+    to: int | None = None
+    expected_generation: int | None = None
+
+
+async def rollback(control: Control, actor: Actor, trace_id: str, wanted: Rollback) -> Outcome:
+    """Move the named planes back. Raises NotTheCaptain, NotInForce, NotEarlier and what `move.submit` raises."""
+
+    def work(tx: Transaction) -> Outcome:
+        found = tables.charter(tx, wanted.assistant)
+        require_captain(actor, wanted.assistant, None if found is None else found.charter, or_oncall=True)
+        planes = tuple(plane for plane in PLANES if plane in wanted.planes)
+        intent = Intent(
+            kind="rolled_back",
+            environment=wanted.environment,
+            assistant=wanted.assistant,
+            number=_target(tx, control, wanted, planes),
+            planes=planes,
+            reason=wanted.reason,
+            expected_generation=wanted.expected_generation,
+        )
+        return submit(tx, control, actor, trace_id, intent)
+
+    return await control.database.transact(work)
+
+
+def _target(tx: Transaction, control: Control, wanted: Rollback, planes: tuple[Plane, ...]) -> int:
+    pins = tables.pins(tx, wanted.environment, wanted.assistant)
+    if pins is None:
+        raise NotInForce(f"{wanted.assistant} has no release in {wanted.environment}, so there is nothing to roll back")
+    if wanted.to is not None:
+        _require_earlier(tx, control, wanted, planes, pins)
+        return wanted.to
+    held = frozenset(
+        (hold.plane, hold.digest) for hold in history_tables.holds(tx, wanted.environment, wanted.assistant)
+    )
+    found = earlier(pins, planes, _releases(tx, control, wanted), held)
+    if found is None:
+        named = ", ".join(planes)
+        raise NotEarlier(
+            f"no earlier release that was in force in {wanted.environment} has another version of {named} that is not "
+            f"held; `customhouse history {wanted.assistant}` lists what was in force"
+        )
+    return found.number
+
+
+def _releases(tx: Transaction, control: Control, wanted: Rollback) -> Iterator[Carried]:
+    for number in _promoted(tx, wanted):
+        yield load.carried(statement_of(tx, control, wanted.assistant, number))
+
+
+def _promoted(tx: Transaction, wanted: Rollback) -> Iterator[int]:
+    """Return the numbers of the releases that were in force where the rollback is wanted, newest first."""
+    return history_tables.promoted_releases(tx, wanted.environment, wanted.assistant)
+
+
+def _require_earlier(
+    tx: Transaction, control: Control, wanted: Rollback, planes: tuple[Plane, ...], pins: Pins
+) -> None:
+    number = wanted.to or 0
+    target = load.carried(statement_of(tx, control, wanted.assistant, number))
+    if number not in _promoted(tx, wanted):
+        raise NotEarlier(
+            f"{wanted.assistant}@{number} was never in force in {wanted.environment}; "
+            f"`customhouse promote {wanted.assistant}@{number} --environment {wanted.environment}` puts it there"
+        )
+    moving = changed(pins, moved(pins, planes, target))
+    if not moving:
+        raise NothingToDo(f"{', '.join(planes)} of {wanted.assistant} are what {wanted.assistant}@{number} carries")
+    forward = [plane for plane in moving if pins.planes[plane].release_number < number]
+    if forward:
+        raise NotEarlier(
+            f"{', '.join(forward)} would go forward to {wanted.assistant}@{number}, which is no rollback; "
+            f"`customhouse promote` goes forward"
+        )
