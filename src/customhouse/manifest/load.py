@@ -2,7 +2,7 @@
 """From a directory to a Manifest: every file is read, every error is told at once.
 
 Numbered, as in ARCHITECTURE.md: (1) find and read the files, (2) parse, (3) read each section strictly and merge: a
-name given twice is an error that names both places, (4) read the prompts, (5) check that every reference leads somewhere.
+name given twice is an error that names both places, (4) read the prompts, (5) check that references lead somewhere.
 """
 
 from pathlib import Path

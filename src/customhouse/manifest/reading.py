@@ -230,7 +230,7 @@ def expected(kind: inspect.Type) -> str:
     """Return what a type expects, for an error."""
     match kind:
         case inspect.Metadata():
-            extra: dict[str, str] = kind.extra or {}
+            extra: dict[str, str] = kind.extra or {}  # pyright: ignore[reportUnknownVariableType] - msgspec: dict
             return extra.get("expected") or expected(kind.type)
         case inspect.UnionType():
             return " or ".join(expected(choice) for choice in kind.types if not isinstance(choice, inspect.NoneType))

@@ -107,7 +107,7 @@ HttpUrl = Annotated[
     ),
 ]
 Expression = Annotated[
-    str, Meta(min_length=1, max_length=2000, description="A CEL expression.", extra={"expected": "a CEL expression"})
+    str, Meta(min_length=1, max_length=1000, description="A CEL expression.", extra={"expected": "a CEL expression"})
 ]
 PromptPath = Annotated[
     str,

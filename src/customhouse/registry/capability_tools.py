@@ -2,8 +2,7 @@
 """What changes in what the model may do with tools. Pure; see `capability.py` for the rules.
 
 A tool is unusable, held for approval, or free. Usable means held or free; what changes about a tool that was and stays
-unusable is no capability. Reading as in `planes/tools/permit.py`: an irreversible tool is never free, an undeclared
-effect makes a tool unusable.
+unusable is no capability. Reading as in `planes/tools/permit.py`: an irreversible tool is never free.
 """
 
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ class Reach(IntEnum):
 
 def reach(grant: Grant | None) -> Reach:
     """Return how far `grant` lets a call get."""
-    if grant is None or grant.effect == "undeclared" or grant.permission == "deny":
+    if grant is None or grant.permission == "deny":
         return Reach.UNUSABLE
     if grant.permission == "approve" or grant.effect == "irreversible":
         return Reach.HELD

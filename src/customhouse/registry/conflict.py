@@ -54,8 +54,6 @@ def _missing_tools(documents: Documents) -> list[Conflict]:
             state = "does not name"
         elif grant.permission == "deny":
             state = "denies"
-        elif grant.effect == "undeclared":
-            state = "has no declared effect for"
         else:
             continue
         text = f"the prompt needs the tool {tool}, which the tools plane {state}"
