@@ -50,10 +50,10 @@ class House:
 
 
 @contextmanager
-def house(upstream_url: str, prompts: Sequence[str] = (PROMPT,)) -> Generator[House]:
+def house(upstream_url: str, prompts: Sequence[str] = (PROMPT,), parent: Path = RESULTS) -> Generator[House]:
     """Make a home on disk (never in a memory file system: fsync is part of the measurement), one release a prompt."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="home-", dir=RESULTS))
+    parent.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix="home-", dir=parent))
     try:
         furnished = House(home, free_port(), _furnish(home, upstream_url, prompts))
         yield furnished
