@@ -37,7 +37,7 @@ from customhouse.registry.documents import Documents
 from customhouse.registry.environment import COMMIT_REQUIRED, Environment, EnvironmentName
 from customhouse.registry.history import Event, points
 from customhouse.registry.pins import Carried, Pins, changed, moved, promoted, refused_by_holds, stamp, supersets
-from customhouse.registry.release import Statement
+from customhouse.registry.release import Signed, Statement
 from customhouse.rollout.answer import Moved, Outcome
 from customhouse.rollout.fit import require_fit, rollback_command
 from customhouse.rollout.propose import Request, propose
@@ -82,14 +82,19 @@ class Signatures:
     reviewers: tuple[str, ...] = ()
 
 
-def statement_of(tx: Transaction, control: Control, assistant: str, number: int) -> Statement:
-    """Return a verified release. Raises ReleaseUnknown, IntegrityFailed."""
+def release_of(tx: Transaction, control: Control, assistant: str, number: int) -> tuple[Signed, Statement]:
+    """Return a release and its verified statement. Raises ReleaseUnknown, IntegrityFailed."""
     signed = tables.release(tx, assistant, number)
     if signed is None:
         last = tables.last_release_number(tx, assistant)
         known = f"the newest is {assistant}@{last}" if last else "it has none"
         raise ReleaseUnknown(f"there is no release {assistant}@{number}; {known}")
-    return load.statement(signed, assistant, number, control.release_key.public_pem)
+    return signed, load.statement(signed, assistant, number, control.release_key.public_pem)
+
+
+def statement_of(tx: Transaction, control: Control, assistant: str, number: int) -> Statement:
+    """Return a release's verified statement. Raises ReleaseUnknown, IntegrityFailed."""
+    return release_of(tx, control, assistant, number)[1]
 
 
 def documents_of(tx: Transaction, assistant: str, digests: Mapping[Plane, Digest]) -> Documents:

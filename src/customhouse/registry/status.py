@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is in force, since when, by whom, and how it got there: the answers of `status` and `history`.
+
+Read from the database, not from memory: the answer is the same whichever process gives it. Whether a row is also usable
+is said by Current, which verifies.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from customhouse.domain.clock import rfc3339
+from customhouse.domain.digest import Digest
+from customhouse.domain.errors import IntegrityFailed, NotInForce
+from customhouse.domain.plane import PLANES, Plane
+from customhouse.planes.model.document import Document as ModelDocument
+from customhouse.planes.prompt.document import Document as PromptDocument
+from customhouse.planes.retrieval.document import Document as RetrievalDocument
+from customhouse.planes.safety.document import Document as SafetyDocument
+from customhouse.planes.tools.document import Document as ToolsDocument
+from customhouse.registry import history_tables, load, tables
+from customhouse.registry.charter import Charter
+from customhouse.registry.control import Control
+from customhouse.registry.current import Current, Key
+from customhouse.registry.environment import ENVIRONMENTS, Environment, unused
+from customhouse.registry.history import Event, Point
+from customhouse.registry.history_tables import EventRow, Hold
+from customhouse.registry.pins import Pin, Pins, stamp
+from customhouse.registry.tables import PinRow
+from customhouse.store.database import Transaction
+
+MAX_HISTORY: Final = 100
+"""Entries in one answer; `before` asks for those before it."""
+
+
+class PlaneInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One plane of an assistant in force."""
+
+    version: int | None
+    digest: Digest
+    release: int
+    since: str
+    by: str
+
+
+class HoldView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A version that was rolled back and is held."""
+
+    seq: int
+    environment: str
+    assistant: str
+    plane: Plane
+    version: int | None
+    digest: Digest
+    reason: str
+    by: str
+    since: str
+
+
+class WaitingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A change that waits for a second person, in short."""
+
+    id: str
+    environment: str
+    assistant: str
+    requested_by: str
+    since: str
+
+
+class AssistantInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One assistant in one environment. `refused` says why it is not served although it has pins; None is good."""
+
+    assistant: str
+    environment: str
+    stamp: str
+    release: int
+    generation: int
+    since: str
+    by: str
+    planes: dict[Plane, PlaneInForce]
+    refused: str | None
+
+
+class EnvironmentView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One environment."""
+
+    name: str
+    generation: int
+    reviewers: int
+    moved_at: str | None
+
+
+class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is in force everywhere. `replicas` is 1: one store is served by one process."""
+
+    environments: tuple[EnvironmentView, ...]
+    assistants: tuple[AssistantInForce, ...]
+    holds: tuple[HoldView, ...]
+    changes: tuple[WaitingChange, ...]
+    replicas: int = 1
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One move of an assistant's pins."""
+
+    seq: int
+    at: str
+    environment: str
+    kind: str
+    generation: int
+    by: str
+    planes: tuple[Plane, ...]
+    stamp_before: str | None
+    stamp: str
+    reason: str
+    reviewers: tuple[str, ...]
+    change: str | None
+    loosened: bool
+    before: dict[Plane, Point] | None
+    after: dict[Plane, Point]
+
+
+class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An assistant's moves, newest first."""
+
+    assistant: str
+    entries: tuple[HistoryEntry, ...]
+
+
+class Force(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The documents and the charter in force, verified."""
+
+    assistant: str
+    environment: str
+    stamp: str
+    generation: int
+    release: int
+    model: ModelDocument
+    prompt: PromptDocument
+    tools: ToolsDocument
+    retrieval: RetrievalDocument
+    safety: SafetyDocument
+    charter: Charter
+    charter_number: int
+    digests: dict[Plane, Digest]
+    holds: tuple[HoldView, ...]
+
+
+async def status(control: Control, current: Current) -> Status:
+    """Return what is in force everywhere. Raises StoreUnavailable."""
+    await current.refresh()
+    refused = current.refused
+
+    def work(tx: Transaction) -> Status:
+        used = tables.environments(tx)
+        return Status(
+            environments=tuple(_environment(used.get(name, unused(name))) for name in ENVIRONMENTS),
+            assistants=_assistants(tables.pins_in_force(tx), used, refused),
+            holds=tuple(hold_view(hold) for hold in history_tables.all_holds(tx)),
+            changes=tuple(
+                WaitingChange(
+                    id=change.id,
+                    environment=change.environment,
+                    assistant=change.assistant,
+                    requested_by=change.requested_by,
+                    since=rfc3339(change.requested_at_us),
+                )
+                for change in history_tables.changes_waiting(tx)
+            ),
+        )
+
+    return await control.database.read(work)
+
+
+async def history(control: Control, assistant: str, environment: str | None, *, before_seq: int, limit: int) -> History:
+    """Return an assistant's moves before entry `before_seq`, newest first, `MAX_HISTORY` at most."""
+    rows = await control.database.read(
+        lambda tx: history_tables.events(
+            tx, assistant, environment, before_seq=before_seq, limit=min(limit, MAX_HISTORY)
+        )
+    )
+    return History(assistant=assistant, entries=tuple(_entry(row) for row in rows))
+
+
+async def force(control: Control, environment: str, assistant: str) -> Force:
+    """Return the documents in force, verified as a gateway verifies them. Raises NotInForce, IntegrityFailed."""
+
+    def work(tx: Transaction) -> Force:
+        pins = tables.pins(tx, environment, assistant)
+        charter = tables.charter(tx, assistant)
+        if pins is None or charter is None:
+            raise NotInForce(f"{assistant} has no release in {environment}")
+        numbers = {pins.base, *(pin.release_number for pin in pins.planes.values())}
+        releases = {number: tables.release(tx, assistant, number) for number in numbers}
+        pem = control.release_key.public_pem
+        statements = {
+            number: load.statement(signed, assistant, number, pem)
+            for number, signed in releases.items()
+            if signed is not None
+        }
+        load.check_pins(assistant, pins, statements)
+        digests = pins.digests()
+        contents = {plane: tables.version_document(tx, assistant, plane, digests[plane]) for plane in PLANES}
+        documents = load.documents(assistant, digests, contents)
+        return Force(
+            assistant=assistant,
+            environment=environment,
+            stamp=stamp(assistant, pins),
+            generation=tables.environment(tx, environment).generation,
+            release=pins.base,
+            model=documents.model,
+            prompt=documents.prompt,
+            tools=documents.tools,
+            retrieval=documents.retrieval,
+            safety=documents.safety,
+            charter=charter.charter,
+            charter_number=charter.number,
+            digests=digests,
+            holds=tuple(hold_view(hold) for hold in history_tables.holds(tx, environment, assistant)),
+        )
+
+    return await control.database.read(work)
+
+
+def hold_view(hold: Hold) -> HoldView:
+    """Return a hold as it is shown."""
+    return HoldView(
+        seq=hold.seq,
+        environment=hold.environment,
+        assistant=hold.assistant,
+        plane=hold.plane,
+        version=hold.number,
+        digest=hold.digest,
+        reason=hold.reason,
+        by=hold.held_by,
+        since=rfc3339(hold.held_at_us),
+    )
+
+
+def _environment(entry: Environment) -> EnvironmentView:
+    return EnvironmentView(
+        name=entry.name,
+        generation=entry.generation,
+        reviewers=entry.reviewers,
+        moved_at=rfc3339(entry.moved_at_us) if entry.moved_at_us else None,
+    )
+
+
+def _assistants(
+    rows: tuple[PinRow, ...], environments: Mapping[str, Environment], refused: Mapping[Key, str]
+) -> tuple[AssistantInForce, ...]:
+    grouped: dict[Key, dict[str, PinRow]] = {}
+    for row in rows:
+        grouped.setdefault((row.environment, row.assistant), {})[row.plane] = row
+    return tuple(
+        _assistant(key, planes, environments[key[0]].generation if key[0] in environments else 0, refused.get(key))
+        for key, planes in grouped.items()
+    )
+
+
+def _assistant(key: Key, rows: Mapping[str, PinRow], generation: int, refused: str | None) -> AssistantInForce:
+    environment, assistant = key
+    present = {plane: rows[plane.value] for plane in PLANES if plane.value in rows}
+    newest = max(present.values(), key=lambda row: row.pinned_at_us)
+    base = newest.base or 0
+    whole = len(present) == len(PLANES)
+    pins = Pins(base, {plane: Pin(row.digest, row.release_number) for plane, row in present.items()})
+    return AssistantInForce(
+        assistant=assistant,
+        environment=environment,
+        stamp=stamp(assistant, pins) if whole else f"{assistant}@?",
+        release=base,
+        generation=generation,
+        since=rfc3339(newest.pinned_at_us),
+        by=newest.pinned_by,
+        planes={
+            plane: PlaneInForce(
+                version=row.number,
+                digest=row.digest,
+                release=row.release_number,
+                since=rfc3339(row.pinned_at_us),
+                by=row.pinned_by,
+            )
+            for plane, row in present.items()
+        },
+        refused=refused,
+    )
+
+
+def _entry(row: EventRow) -> HistoryEntry:
+    try:
+        event = msgspec.json.decode(row.event, type=Event)
+    except msgspec.MsgspecError as error:
+        raise IntegrityFailed(f"entry {row.seq} of the history cannot be read: {error}") from error
+    return HistoryEntry(
+        seq=row.seq,
+        at=rfc3339(row.at_us),
+        environment=row.environment,
+        kind=row.kind,
+        generation=row.generation,
+        by=row.actor,
+        planes=event.planes,
+        stamp_before=event.stamp_before,
+        stamp=event.stamp,
+        reason=event.reason,
+        reviewers=event.reviewers,
+        change=event.change,
+        loosened=event.loosened,
+        before=event.before,
+        after=event.after,
+    )
