@@ -9,7 +9,7 @@ from tests.api.house import LOCAL, House, open_house
 
 from customhouse.access import keys
 from customhouse.api.keys import captains
-from customhouse.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from customhouse.domain.errors import Conflict, InvalidRequest, NotFound, NotTheCaptain
 from customhouse.domain.principal import Actor
 
 DANA = Actor("dana@acme.test", "person", frozenset({"captain"}))
@@ -50,7 +50,7 @@ def test_who_creates_keys_of_an_assistant(home: Path) -> None:
             await house.charter("dana@acme.test")
             for actor in (LOCAL, ADMIN, DANA):
                 assert (await house.key(actor)).key.created_by == actor.name
-            with pytest.raises(Forbidden, match="who answers for support"):
+            with pytest.raises(NotTheCaptain, match="who answers for support"):
                 await house.key(EVE)
             with pytest.raises(NotFound, match="no assistant suport was released"):
                 await house.key(LOCAL, assistant="suport")
@@ -69,7 +69,7 @@ def test_who_revokes_keys_of_an_assistant(home: Path) -> None:
                 with pytest.raises(Conflict, match="revoked already"):
                     await revoke(house, actor, created.key.id)
             created = await house.key()
-            with pytest.raises(Forbidden):
+            with pytest.raises(NotTheCaptain):
                 await revoke(house, EVE, created.key.id)
             with pytest.raises(NotFound):
                 await revoke(house, LOCAL, "key_000000000000")

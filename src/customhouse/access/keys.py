@@ -19,7 +19,7 @@ import msgspec
 from customhouse.access import tables, token
 from customhouse.access.office import Office
 from customhouse.domain.clock import rfc3339
-from customhouse.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from customhouse.domain.errors import Conflict, InvalidRequest, NotFound, NotTheCaptain
 from customhouse.domain.principal import Actor
 from customhouse.store.database import Transaction
 
@@ -71,7 +71,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(office: Office, actor: Actor, new: NewKey, captains: Captains, *, trace_id: str) -> CreatedKey:
-    """Create a key. Raises Forbidden, NotFound for an assistant without a release, InvalidRequest."""
+    """Create a key. Raises NotTheCaptain, NotFound for an assistant without a release, InvalidRequest."""
     _check(new)
     secret = token.make("chk_", office.clock.random(token.RANDOM_BYTES))
     row = tables.KeyRow(
@@ -109,7 +109,7 @@ async def create(office: Office, actor: Actor, new: NewKey, captains: Captains, 
                 param="assistant",
             )
         if not _everywhere(actor, "admin") and actor.name not in answering:
-            raise Forbidden(f"only an admin or who answers for {row.assistant} creates keys for it.")
+            raise NotTheCaptain(f"only an admin or who answers for {row.assistant} creates keys for it.")
         tables.insert_key(tx, row, token.digest(secret))
         tables.bump(tx)
         office.ledger.write(tx, [entry])
@@ -119,7 +119,7 @@ async def create(office: Office, actor: Actor, new: NewKey, captains: Captains, 
 
 
 async def revoke(office: Office, actor: Actor, key_id: str, captains: Captains, *, trace_id: str) -> Key:
-    """Revoke a key, for ever. Raises NotFound, Forbidden, Conflict for a second time."""
+    """Revoke a key, for ever. Raises NotFound, NotTheCaptain, Conflict for a second time."""
     now_us = office.clock.now_us()
 
     def work(tx: Transaction) -> tables.KeyRow:
@@ -128,7 +128,7 @@ async def revoke(office: Office, actor: Actor, key_id: str, captains: Captains, 
             raise NotFound(f"there is no key {key_id[:64]}; `customhouse keys list` shows every one.")
         answering = captains(tx, known.assistant) or frozenset()
         if not _everywhere(actor, "admin", "oncall") and actor.name not in answering:
-            raise Forbidden(f"only an admin, on-call or who answers for {known.assistant} revokes its keys.")
+            raise NotTheCaptain(f"only an admin, on-call or who answers for {known.assistant} revokes its keys.")
         if not tables.revoke_key(tx, key_id, now_us):
             raise Conflict(f"{key_id} is revoked already.")
         tables.bump(tx)

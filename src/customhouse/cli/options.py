@@ -4,11 +4,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar, get_args
 
 import click
 
-ENVIRONMENTS: Final = ("dev", "staging", "production")
+Environment = Literal["dev", "staging", "production"]
+ENVIRONMENTS: Final[tuple[Environment, ...]] = get_args(Environment)
 
 F = TypeVar("F", bound=Callable[..., object])
 
