@@ -3,7 +3,7 @@
 
     python -m benchmarks.rollback [--moves 20] [--rate 200]
 
-Two releases differ in their prompt only. While clients ask at a fixed rate, the prompt plane is rolled back, the hold is
+Two releases differ in their prompt only. While clients ask at a fixed rate the prompt plane is rolled back, the hold is
 lifted, and the newer release is promoted again, through the control API with the store opened beside the running server
 (what `customhouse rollback` does). The upstream repeats the system prompt it was sent, so that afterwards three things
 are compared for every turn: what the model was really told, what the header said, and what the evidence says.

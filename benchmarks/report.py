@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes docs/benchmarks.md from the kept results: every figure with its machine, date, commit and command.
+
+python -m benchmarks.report
+"""
+
+import json
+from typing import Any, Final
+
+from benchmarks.bench import BURST, CHUNKS, CONNECTIONS, RATE, STEPS_SAMPLE, STREAM_BURST
+from benchmarks.measure import RESULTS, ROOT
+
+TARGET: Final = ROOT / "docs" / "benchmarks.md"
+HEAD: Final = """# Benchmarks
+
+Written by `make bench`; do not edit. Run it on your own machine: figures of different machines do not compare.
+"""
+STEP_NAMES: Final = {"total": "whole turn"}
+
+
+def main() -> None:
+    """Write the page from whatever results there are."""
+    parts = [HEAD, *(part(found) for name, part in PARTS.items() if (found := _kept(name)) is not None)]
+    TARGET.write_text("\n".join(parts))
+    print(f"wrote {TARGET.relative_to(ROOT)}")
+
+
+def turn_part(kept: dict[str, Any]) -> str:
+    """Return the section on what a turn costs."""
+    plain, streamed, latency, first = kept["plain"], kept["streamed"], kept["latency"], kept["first_byte"]
+    names = list(plain)
+    rows = [
+        ("CPU per request, least of the rounds", [f"{plain[name]['cpu_us_min']} µs" for name in names]),
+        ("CPU per request, median of the rounds", [f"{plain[name]['cpu_us_median']} µs" for name in names]),
+        ("requests per second, one core", [f"{plain[name]['requests_per_s']:,}" for name in names]),
+        (f"CPU per {CHUNKS}-chunk stream, least", [f"{streamed[name]['cpu_us_min']} µs" for name in names]),
+        (f"CPU per {CHUNKS}-chunk stream, median", [f"{streamed[name]['cpu_us_median']} µs" for name in names]),
+        (f"added latency p50, {RATE} requests/s", [_ms(latency[name]["added_p50_us"]) for name in names]),
+        (f"added latency p99, {RATE} requests/s", [_ms(latency[name]["added_p99_us"]) for name in names]),
+        ("added time to a stream's first byte p50, 20/s", [_ms(first[name]["added_first_p50_us"]) for name in names]),
+        ("added time to a stream's first byte p99, 20/s", [_ms(first[name]["added_first_p99_us"]) for name in names]),
+    ]
+    memory = [f"| {when} | {size} MB |" for when, size in kept["memory_mb"].items()]
+    steps = [f"| {STEP_NAMES.get(name, name)} | {value:g} µs |" for name, value in kept["steps_us"].items()]
+    missing = "" if kept["nginx"] else "\nnginx was not installed where this ran (`apt-get install nginx-light`).\n"
+    return f"""## What a turn costs
+
+{_origin(kept, "make bench")}
+
+customhouse does its whole work: key, snapshot, rendered prompt, model selection, tool decision, and evidence that is
+durable (SQLite with synchronous=FULL, group commit) before the answer is complete. nginx passes bytes and keeps
+nothing: it is the floor of any proxy, different work. CPU is that of the gateway's own process (the scheduler's count,
+all threads); the upstream, a small C program, is not counted. Gateway and nginx are pinned to one core, upstream and
+load to the other. Bursts of {BURST} requests ({STREAM_BURST} streams) over {CONNECTIONS} connections alternate
+between the two.
+{missing}
+| figure | {" | ".join(names)} |
+|---|{"---:|" * len(names)}
+{_table(rows)}
+
+### Where the time goes
+
+Median wall time of each step over {STEPS_SAMPLE} requests one after another, from the gateway's own `server-timing`
+header. Waiting for the disk and for the upstream is in it, so it does not add up to the CPU time above.
+
+| step | time |
+|---|---:|
+{chr(10).join(steps)}
+
+### Memory of the gateway process
+
+| when | proportional set size |
+|---|---:|
+{chr(10).join(memory)}
+"""
+
+
+def rollback_part(kept: dict[str, Any]) -> str:
+    """Return the section on rolling back under load."""
+    return f"""## Rolling one plane back under load
+
+{_origin(kept, "python -m benchmarks.rollback")}
+
+The prompt plane was moved {kept["moves"]} times, back and forth, under {kept["rate"]} requests a second
+({kept["turns"]:,} turns). For every turn three things were compared: the prompt that the upstream was really sent, the
+headers of the answer, the evidence.
+
+| figure | value |
+|---|---:|
+| turns that ran on a mixture, or whose header, evidence and prompt differ | {len(kept["faults"])} |
+| first answer from the new version after the control API had answered, p50 | {kept["seen_after_ms_p50"]} ms |
+| the same, p99 | {kept["seen_after_ms_p99"]} ms |
+| the same, worst | {kept["seen_after_ms_max"]} ms |
+"""
+
+
+def crash_part(kept: dict[str, Any]) -> str:
+    """Return the section on kill -9."""
+    return f"""## kill -9 under load
+
+{_origin(kept, f"python -m benchmarks.crash --kills {kept['kills']} --seed {kept['seed']}")}
+
+The server was killed at random points under load and started again; a program that shares no code with it read the log.
+
+| figure | value |
+|---|---:|
+| kills under load | {kept["kills"]} |
+| further kills while it was starting | {kept["killed_while_starting"]} |
+| answers that clients had received completely | {kept["complete_answers"]:,} |
+| of these without complete evidence | {len(kept["faults"])} |
+| answers cut off by a kill | {kept["cut_off_answers"]:,} |
+| model calls settled as `model.unknown` at the next start | {kept["unknown_calls"]:,} |
+| evidence records, chain verified from position 0 | {kept["records"]:,} |
+| start until ready, p50 / p99 | {kept["start_s_p50"]} s / {kept["start_s_p99"]} s |
+"""
+
+
+PARTS: Final = {"bench": turn_part, "rollback": rollback_part, "crash": crash_part}
+
+
+def _origin(kept: dict[str, Any], command: str) -> str:
+    return f"{kept['machine']}; {kept['system']}; {kept['date']}; commit {kept['commit']}; `{command}`"
+
+
+def _table(rows: list[tuple[str, list[str]]]) -> str:
+    return "\n".join(f"| {title} | {' | '.join(values)} |" for title, values in rows)
+
+
+def _ms(microseconds: float) -> str:
+    return f"{microseconds / 1000:.2f} ms"
+
+
+def _kept(name: str) -> dict[str, Any] | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+if __name__ == "__main__":
+    main()
