@@ -14,6 +14,7 @@
     |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)  UpstreamRejected (400)
     |- Internal (500)           IntegrityFailed  KeyFileRefused
     |- StartRefused (500)       WeightsMissing  WeightsMismatch  PortBusy  ProcessFailed
+    |- BackupRefused (500)
     `- LedgerUnavailable (503)  StoreUnavailable (503)  SnapshotUnavailable (503)
 
 Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is
@@ -419,3 +420,10 @@ class ProcessFailed(StartRefused):
 
     code = "start.process_failed"
     title = "Process failed"
+
+
+class BackupRefused(CustomhouseError):
+    """The backup was not written, or not put back; nothing was changed."""
+
+    code = "backup.refused"
+    title = "Backup refused"
