@@ -10,7 +10,7 @@ from customhouse.api.route import ROOT, Call, Parameter, Route
 from customhouse.domain.errors import InvalidRequest
 from customhouse.registry import history_tables
 from customhouse.registry.environment import ENVIRONMENTS
-from customhouse.registry.status import MAX_HISTORY, Force, History, HoldView, Status, force, hold_view, history, status
+from customhouse.registry.status import MAX_HISTORY, Force, History, HoldView, Status, force, history, hold_view, status
 from customhouse.rollout.answer import Outcome
 from customhouse.rollout.hold import Lifting, lift
 from customhouse.rollout.promote import Promotion, promote

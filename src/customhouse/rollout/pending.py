@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes as people see them: what is asked for, what it would loosen, who has answered, how many answers are missing."""
+"""Changes as people see them: what is asked for, what it would loosen, who has answered, how many are missing."""
 
 import msgspec
 
