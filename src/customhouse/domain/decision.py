@@ -40,7 +40,26 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "tool.calls_per_turn": "The turn has used up the number of tool calls that the policy allows.",
         "tool.workflow_required": "Workflows are declared and the turn runs in none, so only read tools are allowed.",
         "tool.client_excluded": "The client asked for no tools, or for another one, in this request.",
+        "route.posture": "The deployment's posture is outside the assistant's.",
+        "route.classification": "The deployment's provider does not accept data of this turn's class.",
+        "route.residency": "The deployment's region is outside the assistant's residency.",
+        "route.condition_failed": "A route condition could not be evaluated, so no deployment was selected.",
+        "route.no_entry": "No route entry holds for this turn.",
+        "upstream.protocol": "The upstream's answer is not the dialect it was configured with.",
+        "upstream.timeout": "The upstream did not answer, or stopped answering, in time.",
+        "upstream.connection": "No connection to the upstream could be made, or it broke.",
+        "upstream.limited": "The upstream answered 429.",
+        "upstream.server_error": "The upstream answered 5xx.",
+        "upstream.misconfigured": "The upstream refused our credential or does not know the model.",
+        "upstream.rejected": "The upstream refused the request as invalid.",
+        "upstream.credential_missing": "The environment variable of the provider's key is not set.",
+        "upstream.empty_stream": "The upstream answered 200 with a stream that held nothing.",
+        "upstream.cut_stream": "The upstream's stream ended without a finish_reason.",
+        "upstream.too_large": "The upstream's answer is larger than max_answer_bytes.",
+        "upstream.tool_choice_ignored": "A tool call was required and the upstream answered without one.",
+        "prompt.foreign_system": "A system message of the client was passed on as a user's, not as instructions.",
+        "model.sampling_kept": "The client sent sampling fields it may not set; the released values stand.",
         "decision.failed": "The decision itself failed; a failed decision is a denial.",
     }
 )
-"""Every reason code a decision can carry, with its sentence. docs/reference/reasons.md lists the same."""
+"""Every reason code of a decision, an exclusion or a failure, with its sentence, as docs/reference/reasons.md."""

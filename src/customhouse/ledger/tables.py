@@ -85,10 +85,10 @@ def insert_payload(tx: Transaction, tenant: str, trace_id: str, payload: StoredP
     )
 
 
-def records_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[tuple[int, bytes], ...]:
-    """Return (position, canonical bytes) of a trace's records, oldest first."""
+def records_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[Link, ...]:
+    """Return a trace's records, oldest first."""
     rows = tx.rows("evidence_of_trace", tenant=tenant, trace_id=trace_id)
-    return tuple(cast("tuple[int, bytes]", row) for row in rows)
+    return tuple(Link(*cast("tuple[int, bytes, bytes, bytes]", row)) for row in rows)
 
 
 def payloads_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[StoredPayload, ...]:

@@ -22,7 +22,8 @@ VALUES (:tenant, :position, :id, :trace_id, :kind, :canonical, :leaf_hash, :link
 
 -- evidence_of_trace --
 -- The records of one trace, in the order they were written.
-SELECT position, canonical FROM evidence WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY position;
+SELECT position, canonical, leaf_hash, link_hash FROM evidence
+ WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY position;
 
 -- evidence_page --
 -- A run of a log, for verification.

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Endpoints of traces: where an answer came from, by any id; payloads only for those allowed, and never unrecorded."""
+
+from typing import Final
+
+import msgspec
+
+from customhouse.access.roles import allowed, roles_with
+from customhouse.api.route import ROOT, Call, Parameter, Route
+from customhouse.domain.errors import InvalidRequest, TraceUnknown, VerbRefused
+from customhouse.ledger import tables, trace
+from customhouse.ledger.trace import Payload, Trace
+
+_TENANT: Final = Parameter("tenant", "Look in this tenant's log only.")
+_PAYLOADS: Final = Parameter("payloads", "1 opens the payloads; who reads them is recorded as evidence.")
+
+
+async def _by_id(call: Call[None]) -> Trace:
+    name, tenant = call.path["id"], call.query.get("tenant")
+    found = await call.control.database.read(lambda tx: trace.find(tx, name, tenant))
+    if not found:
+        raise TraceUnknown(
+            f"nothing is known under {name[:128]!r}: a trace, response, tool call or release id expected."
+        )
+    return await _read(call, *found[0], tuple(trace_id for _, trace_id in found[1:]))
+
+
+async def _last(call: Call[None]) -> Trace:
+    found = await call.control.database.read(lambda tx: trace.last(tx, call.query.get("tenant")))
+    if found is None:
+        raise TraceUnknown("no turn has been recorded yet.")
+    return await _read(call, *found, ())
+
+
+async def _read(call: Call[None], tenant: str, trace_id: str, others: tuple[str, ...]) -> Trace:
+    wanted = call.query.get("payloads", "0")
+    if wanted not in {"0", "1"}:
+        raise InvalidRequest("payloads is 0 or 1.", param="payloads")
+    found = await call.control.database.read(lambda tx: trace.read(tx, tenant, trace_id, others))
+    return found if wanted == "0" else await _with_payloads(call, found)
+
+
+async def _with_payloads(call: Call[None], found: Trace) -> Trace:
+    if not allowed(call.actor, "trace.payloads"):
+        raise VerbRefused(f"trace.payloads needs the role {' or '.join(roles_with('trace.payloads'))}.")
+    ledger = call.control.ledger
+    # Durable before the first byte is shown: reading is evidence.
+    read = ledger.event(
+        "access.read",
+        actor=call.actor.name,
+        trace_id=call.trace_id,
+        detail={"tenant": found.tenant, "trace_id": found.trace_id},
+        references=(found.trace_id,),
+    )
+    await ledger.append([read])
+    key = await ledger.tenant_key(found.tenant)
+    sealed = await call.control.database.read(lambda tx: tables.payloads_of_trace(tx, found.tenant, found.trace_id))
+    opened = tuple(
+        Payload(
+            kind=payload.kind,
+            commitment=payload.commitment,
+            text=key.open(found.trace_id, payload.kind, payload.commitment, payload.sealed).decode(errors="replace"),
+        )
+        for payload in sealed
+    )
+    return msgspec.structs.replace(found, payloads=opened)
+
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route(
+        "GET",
+        f"{ROOT}/traces/last",
+        "trace.read",
+        "Show the newest turn's trace.",
+        None,
+        Trace,
+        _last,
+        query=(_TENANT, _PAYLOADS),
+    ),
+    Route(
+        "GET",
+        f"{ROOT}/traces/{{id}}",
+        "trace.read",
+        "Show where an answer came from, by any id.",
+        None,
+        Trace,
+        _by_id,
+        query=(_TENANT, _PAYLOADS),
+    ),
+)
+"""The endpoints of this file."""

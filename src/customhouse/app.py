@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: settings in, applications out. The only place that builds objects and connects them."""
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from customhouse.access.credentials import Credentials
+from customhouse.api import problem as api_problem
+from customhouse.api.app import build_api
+from customhouse.api.routes import ROUTES
+from customhouse.dialects import openai_chat_reply
+from customhouse.domain.clock import SystemClock
+from customhouse.domain.errors import CustomhouseError, HostUnknown, NotFound, StoreUnavailable
+from customhouse.domain.principal import Actor
+from customhouse.gateway.health import Health
+from customhouse.gateway.http import DataPlane
+from customhouse.gateway.prepare import Preparations
+from customhouse.gateway.turn import Gateway
+from customhouse.ledger.append import Ledger
+from customhouse.ledger.recover import settle_open_calls
+from customhouse.planes.model.call import Limits, Upstreams
+from customhouse.registry.control import Control
+from customhouse.registry.current import Current
+from customhouse.settings import Settings
+from customhouse.store.sqlite import open_sqlite
+from customhouse.vault.keyring import root_key
+from customhouse.vault.sign import open_release_key
+
+_log = logging.getLogger(__name__)
+PROBE_TIMEOUT_S: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """The objects that a server and a local command share."""
+
+    control: Control
+    credentials: Credentials
+    current: Current
+
+
+@asynccontextmanager
+async def installation(settings: Settings) -> AsyncGenerator[Installation, None]:
+    """Open the store and the keys; close them at the end. Raises StoreUnavailable."""
+    clock = SystemClock()
+    settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = await open_sqlite(settings.database_path)
+    try:
+        ledger = Ledger(database, root_key(settings.keys_path, clock), clock)
+        control = Control(
+            database=database, ledger=ledger, release_key=open_release_key(settings.keys_path), clock=clock
+        )
+        yield Installation(control, Credentials(database, clock), Current(control))
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def build_local(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
+    """Yield the control API for a command in this process, acting as `local:<uid>`: whoever can open the store's files."""
+    async with installation(settings) as built:
+        await built.credentials.refresh()
+        await built.current.refresh()
+        actor = Actor(f"local:{os.getuid()}", "local", frozenset())
+        yield build_api(built.control, built.credentials, built.current, ROUTES, local_actor=actor)
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
+    """Yield the server's application: data plane, control API, health. Only one server may hold a home directory."""
+    with _only_server(settings):
+        async with installation(settings) as built:
+            control = built.control
+            settled = await settle_open_calls(control.database, control.ledger, control.clock)
+            if settled:
+                _log.warning("%d model calls were open when the last server ended: recorded as model.unknown", settled)
+            await built.credentials.refresh()
+            await built.current.refresh()
+            upstreams = Upstreams(_limits(settings), os.environ)
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    poller = tasks.create_task(_poll(built, settings.poll_interval_ms / 1000))
+                    yield _Front(settings.hosts, *_planes(settings, built, upstreams))
+                    poller.cancel()
+            finally:
+                await upstreams.close()
+
+
+def _planes(settings: Settings, built: Installation, upstreams: Upstreams) -> tuple[ASGIApp, ASGIApp, ASGIApp]:
+    gateway = Gateway(
+        current=built.current,
+        credentials=built.credentials,
+        ledger=built.control.ledger,
+        upstreams=upstreams,
+        preparations=Preparations(),
+        clock=built.control.clock,
+        turn_timeout_s=settings.turn_timeout_s,
+        answer_bytes=settings.max_answer_bytes,
+    )
+    data = DataPlane(gateway, max_turns=settings.max_turns, max_body_bytes=settings.max_body_bytes)
+    api = build_api(built.control, built.credentials, built.current, ROUTES, local_actor=None)
+
+    async def probe() -> str | None:
+        try:
+            async with asyncio.timeout(PROBE_TIMEOUT_S):
+                await built.control.database.transact(lambda tx: tx.row("chain_heads"))
+        except TimeoutError:
+            return "slow"
+        except StoreUnavailable:
+            return "unavailable"
+        return None
+
+    return data, api, Health(built.current, probe)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        connect_s=settings.connect_timeout_s,
+        first_byte_s=settings.first_byte_timeout_s,
+        idle_s=settings.idle_timeout_s,
+        answer_bytes=settings.max_answer_bytes,
+    )
+
+
+async def _poll(built: Installation, interval_s: float) -> None:
+    """Look up pins, keys and people again and again; a database that does not answer leaves the last state to age."""
+    while True:
+        await asyncio.sleep(interval_s)
+        try:
+            await built.credentials.refresh()
+            await built.current.refresh()
+        except StoreUnavailable as error:
+            _log.warning("pins and keys could not be refreshed: %s", error.detail)
+
+
+class _only_server:  # noqa: N801 - reads as the statement it is used in
+    """Holds the home directory's server lock (flock) while it lasts; the kernel frees it however the process ends."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = settings.home_path / "serve.lock"
+
+    def __enter__(self) -> None:
+        self._file = self._path.open("a")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise StoreUnavailable(
+                f"another server holds {self._path}: one SQLite store is served by one process; stop that one first"
+            ) from error
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+class _Front:
+    """Sends each request to its plane, after its Host header was recognised."""
+
+    def __init__(self, hosts: frozenset[str], data: ASGIApp, api: ASGIApp, health: ASGIApp) -> None:
+        self._hosts = hosts
+        self._data = data
+        self._api = api
+        self._health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        if not _host_known(scope, self._hosts):
+            await _refuse(scope, receive, send, HostUnknown())
+        elif path.startswith("/v1/"):
+            await self._data(scope, receive, send)
+        elif path.startswith("/api/"):
+            await self._api(scope, receive, send)
+        elif path in {"/healthz", "/readyz"}:
+            await self._health(scope, receive, send)
+        else:
+            await _refuse(scope, receive, send, NotFound("there is nothing here: /v1/, /api/v1/, /healthz, /readyz"))
+
+
+def _host_known(scope: Scope, hosts: frozenset[str]) -> bool:
+    sent = [value for name, value in scope["headers"] if name == b"host"]
+    if len(sent) != 1:
+        return False
+    host = sent[0].decode("latin-1").lower()
+    name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
+    return name in hosts
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, error: CustomhouseError) -> None:
+    trace_id = SystemClock().uuid7()
+    if scope["path"].startswith("/v1/"):
+        body, media_type = openai_chat_reply.error(error, trace_id), "application/json"
+    else:
+        body, media_type = msgspec.json.encode(api_problem.problem(error, trace_id)), api_problem.MEDIA_TYPE
+    headers = {"customhouse-trace-id": trace_id, "x-should-retry": "false"}
+    await Response(body, error.status_hint, headers, media_type)(scope, receive, send)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`customhouse serve`: the gateway and the control API in one process, until SIGTERM or Ctrl-C."""
+
+import asyncio
+import logging
+import os
+
+import click
+import msgspec
+import uvicorn
+
+from customhouse.app import build
+from customhouse.cli.options import options
+from customhouse.cli.output import say
+from customhouse.settings import Settings, load
+
+
+@click.command()
+@click.option("--host", help="Address to listen on (default 127.0.0.1).")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default 8080).")
+@click.option("--allow-host", multiple=True, help="Accept this Host header, besides the loopback names; repeatable.")
+@click.option("--tls-certificate", type=click.Path(exists=True, dir_okay=False), help="PEM file; speak TLS.")
+@click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="PEM file of the certificate's key.")
+@click.option("--trusted-proxy", multiple=True, help="Believe X-Forwarded-* from this address; repeatable.")
+@click.pass_context
+def serve(
+    ctx: click.Context,
+    *,
+    host: str | None,
+    port: int | None,
+    allow_host: tuple[str, ...],
+    tls_certificate: str | None,
+    tls_key: str | None,
+    trusted_proxy: tuple[str, ...],
+) -> None:
+    """Start the gateway and the control API.
+
+    Every option is also a setting: CUSTOMHOUSE_HOST, CUSTOMHOUSE_PORT and so on; docs/reference/settings.md lists all.
+    """
+    home = options(ctx).home
+    settings = load(
+        os.environ,
+        home=None if home is None else str(home),
+        host=host,
+        port=port,
+        allow_hosts=allow_host or None,
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
+        trusted_proxies=trusted_proxy or None,
+    )
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    say("settings: " + ", ".join(f"{name}={value}" for name, value in msgspec.to_builtins(settings).items()))
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(run(settings))
+
+
+async def run(settings: Settings) -> None:
+    """Serve until a signal; turns in flight are finished within `shutdown_grace_s`. Raises StoreUnavailable."""
+    async with build(settings) as app:
+        await uvicorn.Server(server_config(settings, app)).serve()
+
+
+def server_config(settings: Settings, app: "uvicorn._types.ASGIApplication") -> uvicorn.Config:
+    """Return how the HTTP server runs: bounded, without an access log, with no word of which server it is."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop  # noqa: PLC0415 - only a server pays for it
+
+    return uvloop.new_event_loop()

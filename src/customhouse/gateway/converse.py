@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 7: asking the selected deployments in order until one answers, then the declared fallback answer.
+
+Rules kept: a call's `model.called` record is durable before its first byte leaves, with the outcome of the call
+before it; after the first byte has gone to the client no other model may continue its sentence.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from customhouse.dialects import openai_chat_upstream as dialect
+from customhouse.dialects.openai_chat import ChatRequest
+from customhouse.dialects.openai_chat_stream import Collector
+from customhouse.domain.errors import CustomhouseError, LedgerUnavailable, UpstreamFailed
+from customhouse.domain.message import Answer, Message, ToolOffer
+from customhouse.gateway.evidence import Evidence
+from customhouse.gateway.reply import Reply
+from customhouse.ledger.append import Entry, Ledger
+from customhouse.planes.model.call import Upstreams
+from customhouse.planes.model.document import Deployment
+from customhouse.planes.model.select import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What to ask: the conversation as decided, and who may be asked, in order."""
+
+    request: ChatRequest
+    conversation: tuple[Message, ...]
+    offers: tuple[ToolOffer, ...]
+    sampling: dialect.Sampling
+    selection: Selection
+    fallback: str
+    answer_bytes: int
+
+
+class OpenCall(NamedTuple):
+    """A call whose `model.called` is durable and whose outcome is not written yet."""
+
+    span_id: str
+    deployment: Deployment
+    attempt: int
+    collector: Collector | None
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a turn's evidence has come: what waits to be written, and which call is open."""
+
+    evidence: Evidence
+    ledger: Ledger
+    pending: list[Entry] = field(default_factory=list[Entry])
+    began: bool = False
+    durable: bool = False
+    span_id: str | None = None
+    call: OpenCall | None = None
+    fell_back: bool = False
+    reasons: tuple[str, ...] = ()
+
+    def begin(self, accepted: Entry) -> None:
+        """Take the turn's first record; it is written together with the first call."""
+        self.pending.append(accepted)
+        self.began = True
+
+    async def commit(self, entries: Sequence[Entry]) -> None:
+        """Write what waits and `entries` in one transaction. Raises LedgerUnavailable."""
+        waiting = [*self.pending, *entries]
+        self.pending.clear()
+        await self.ledger.append(waiting)
+        self.durable = True
+
+
+async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply) -> Answer:
+    """Return the first usable answer, or the fallback answer. Raises UpstreamFailed where a sentence would be wrong."""
+    failure: UpstreamFailed | None = None
+    for attempt, deployment in enumerate(ask.selection.deployments, start=1):
+        try:
+            answer = await _attempt(ask, progress, upstreams, reply, deployment, attempt)
+        except UpstreamFailed as error:
+            _fail(progress, error)
+            failure = error
+            if reply.began:
+                raise
+        else:
+            progress.call = None
+            progress.pending.append(_answered(progress, deployment, attempt, answer))
+            return answer
+    reasons = tuple(dict.fromkeys(reason for _, reason in ask.selection.excluded))
+    progress.reasons = (*reasons, failure.reason) if failure else reasons
+    if ask.request.needs_form:
+        raise failure or UpstreamFailed(
+            "no deployment may answer a turn of this class", reason=(reasons or ("route.no_entry",))[0]
+        )
+    progress.fell_back = True
+    progress.span_id = None
+    reply.deployment(None)
+    return Answer(None, "fallback", None, ask.fallback, None, None, (), "stop", None)
+
+
+async def _attempt(
+    ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply, deployment: Deployment, attempt: int
+) -> Answer:
+    body = dialect.body(ask.request, deployment.model, ask.conversation, ask.offers, ask.sampling)
+    span_id = progress.evidence.clock.uuid7()
+    collector = Collector(ask.answer_bytes) if ask.request.streamed else None
+    names = tuple(offer.name for offer in ask.offers)
+    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names)])
+    progress.span_id = span_id
+    progress.call = OpenCall(span_id, deployment, attempt, collector)
+    reply.deployment(deployment.label)
+    reply.mark("called")
+    if collector is None:
+        answer = await upstreams.answer(deployment, body)
+    else:
+        async for delta in upstreams.stream(deployment, body, collector):
+            await reply.delta(delta)
+        answer = collector.answer()
+    if ask.request.must_call and not answer.tool_calls:
+        raise UpstreamFailed(
+            "the model answered without the tool call that was required", reason="upstream.tool_choice_ignored"
+        )
+    return answer
+
+
+def _answered(progress: Progress, deployment: Deployment, attempt: int, answer: Answer) -> Entry:
+    span_id = progress.span_id or progress.evidence.accepted
+    return progress.evidence.model_answered(span_id, deployment, attempt, answer, outcome="complete")
+
+
+def _fail(progress: Progress, error: UpstreamFailed) -> None:
+    call = progress.call
+    if call is not None:
+        progress.pending.append(
+            progress.evidence.model_failed(call.span_id, call.deployment, call.attempt, error.reason)
+        )
+        progress.call = None
+
+
+async def settle_unfinished(progress: Progress, reply: Reply, problem: CustomhouseError | None) -> None:
+    """Record how a turn ended that did not complete; `problem` is None when the client left.
+
+    A ledger that cannot write leaves the open call for the next start to settle as `model.unknown`.
+    """
+    if isinstance(problem, LedgerUnavailable):
+        return
+    evidence = progress.evidence
+    if problem is not None and not progress.durable:
+        entries = [evidence.request_refused(problem)]
+        progress.pending.clear()
+    elif not progress.began:
+        return
+    else:
+        entries = _closing(progress, problem)
+        outcome = "client_left" if problem is None else "failed"
+        reasons = () if problem is None else (problem.code,)
+        entries.append(evidence.response_completed(b"", outcome=outcome, timing_us=reply.timing_us(), reasons=reasons))
+    # Shielded: a client that leaves twice must not tear its own last record.
+    await asyncio.shield(progress.commit(entries))
+
+
+def _closing(progress: Progress, problem: CustomhouseError | None) -> list[Entry]:
+    call, evidence = progress.call, progress.evidence
+    if call is None:
+        return []
+    progress.call = None
+    if problem is None:
+        partial = (
+            call.collector.answer() if call.collector else Answer(None, None, None, None, None, None, (), None, None)
+        )
+        return [evidence.model_answered(call.span_id, call.deployment, call.attempt, partial, outcome="partial")]
+    return [evidence.model_failed(call.span_id, call.deployment, call.attempt, problem.code)]

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evidence of one turn: builds each record from what was enforced, with the facts that every record repeats.
+
+Labels are not computed yet, and every record says so; nobody shall read their absence as "clean".
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypedDict
+
+import msgspec
+
+from customhouse.domain.clock import Clock, rfc3339
+from customhouse.domain.decision import Decision
+from customhouse.domain.digest import digest
+from customhouse.domain.errors import CustomhouseError
+from customhouse.domain.label import Classification
+from customhouse.domain.message import Answer, ToolCall
+from customhouse.domain.principal import Principal
+from customhouse.gateway.prepare import Prepared
+from customhouse.ledger.append import Entry
+from customhouse.ledger.record import ModelFacts, Record, Ruling, Subject, ToolFacts
+from customhouse.planes.model.document import Deployment
+from customhouse.vault.seal import TenantKey
+
+LABELS: Final = "labels: not computed yet"
+MAX_NAME: Final = 128
+"""Characters of a name or id that a model chose, as a record keeps them; its payload keeps all of it."""
+
+_encode = msgspec.json.encode
+
+
+class _Facts(TypedDict):
+    v: int
+    id: str
+    tenant: str
+    trace_id: str
+    kind: str
+    at: str
+    assistant: str
+    release: str
+    snapshot: str
+    generation: int
+    labels: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Builds the records of one turn. `accepted` is the id of its first record, which the others name as parent."""
+
+    trace_id: str
+    accepted: str
+    principal: Principal
+    prepared: Prepared
+    key: TenantKey
+    clock: Clock
+
+    def request_accepted(
+        self, body: bytes, turn_class: Classification, client_trace: str | None, notes: tuple[str, ...]
+    ) -> Entry:
+        """Record that the turn began: who asked, under which snapshot; the body behind its commitment."""
+        request = self.key.seal(self.trace_id, "request", body)
+        snapshot = self.prepared.snapshot
+        record = Record(
+            **self._facts("request.accepted", self.accepted),
+            principal=self._subject(),
+            charter=snapshot.charter_number,
+            versions=dict(self.prepared.versions),
+            commitments={"request": request.commitment},
+            decision=Ruling(outcome="allow", reasons=notes) if notes else None,
+            detail={"classification": turn_class.label, **({"client_trace": client_trace} if client_trace else {})},
+        )
+        return Entry(record, (request,), (client_trace,) if client_trace else ())
+
+    def request_refused(self, problem: CustomhouseError) -> Entry:
+        """Record that the turn was refused before any model was asked."""
+        record = Record(
+            **self._facts("request.refused", self.accepted),
+            principal=self._subject(),
+            versions=dict(self.prepared.versions),
+            decision=Ruling(outcome="deny", reasons=(problem.code,)),
+            outcome="refused",
+        )
+        return Entry(record)
+
+    def model_called(self, span_id: str, deployment: Deployment, attempt: int, offered: tuple[str, ...]) -> Entry:
+        """Record a call that is about to leave; stays open until its outcome is written."""
+        record = Record(
+            **self._facts("model.called", span_id),
+            span_id=span_id,
+            parents=(self.accepted,),
+            versions={plane: self.prepared.versions[plane] for plane in ("model", "prompt")},
+            model=_model(deployment, attempt),
+            tools_offered=digest(sorted(offered)) if offered else None,
+            detail={"offered": list(offered[:32])} if offered else None,
+        )
+        return Entry(record, opens=True)
+
+    def model_failed(self, span_id: str, deployment: Deployment, attempt: int, reason: str) -> Entry:
+        """Record that a call gave no usable answer."""
+        record = Record(
+            **self._facts("model.failed", self.clock.uuid7()),
+            span_id=span_id,
+            parents=(span_id,),
+            model=_model(deployment, attempt),
+            decision=Ruling(outcome="deny", reasons=(reason,)),
+            outcome="failed",
+        )
+        return Entry(record, closes=span_id)
+
+    def model_answered(
+        self, span_id: str, deployment: Deployment, attempt: int, answer: Answer, *, outcome: str
+    ) -> Entry:
+        """Record what a model said, whole (`complete`) or as far as it came (`partial`)."""
+        said = self.key.seal(self.trace_id, "model_answer", _encode(answer))
+        usage = answer.usage
+        record = Record(
+            **self._facts("model.answered", self.clock.uuid7()),
+            span_id=span_id,
+            parents=(span_id,),
+            model=_model(deployment, attempt, answer),
+            usage={"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+            if usage
+            else None,
+            commitments={"model_answer": said.commitment},
+            outcome=outcome,
+            detail={"finish_reason": (answer.finish_reason or "none")[:MAX_NAME]},
+        )
+        return Entry(record, (said,), closes=span_id)
+
+    def tool_proposed(self, proposed_id: str, span_id: str | None, call: ToolCall) -> Entry:
+        """Record a call that a model proposes; its arguments behind their commitment, findable by the call's id."""
+        arguments = self.key.seal(self.trace_id, f"arguments:{proposed_id}", call.arguments.encode())
+        record = Record(
+            **self._facts("tool.proposed", proposed_id),
+            span_id=span_id,
+            parents=(span_id or self.accepted,),
+            tool=self._tool(call),
+            commitments={"arguments": arguments.commitment},
+        )
+        return Entry(record, (arguments,), (call.id,) if len(call.id) <= MAX_NAME else ())
+
+    def tool_decided(self, decision_id: str, proposed_id: str, call: ToolCall, decision: Decision) -> Entry:
+        """Record the decision on a proposed call, by the version of the policy that made it."""
+        record = Record(
+            **self._facts("tool.decided", decision_id),
+            parents=(proposed_id,),
+            versions={"tools": self.prepared.versions["tools"]},
+            tool=self._tool(call),
+            decision=Ruling(outcome=decision.outcome.value, reasons=decision.reasons, obligations=decision.obligations),
+        )
+        return Entry(record, references=(decision_id,))
+
+    def tool_passed(self, decision_id: str, call: ToolCall) -> Entry:
+        """Record that an allowed call goes to the client, who runs it."""
+        record = Record(**self._facts("tool.passed", self.clock.uuid7()), parents=(decision_id,), tool=self._tool(call))
+        return Entry(record)
+
+    def response_completed(  # its own kind of ending for every way a turn can end
+        self, content: bytes, *, outcome: str, timing_us: dict[str, int], reasons: tuple[str, ...] = ()
+    ) -> Entry:
+        """Record that the answer is complete as decided: `answered`, `fallback`, `failed` or `client_left`."""
+        given = self.key.seal(self.trace_id, "response", content)
+        record = Record(
+            **self._facts("response.completed", self.clock.uuid7()),
+            parents=(self.accepted,),
+            versions=dict(self.prepared.versions),
+            commitments={"response": given.commitment},
+            decision=Ruling(outcome="deny", reasons=reasons) if reasons else None,
+            timing_us=timing_us,
+            outcome=outcome,
+        )
+        return Entry(record, (given,))
+
+    def _facts(self, kind: str, record_id: str) -> _Facts:
+        snapshot = self.prepared.snapshot
+        return {
+            "v": 1,
+            "id": record_id,
+            "tenant": self.principal.tenant,
+            "trace_id": self.trace_id,
+            "kind": kind,
+            "at": rfc3339(self.clock.now_us()),
+            "assistant": self.principal.assistant,
+            "release": snapshot.stamp,
+            "snapshot": snapshot.digest,
+            "generation": snapshot.generation,
+            "labels": LABELS,
+        }
+
+    def _subject(self) -> Subject:
+        principal = self.principal
+        return Subject(
+            key=principal.key_id,
+            environment=principal.environment,
+            on_behalf_of=principal.on_behalf_of,
+            assertion=principal.assertion,
+        )
+
+    def _tool(self, call: ToolCall) -> ToolFacts:
+        grant = self.prepared.snapshot.documents.tools.grants.get(call.name)
+        return ToolFacts(
+            name=call.name[:MAX_NAME],
+            call_id=call.id[:MAX_NAME],
+            digest=self.prepared.tool_digests.get(call.name),
+            effect=grant.effect if grant else None,
+        )
+
+
+def _model(deployment: Deployment, attempt: int, answer: Answer | None = None) -> ModelFacts:
+    return ModelFacts(
+        deployment=deployment.label,
+        provider=deployment.provider,
+        requested=deployment.model,
+        region=deployment.region,
+        weights=deployment.weights.digest if deployment.weights else None,
+        answered=answer.model[:MAX_NAME] if answer and answer.model else None,
+        fingerprint=answer.fingerprint[:MAX_NAME] if answer and answer.fingerprint else None,
+        upstream_id=answer.upstream_id[:MAX_NAME] if answer and answer.upstream_id else None,
+        attempt=attempt,
+    )

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The data plane on HTTP: bounds the request, watches for a client that leaves, and turns errors into the dialect's.
+
+Raw ASGI, since nothing between the server and the turn is needed here (docs/benchmarks.md has the cost of each step).
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from customhouse.dialects import openai_chat_reply as dialect
+from customhouse.domain.errors import (
+    BodyTooLarge,
+    CustomhouseError,
+    Internal,
+    InvalidRequest,
+    MethodRefused,
+    NotFound,
+    Overloaded,
+    SnapshotUnavailable,
+)
+from customhouse.gateway import identity
+from customhouse.gateway.reply import Reply
+from customhouse.gateway.turn import Gateway, Incoming, chat
+
+BODY_TIMEOUT_S: Final = 30
+"""For a whole body to arrive; a client that dribbles bytes holds one of max_turns places."""
+RETRY_AFTER_S: Final = 1
+
+_METHODS: Final[Mapping[str, str]] = {"/v1/chat/completions": "POST", "/v1/models": "GET"}
+_log = logging.getLogger(__name__)
+
+
+class ClientLeft(Exception):  # noqa: N818 - not an error: nobody is there to be told
+    """The client closed its connection before its request was complete."""
+
+
+class DataPlane:
+    """The endpoints that applications use. Invariant: at most `max_turns` turns are in flight."""
+
+    def __init__(self, gateway: Gateway, *, max_turns: int, max_body_bytes: int) -> None:
+        """Keep the bounds."""
+        self._gateway = gateway
+        self._max_turns = max_turns
+        self._max_body_bytes = max_body_bytes
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; every error ends as one in the client's dialect."""
+        clock = self._gateway.clock
+        trace_id = clock.uuid7()
+        reply = Reply(send, trace_id, clock.now_us() // 1_000_000)
+        try:
+            await self._dispatch(scope, receive, reply, trace_id)
+        except ClientLeft:
+            return
+        except CustomhouseError as problem:
+            if problem.status_hint >= 500:  # noqa: PLR2004 - the server's own errors
+                _log.warning("trace %s: %s: %s", trace_id, problem.code, problem.detail, exc_info=problem.__cause__)
+            await reply.fail(problem)
+        except Exception:  # noqa: BLE001 - the ASGI edge: the client learns the trace id, the log learns the rest
+            _log.exception("trace %s: unexpected error", trace_id)
+            await reply.fail(Internal())
+
+    async def _dispatch(self, scope: Scope, receive: Receive, reply: Reply, trace_id: str) -> None:
+        method = _METHODS.get(scope["path"])
+        if method is None:
+            raise NotFound(f"there is no endpoint here; this gateway has {', '.join(sorted(_METHODS))}")
+        if scope["method"] != method:
+            raise MethodRefused(f"{scope['path']} takes {method}")
+        headers = identity.unique(scope["headers"])
+        if method == "GET":
+            await self._models(headers, reply)
+            return
+        if self._in_flight >= self._max_turns:
+            raise Overloaded(retry_after_s=RETRY_AFTER_S)
+        self._in_flight += 1
+        try:
+            await self._turn(Incoming(trace_id, headers, lambda: self._body(headers, receive)), receive, reply)
+        finally:
+            self._in_flight -= 1
+
+    async def _turn(self, incoming: Incoming, receive: Receive, reply: Reply) -> None:
+        """Run the turn; a client that leaves cancels it, and with it the provider's call."""
+        turn = asyncio.current_task()
+        left = False
+        body_read = asyncio.Event()
+
+        async def body() -> bytes:
+            content = await incoming.body()
+            body_read.set()
+            return content
+
+        async def watch() -> None:
+            nonlocal left
+            await body_read.wait()
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            if turn is not None and not reply.ended:
+                left = True
+                turn.cancel()
+
+        watcher = asyncio.ensure_future(watch())
+        try:
+            await chat(self._gateway, Incoming(incoming.trace_id, incoming.headers, body), reply)
+        except asyncio.CancelledError:
+            if not left:
+                raise
+            if turn is not None:
+                turn.uncancel()
+            raise ClientLeft from None
+        finally:
+            watcher.cancel()
+
+    async def _models(self, headers: Mapping[str, str], reply: Reply) -> None:
+        key = identity.authenticate(headers, self._gateway.credentials)
+        snapshot = self._gateway.current.get(key.environment, key.assistant)
+        if snapshot is None:
+            raise SnapshotUnavailable
+        reply.stamp(snapshot)
+        names = self._gateway.preparations.of(snapshot).names
+        await reply.whole(200, dialect.model_list(names, self._gateway.clock.now_us() // 1_000_000))
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        limit = self._max_body_bytes
+        declared = headers.get("content-length", "0")
+        if not declared.isascii() or not declared.isdecimal():
+            raise InvalidRequest("content-length is not a number")
+        if len(declared) > 12 or int(declared) > limit:  # noqa: PLR2004 - bounds int()
+            raise BodyTooLarge(f"the body has {declared[:12]} bytes, at most {limit} accepted")
+        if headers.get("content-encoding", "identity") != "identity":
+            raise InvalidRequest("compressed bodies are not accepted", param="content-encoding")
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_TIMEOUT_S):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientLeft
+                    pieces.append(message.get("body", b""))
+                    size += len(pieces[-1])
+                    if size > limit:
+                        raise BodyTooLarge(f"the body has more than {limit} bytes")
+                    if not message.get("more_body", False):
+                        return b"".join(pieces)
+        except TimeoutError as error:
+            raise InvalidRequest(f"the body did not arrive within {BODY_TIMEOUT_S} s") from error

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 1: who calls. A key decides assistant, environment and tenants; what a client says of itself can only narrow.
+
+Story: Ola's key for the shop bot was made with `--delegate 'user:*' --tenants a,b`. Her backend may say it acts for
+user:42 of tenant b. When it says tenant c, or someone steals the key and claims `admin:1`, the answer is 403.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from customhouse.access.credentials import ApiKey, Credentials
+from customhouse.domain.errors import (
+    AssistantUnknown,
+    DelegationRefused,
+    InvalidRequest,
+    TenantRefused,
+    Unauthenticated,
+    UnknownClassification,
+)
+from customhouse.domain.label import CLASSIFICATION_NAMES, Classification, classification
+from customhouse.domain.principal import Principal
+
+ON_BEHALF_OF: Final = "customhouse-on-behalf-of"
+TENANT: Final = "customhouse-tenant"
+CLASSIFICATION: Final = "customhouse-classification"
+_SUBJECT: Final = re.compile(r"[\x21-\x7e]{1,256}")
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def authenticate(headers: Mapping[str, str], credentials: Credentials) -> ApiKey:
+    """Return the key that was sent. Raises Unauthenticated; one lookup by the hash of the whole token."""
+    authorization = headers.get("authorization")
+    bearer = None
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise Unauthenticated(f"the Authorization scheme is {scheme[:16]!r}, `Bearer` expected")
+        bearer = token.strip()
+    sent = {token for token in (bearer, headers.get("x-api-key")) if token is not None}
+    if len(sent) != 1:
+        raise Unauthenticated("two different keys were sent; send one" if sent else None)
+    key = credentials.key(sent.pop())
+    if key is None:
+        raise Unauthenticated
+    return key
+
+
+def principal(key: ApiKey, headers: Mapping[str, str]) -> Principal:
+    """Return who this turn acts for. Raises TenantRefused and DelegationRefused."""
+    subject = headers.get(ON_BEHALF_OF)
+    if subject is not None and (_SUBJECT.fullmatch(subject) is None or not key.may_act_for(subject)):
+        raise DelegationRefused
+    assertion: Literal["none", "asserted"] = "none" if subject is None else "asserted"
+    return Principal(key.id, _tenant(key, headers.get(TENANT)), key.assistant, key.environment, subject, assertion)
+
+
+def turn_class(floor: Classification, headers: Mapping[str, str]) -> Classification:
+    """Return the class of a turn's data: the floor, raised by the client's claim. Raises UnknownClassification."""
+    claim = headers.get(CLASSIFICATION)
+    if claim is None:
+        return floor
+    claimed = classification(claim)
+    if claimed is None:
+        raise UnknownClassification(
+            f"{CLASSIFICATION} is {claim[:32]!r}, one of {', '.join(CLASSIFICATION_NAMES)} expected"
+        )
+    return max(floor, claimed)
+
+
+def named(model: str, assistant: str, aliases: tuple[str, ...]) -> None:
+    """Check that the request's `model` names the key's assistant. Raises AssistantUnknown."""
+    if model != assistant and model not in aliases:
+        raise AssistantUnknown(param="model")
+
+
+def client_trace(headers: Mapping[str, str]) -> str | None:
+    """Return the W3C trace id a client works under (trace context level 1, 3.2), or None."""
+    found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return found.group(1) if found else None
+
+
+def unique(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers by lower-case name. Raises InvalidRequest when one that decides something is sent twice."""
+    found: dict[str, str] = {}
+    for raw_name, raw_value in headers:
+        name = raw_name.decode("latin-1").lower()
+        if name in found and (name.startswith("customhouse-") or name in {"authorization", "x-api-key", "host"}):
+            raise InvalidRequest(f"the header {name} is sent twice")
+        found[name] = raw_value.decode("latin-1")
+    return found
+
+
+def _tenant(key: ApiKey, wanted: str | None) -> str:
+    if wanted is None:
+        if len(key.tenants) == 1:
+            return key.tenants[0]
+        raise TenantRefused(f"the key is bound to {len(key.tenants)} tenants; choose one with the {TENANT} header")
+    if wanted not in key.tenants:
+        raise TenantRefused
+    return wanted

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Step 8: every call that a model proposes meets the one decision, and what is not allowed leaves the answer.
+
+Records come in the order of what happened: proposed, decided, and passed only for what the client will see.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+from customhouse.dialects.openai_chat_reply import Notice
+from customhouse.domain.decision import REASONS, Decision, Outcome
+from customhouse.domain.message import Answer, ToolCall
+from customhouse.gateway.evidence import Evidence
+from customhouse.ledger.append import Entry
+from customhouse.planes.tools.permit import permit
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class Judged(NamedTuple):
+    """The answer as the client may see it, what was taken from it, and the records of every decision."""
+
+    answer: Answer
+    notices: tuple[Notice, ...]
+    entries: tuple[Entry, ...]
+    added: str
+
+
+def judge(evidence: Evidence, answer: Answer, offered: frozenset[str], span_id: str | None) -> Judged:
+    """Decide every proposed call of an answer. Cost: about 3 µs a call and three records."""
+    passed: list[ToolCall] = []
+    notices: list[Notice] = []
+    entries: list[Entry] = []
+    sentences: list[str] = []
+    policy = evidence.prepared.snapshot.documents.tools
+    for call in answer.tool_calls:
+        proposed_id, decision_id = evidence.clock.uuid7(), evidence.clock.uuid7()
+        decision = permit(policy, call, offered=offered, calls_so_far=len(passed))
+        entries.append(evidence.tool_proposed(proposed_id, span_id, call))
+        entries.append(evidence.tool_decided(decision_id, proposed_id, call, decision))
+        if decision.outcome is Outcome.ALLOW:
+            passed.append(call)
+            entries.append(evidence.tool_passed(decision_id, call))
+        else:
+            notices.append(_notice(evidence, decision_id, call, decision))
+            sentences.append(_sentence(call, decision))
+    if not answer.tool_calls:
+        return Judged(answer, (), (), "")
+    added = "\n".join(sentences)
+    if added and answer.text:
+        added = f"\n\n{added}"
+    shown = Answer(
+        upstream_id=answer.upstream_id,
+        model=answer.model,
+        fingerprint=answer.fingerprint,
+        text=(answer.text or "") + added or None,
+        refusal=answer.refusal,
+        reasoning=answer.reasoning,
+        tool_calls=tuple(passed),
+        finish_reason="tool_calls" if passed else "stop",
+        usage=answer.usage,
+    )
+    return Judged(shown, tuple(notices), tuple(entries), added)
+
+
+def _notice(evidence: Evidence, decision_id: str, call: ToolCall, decision: Decision) -> Notice:
+    return Notice(
+        id=decision_id,
+        code=decision.reasons[0],
+        outcome=decision.outcome.value,
+        tool=_name(call),
+        url=f"/api/v1/traces/{evidence.trace_id}",
+    )
+
+
+def _sentence(call: ToolCall, decision: Decision) -> str:
+    verb = "held" if decision.outcome is Outcome.HOLD else "refused"
+    return f"[customhouse] The call to {_name(call)} was {verb}: {REASONS[decision.reasons[0]]}"
+
+
+def _name(call: ToolCall) -> str:
+    """Return a name fit to be shown: a model may choose any text, and a sentence of ours must not carry it."""
+    return call.name if _PLAIN_NAME.fullmatch(call.name) else "a tool with an unreadable name"

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writing the answer: whole or streamed, with the receipt in its headers and on its last event.
+
+Invariant: the client sees the end of an answer only through `end`, which the turn calls after the evidence is durable;
+a stream that cannot end well ends with an error event, never silently.
+"""
+
+import time
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+import msgspec
+from starlette.types import Send
+
+from customhouse.dialects import openai_chat_reply as dialect
+from customhouse.dialects import sse
+from customhouse.dialects.openai_chat import ChatRequest
+from customhouse.dialects.openai_chat_reply import ChunkWriter, Notice, Receipt
+from customhouse.dialects.openai_chat_stream import Delta
+from customhouse.domain.errors import CustomhouseError
+from customhouse.domain.message import Answer
+from customhouse.registry.snapshot import Snapshot
+
+_JSON: Final = "application/json"
+_STREAM: Final = "text/event-stream; charset=utf-8"
+
+
+class Ending(NamedTuple):
+    """The end of an answer: as the client may see it, what was taken out, and the text that says so."""
+
+    answer: Answer
+    notices: tuple[Notice, ...]
+    added: str
+    fallback: bool
+
+
+class Reply:
+    """One answer on its way to one client."""
+
+    def __init__(self, send: Send, trace_id: str, now_s: int) -> None:
+        """Begin with nothing known but the trace."""
+        self._send = send
+        self._trace_id = trace_id
+        self._created = now_s
+        self._headers: dict[str, str] = {"customhouse-trace-id": trace_id}
+        self._release = ""
+        self._deployment: str | None = None
+        self._request: ChatRequest | None = None
+        self._writer: ChunkWriter | None = None
+        self._started = time.perf_counter_ns()
+        self._marks: dict[str, int] = {}
+        self.began = False
+        self.ended = False
+
+    def mark(self, step: str) -> None:
+        """Note that a step has ended; steps are timed from the request's first byte here."""
+        self._marks[step] = (time.perf_counter_ns() - self._started) // 1000
+
+    def timing_us(self) -> dict[str, int]:
+        """Return when each step ended, in microseconds since the request came."""
+        return {**self._marks, "total": (time.perf_counter_ns() - self._started) // 1000}
+
+    def stamp(self, snapshot: Snapshot) -> None:
+        """Take the receipt of what is in force for this turn."""
+        self._release = snapshot.stamp
+        self._headers["customhouse-release"] = snapshot.stamp
+        self._headers["customhouse-snapshot"] = snapshot.digest
+        self._headers["customhouse-generation"] = str(snapshot.generation)
+
+    def ask(self, request: ChatRequest) -> None:
+        """Take the request, which decides the form of the answer."""
+        self._request = request
+
+    def deployment(self, label: str | None) -> None:
+        """Take which deployment is being asked; None for the fallback answer."""
+        self._deployment = label
+        self._headers["customhouse-deployment"] = label or "fallback"
+
+    async def delta(self, delta: Delta) -> None:
+        """Pass on a piece that needs no decision."""
+        chunk = self._chunks().piece(text=delta.text, refusal=delta.refusal, reasoning=delta.reasoning)
+        await self._stream(chunk)
+
+    async def end(self, ending: Ending) -> None:
+        """Send the rest of the answer. Call only when its evidence is durable."""
+        request = self._request
+        receipt = Receipt(
+            trace_id=self._trace_id,
+            release=self._release,
+            deployment=self._deployment,
+            fallback=ending.fallback,
+            decisions=ending.notices,
+        )
+        if request is None or not request.streamed:
+            await self._whole(ending, receipt)
+            return
+        answer = ending.answer
+        chunks = self._chunks(answer.model)
+        tail = b""
+        text = answer.text if ending.fallback else ending.added
+        if text:
+            tail += chunks.piece(text=text)
+        if answer.tool_calls:
+            tail += chunks.calls(answer.tool_calls)
+        tail += chunks.finish(
+            answer.finish_reason or "stop", answer.usage, wants_usage=request.wants_usage, receipt=receipt
+        )
+        await self._stream(tail, last=True)
+
+    async def fail(self, problem: CustomhouseError) -> None:
+        """Say what went wrong: an error answer, or the last event of a stream that has begun."""
+        if self.ended:
+            return
+        body = dialect.error(problem, self._trace_id)
+        if self.began:
+            await self._stream(sse.event(body), last=True)
+            return
+        if problem.retry_after_s is not None:
+            self._headers["retry-after"] = str(problem.retry_after_s)
+        if not problem.retryable:
+            self._headers["x-should-retry"] = "false"
+        if problem.status_hint == HTTPStatus.UNAUTHORIZED:
+            self._headers["www-authenticate"] = 'Bearer realm="customhouse"'
+        await self.whole(problem.status_hint, body)
+
+    async def whole(self, status: int, body: bytes) -> None:
+        """Send a JSON body with everything that is known of the turn in its headers."""
+        headers = self._header_list(_JSON)
+        headers.append((b"content-length", str(len(body)).encode()))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        self.began = self.ended = True
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def _whole(self, ending: Ending, receipt: Receipt) -> None:
+        if ending.notices:
+            self._headers["customhouse-decisions"] = ",".join(notice.id for notice in ending.notices)
+            self._headers["x-should-retry"] = "false"
+        body = dialect.completion(
+            ending.answer,
+            response_id=self._response_id,
+            created=self._created,
+            model=ending.answer.model or "unknown",
+            receipt=receipt,
+        )
+        await self.whole(HTTPStatus.OK, body)
+
+    async def _stream(self, content: bytes, *, last: bool = False) -> None:
+        if not self.began:
+            self.began = True
+            headers = self._header_list(_STREAM)
+            headers.append((b"x-accel-buffering", b"no"))
+            await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+        if last:
+            self.ended = True
+        await self._send({"type": "http.response.body", "body": content, "more_body": not last})
+
+    def _chunks(self, model: str | None = None) -> ChunkWriter:
+        if self._writer is None:
+            name = model or (self._deployment or "").rpartition("/")[2] or "unknown"
+            self._writer = ChunkWriter(response_id=self._response_id, created=self._created, model=name)
+        return self._writer
+
+    @property
+    def _response_id(self) -> str:
+        """Return an id from which the trace can be found: providers' own ids need not be unique."""
+        return "chatcmpl-" + self._trace_id.replace("-", "")
+
+    def _header_list(self, content_type: str) -> list[tuple[bytes, bytes]]:
+        timing = ", ".join(f"{step};dur={micros / 1000:.3f}" for step, micros in self.timing_us().items())
+        fixed = {"content-type": content_type, "cache-control": "no-store", "server-timing": timing}
+        return [(name.encode(), value.encode("latin-1", "replace")) for name, value in (self._headers | fixed).items()]
+
+
+def response_bytes(ending: Ending) -> bytes:
+    """Return what the client is given, as evidence keeps it: the decided answer and what was taken out of it."""
+    return msgspec.json.encode({"answer": ending.answer, "decisions": ending.notices, "fallback": ending.fallback})

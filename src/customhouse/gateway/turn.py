@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One turn: a client's request from identity to stamp. READ THIS FIRST; ARCHITECTURE.md numbers its steps the same way.
+
+Rules kept: one snapshot a turn; `model.called` durable before the first byte leaves; the rest durable before the answer
+is complete; an error in a decision is a denial; what was refused is recorded by the point that refused it.
+Steps that do not exist yet are absent: (3) labels, (4) screening, (5) retrieval, (9) execution by the gateway.
+
+Story: Lee asks the support bot for a refund. The bot's key names assistant and environment (1), so the turn sees the
+release that Dana promoted (2) whatever Lee writes. The registered prompt goes first (6), the model answers (7) and
+proposes issue_refund; the policy holds it (8). Lee reads a sentence instead of a call, and the trace id in his answer
+leads to every step (10).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from customhouse.access.credentials import Credentials
+from customhouse.dialects import openai_chat as dialect
+from customhouse.dialects.openai_chat import ChatRequest, ToolChoice
+from customhouse.domain.clock import Clock
+from customhouse.domain.errors import CustomhouseError, InvalidRequest, SnapshotUnavailable, UpstreamTimeout
+from customhouse.domain.message import Message, ToolOffer
+from customhouse.gateway import identity
+from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
+from customhouse.gateway.evidence import Evidence
+from customhouse.gateway.judge import judge
+from customhouse.gateway.prepare import Preparations, Prepared
+from customhouse.gateway.reply import Ending, Reply, response_bytes
+from customhouse.ledger.append import Ledger
+from customhouse.planes.model.call import Upstreams
+from customhouse.planes.model.document import SAMPLING_FIELDS
+from customhouse.planes.model.parameters import bounded_tokens, settle
+from customhouse.planes.model.select import Facts
+from customhouse.registry.current import Current
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """What turns share. Built once by the composition root."""
+
+    current: Current
+    credentials: Credentials
+    ledger: Ledger
+    upstreams: Upstreams
+    preparations: Preparations
+    clock: Clock
+    turn_timeout_s: float
+    answer_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request as it stands on the wire. The body is read only after the key was recognised."""
+
+    trace_id: str
+    headers: Mapping[str, str]
+    body: Callable[[], Awaitable[bytes]]
+
+
+async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
+    """Answer one chat request into `reply`. Raises CustomhouseError; what could be recorded then is recorded."""
+    # (1) identity: a key decides who calls; headers can only narrow it
+    key = identity.authenticate(incoming.headers, gateway.credentials)
+    principal = identity.principal(key, incoming.headers)
+    reply.mark("identity")
+    # (2) snapshot: one for the whole turn
+    snapshot = gateway.current.get(principal.environment, principal.assistant)
+    if snapshot is None:
+        raise SnapshotUnavailable
+    prepared = gateway.preparations.of(snapshot)
+    reply.stamp(snapshot)
+    tenant_key = await gateway.ledger.tenant_key(principal.tenant)
+    evidence = Evidence(incoming.trace_id, gateway.clock.uuid7(), principal, prepared, tenant_key, gateway.clock)
+    progress = Progress(evidence, gateway.ledger)
+    try:
+        async with asyncio.timeout(gateway.turn_timeout_s):
+            await _answer(gateway, incoming, reply, progress)
+    except TimeoutError as error:
+        timeout = UpstreamTimeout(f"the turn took longer than {gateway.turn_timeout_s:g} s")
+        await settle_unfinished(progress, reply, timeout)
+        raise timeout from error
+    except CustomhouseError as problem:
+        await settle_unfinished(progress, reply, problem)
+        raise
+    except asyncio.CancelledError:
+        await settle_unfinished(progress, reply, None)
+        raise
+
+
+async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress) -> None:
+    evidence = progress.evidence
+    prepared, principal = evidence.prepared, evidence.principal
+    documents = prepared.snapshot.documents
+    body = await incoming.body()
+    request = dialect.read(body)
+    identity.named(request.model, principal.assistant, prepared.names)
+    reply.ask(request)
+    # (3) label: not computed yet, and every record says so; only the class of the turn's data is known
+    turn_class = identity.turn_class(prepared.floor, incoming.headers)
+    # (6) render: our prompt first; a client's own system messages go on as what they are, a user's words
+    conversation, foreign = _render(prepared, request)
+    offered = _offer(prepared, request)
+    asked = {name: getattr(request, name) for name in SAMPLING_FIELDS}
+    sampling = settle(documents.model, prepared.sampling, asked)
+    tokens = bounded_tokens(documents.model.parameters, request.max_completion_tokens or request.max_tokens)
+    notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
+    progress.begin(evidence.request_accepted(body, turn_class, identity.client_trace(incoming.headers), notes))
+    reply.mark("render")
+    # (7) select + call: only deployments that may see this class; each call durable before it leaves
+    facts = Facts(turn_class, principal.tenant, principal.environment, documents.safety.residency)
+    ask = Ask(
+        request=request,
+        conversation=conversation,
+        offers=offered,
+        sampling={
+            **sampling.values,
+            "max_completion_tokens" if request.max_completion_tokens else "max_tokens": tokens,
+        },
+        selection=prepared.route.select(facts),
+        fallback=prepared.snapshot.charter.fallback,
+        answer_bytes=gateway.answer_bytes,
+    )
+    answer = await converse(ask, progress, gateway.upstreams, reply)
+    reply.mark("model")
+    # (8) permit: every proposed call meets the one decision; what is not allowed leaves the answer
+    judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id)
+    reply.mark("permit")
+    # (10) stamp: the evidence is durable before the answer is complete
+    ending = Ending(judged.answer, judged.notices, judged.added, fallback=progress.fell_back)
+    content = response_bytes(ending)
+    outcome = "fallback" if progress.fell_back else "answered"
+    completed = evidence.response_completed(
+        content, outcome=outcome, timing_us=reply.timing_us(), reasons=progress.reasons
+    )
+    await progress.commit((*judged.entries, completed))
+    reply.mark("evidence")
+    await reply.end(ending)
+
+
+def _render(prepared: Prepared, request: ChatRequest) -> tuple[tuple[Message, ...], bool]:
+    sent = dialect.messages(request)
+    foreign = any(message.role in {"system", "developer"} for message in sent)
+    if foreign:
+        sent = tuple(
+            replace(message, role="user") if message.role in {"system", "developer"} else message for message in sent
+        )
+    prompt = prepared.prompt.render(request.metadata or {})
+    return (Message("system", prompt), *sent), foreign
+
+
+def _offer(prepared: Prepared, request: ChatRequest) -> tuple[ToolOffer, ...]:
+    """Return the tools to show the model: what the client brought and the policy grants, in the registered form."""
+    if request.tool_choice == "none":
+        return ()
+    grants = prepared.snapshot.documents.tools.grants
+    offered = tuple(
+        replace(
+            offer,
+            description=grants[offer.name].description or offer.description,
+            parameters=grants[offer.name].parameters or offer.parameters,
+        )
+        for offer in dialect.offers(request)
+        if offer.name in prepared.offers
+    )
+    if isinstance(request.tool_choice, ToolChoice):
+        wanted = request.tool_choice.function.name
+        offered = tuple(offer for offer in offered if offer.name == wanted)
+    if request.must_call and not offered:
+        raise InvalidRequest(
+            "tool_choice asks for a tool call and none of the request's tools is granted to this assistant",
+            param="tool_choice",
+        )
+    return offered

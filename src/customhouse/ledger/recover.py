@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a crash left behind: every model call that began and has no outcome becomes `model.unknown`, never silent.
+
+Story: power fails while a provider writes its answer. The call's record was durable before it left, the outcome was
+not. At the next start the record says `unknown`: nobody may read the silence as "it did not happen".
+"""
+
+from customhouse.domain.clock import Clock, rfc3339
+from customhouse.ledger import record, tables
+from customhouse.ledger.append import Entry, Ledger
+from customhouse.ledger.record import Record
+from customhouse.store.database import Database, Transaction
+
+
+async def settle_open_calls(database: Database, ledger: Ledger, clock: Clock) -> int:
+    """Record every open call as unknown; return how many. Call only while no other process answers turns."""
+    return await database.transact(lambda tx: _settle(tx, ledger, clock))
+
+
+def _settle(tx: Transaction, ledger: Ledger, clock: Clock) -> int:
+    left = tables.open_calls(tx)
+    ledger.write(tx, [_unknown(record.decode(canonical), span_id, clock) for _, span_id, canonical in left])
+    return len(left)
+
+
+def _unknown(called: Record, span_id: str, clock: Clock) -> Entry:
+    unknown = Record(
+        v=1,
+        id=clock.uuid7(),
+        tenant=called.tenant,
+        trace_id=called.trace_id,
+        kind="model.unknown",
+        at=rfc3339(clock.now_us()),
+        span_id=span_id,
+        parents=(span_id,),
+        assistant=called.assistant,
+        release=called.release,
+        snapshot=called.snapshot,
+        generation=called.generation,
+        labels=called.labels,
+        model=called.model,
+        outcome="unknown",
+    )
+    return Entry(unknown, closes=span_id)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding a trace by any id a person may hold, and reading it back with a check of its bytes."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from customhouse.ledger import chain, record, tables
+from customhouse.ledger.record import ORGANIZATION, Record
+from customhouse.store.database import Transaction
+
+_RESPONSE: Final = re.compile(r"chatcmpl-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of a trace and where it stands in its log."""
+
+    position: int
+    leaf_hash: str
+    record: Record
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """A payload that was opened for a person: its commitment ties it to the record that names it."""
+
+    kind: str
+    commitment: str
+    text: str
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn, or an event of the control plane, from its first record to its last."""
+
+    trace_id: str
+    tenant: str
+    intact: bool
+    steps: tuple[Step, ...]
+    others: tuple[str, ...] = ()
+    payloads: tuple[Payload, ...] = ()
+
+
+def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str], ...]:
+    """Return (tenant, trace id) of what is known under `name`, newest first.
+
+    `name` is a trace id, the id of a response, a tool call, a decision, a release (`assistant@3`), a change, or the
+    client's own W3C trace id. Cost: two indexed look-ups for each log.
+    """
+    response = _RESPONSE.fullmatch(name)
+    trace_id = "-".join(response.groups()) if response else name
+    found: list[tuple[str, str]] = []
+    for log in [tenant] if tenant is not None else [head.tenant for head in tables.heads(tx)]:
+        if tables.records_of_trace(tx, log, trace_id):
+            found.append((log, trace_id))
+        found.extend((log, other) for other in tables.traces_named(tx, log, name))
+    return tuple(sorted(dict.fromkeys(found), key=lambda place: place[1], reverse=True))
+
+
+def last(tx: Transaction, tenant: str | None) -> tuple[str, str] | None:
+    """Return (tenant, trace id) of the newest turn, or None before the first."""
+    logs = [tenant] if tenant is not None else [head.tenant for head in tables.heads(tx) if head.tenant != ORGANIZATION]
+    newest = [(trace, log) for log in logs if (trace := tables.last_trace(tx, log)) is not None]
+    return max(newest)[::-1] if newest else None
+
+
+def read(tx: Transaction, tenant: str, trace_id: str, others: tuple[str, ...] = ()) -> Trace:
+    """Return a trace; `intact` is false when a stored record is not what its leaf hash was made of."""
+    rows = tables.records_of_trace(tx, tenant, trace_id)
+    steps = tuple(
+        Step(position=row.position, leaf_hash=row.leaf_hash.hex(), record=record.decode(row.canonical)) for row in rows
+    )
+    intact = all(chain.leaf_hash(row.canonical) == row.leaf_hash for row in rows)
+    return Trace(trace_id=trace_id, tenant=tenant, intact=intact, steps=steps, others=others)

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calling a deployment: the only file that connects to a model. Every wait has a deadline, every body a bound.
+
+What counts as a failure, so that the next deployment is tried: no connection, a timeout, 429, 5xx, a refused
+credential, 200 with nothing in it, a stream without an end, an answer that is not the dialect. A 400 is the request's
+own fault and is not tried elsewhere. Redirects are not followed: a provider does not get to choose where data goes.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import aiohttp
+
+from customhouse.dialects import openai_chat_upstream as dialect
+from customhouse.dialects.openai_chat_stream import Collector, Delta
+from customhouse.dialects.sse import EventReader
+from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected, UpstreamTimeout
+from customhouse.domain.message import Answer
+from customhouse.planes.model.document import Deployment
+
+MAX_CONNECTIONS: Final = 512
+"""Open upstream connections at most; above max_turns, so that it never is what limits."""
+MAX_ERROR_BYTES: Final = 64 * 1024
+_DONE: Final = b"[DONE]"
+_OUR_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Deadlines in seconds and the bound of an answer in bytes."""
+
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+    answer_bytes: int
+
+
+class Upstreams:
+    """Connections to every deployment. Credentials are looked up by name at each call."""
+
+    def __init__(self, limits: Limits, secrets: Mapping[str, str]) -> None:
+        """Open the pool; must be called inside a running loop."""
+        self._limits = limits
+        self._secrets = secrets
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, limit_per_host=MAX_CONNECTIONS, keepalive_timeout=30),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s, sock_read=limits.idle_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=True,
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._session.close()
+
+    async def answer(self, deployment: Deployment, body: bytes) -> Answer:
+        """Ask for a whole answer. Raises UpstreamFailed (or Limited, Timeout) and UpstreamRejected."""
+        async with self._opened(deployment, body) as response:
+            return dialect.answer(await self._whole(response))
+
+    async def stream(self, deployment: Deployment, body: bytes, collector: Collector) -> AsyncGenerator[Delta, None]:
+        """Ask for a stream; yield what may pass at once while `collector` keeps the rest. Raises as `answer`."""
+        async with self._opened(deployment, body) as response:
+            reader = EventReader()
+            async for content in self._pieces(response):
+                for data in reader.feed(content):
+                    if data.strip() == _DONE:
+                        _refuse_unfinished(collector)
+                        return
+                    delta = collector.feed(dialect.payload(data))
+                    if delta is not None:
+                        yield delta
+            _refuse_unfinished(collector)
+
+    @asynccontextmanager
+    async def _opened(self, deployment: Deployment, body: bytes) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        url = deployment.base_url.rstrip("/") + "/chat/completions"
+        headers = {"Content-Type": "application/json", **self._credential(deployment)}
+        try:
+            # The timeout ends with the headers; what follows is bounded piece by piece (sock_read).
+            async with asyncio.timeout(self._limits.first_byte_s):
+                response = await self._session.post(
+                    url,
+                    data=body,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(
+                        total=None, sock_connect=self._limits.connect_s, sock_read=self._limits.first_byte_s
+                    ),
+                )
+            async with response:
+                if response.status != HTTPStatus.OK:
+                    raise await self._failure(response)
+                yield response
+        except TimeoutError as error:
+            raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
+        except aiohttp.ClientError as error:
+            raise UpstreamFailed("the connection to the upstream broke", reason="upstream.connection") from error
+
+    def _credential(self, deployment: Deployment) -> dict[str, str]:
+        if deployment.api_key_env is None:
+            return {}
+        secret = self._secrets.get(deployment.api_key_env)
+        if not secret:
+            raise UpstreamFailed(
+                f"the variable {deployment.api_key_env} is not set in the gateway's environment",
+                reason="upstream.credential_missing",
+            )
+        return {"Authorization": f"Bearer {secret}"}
+
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        pieces = response.content.iter_any().__aiter__()
+        while True:
+            async with asyncio.timeout(self._limits.idle_s):
+                try:
+                    piece = await pieces.__anext__()
+                except StopAsyncIteration:
+                    return
+            yield piece
+
+    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self._pieces(response):
+            size += len(piece)
+            if size > self._limits.answer_bytes:
+                raise UpstreamFailed(
+                    f"the upstream's answer is larger than {self._limits.answer_bytes} bytes",
+                    reason="upstream.too_large",
+                )
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _failure(self, response: aiohttp.ClientResponse) -> UpstreamFailed | UpstreamRejected:
+        status = response.status
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            return UpstreamLimited(reason="upstream.limited", retry_after_s=_retry_after(response))
+        if status in _OUR_FAULT:
+            return UpstreamFailed(
+                f"the upstream answered {status}: its credential or model name is wrong",
+                reason="upstream.misconfigured",
+            )
+        if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            said = dialect.error_message(await response.content.read(MAX_ERROR_BYTES))
+            return UpstreamRejected(f"the model's provider refused the request ({status}): {said or 'no reason given'}")
+        return UpstreamFailed(f"the upstream answered {status}", reason="upstream.server_error")
+
+
+def _refuse_unfinished(collector: Collector) -> None:
+    if not collector.started:
+        raise UpstreamFailed("the upstream's stream held nothing", reason="upstream.empty_stream")
+    if not collector.finished:
+        raise UpstreamFailed("the upstream's stream ended without a finish_reason", reason="upstream.cut_stream")
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> int | None:
+    text = response.headers.get("Retry-After", "")
+    return min(int(text), 3600) if text.isascii() and text.isdecimal() and len(text) <= 6 else None  # noqa: PLR2004 - bounds int()

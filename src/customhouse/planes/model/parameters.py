@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sampling parameters of a call: the released values, and a client's only where the model document lets it set them.
+
+Clients that always send a temperature keep working: what they may not set is left as released, and named, so that the
+evidence can say so.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from customhouse.planes.model.document import SAMPLING_FIELDS, Document, Parameters
+
+Number = str | int | float
+_DECIMALS: Final = frozenset({"temperature", "top_p", "frequency_penalty", "presence_penalty"})
+
+
+class Settled(NamedTuple):
+    """What goes upstream, and the names of fields that a client sent in vain."""
+
+    values: dict[str, Number | None]
+    kept: tuple[str, ...]
+
+
+def released(parameters: Parameters) -> dict[str, Number | None]:
+    """Return the released values as numbers. Raises ValueError for a decimal that is none. Once for each snapshot."""
+    values: dict[str, Number | None] = {}
+    for name in SAMPLING_FIELDS:
+        value: str | int | None = getattr(parameters, name)
+        values[name] = float(value) if isinstance(value, str) and name in _DECIMALS else value
+    return values
+
+
+def settle(document: Document, base: Mapping[str, Number | None], asked: Mapping[str, Number | None]) -> Settled:
+    """Join released values with what a client asked for."""
+    values = dict(base)
+    kept: list[str] = []
+    for name, value in asked.items():
+        if value is None:
+            continue
+        if name in document.client_may_set:
+            values[name] = value
+        elif value != base.get(name):
+            kept.append(name)
+    return Settled(values, tuple(kept))
+
+
+def bounded_tokens(parameters: Parameters, asked: int | None) -> int | None:
+    """Return how many tokens may be generated: the client's wish, never above the released bound."""
+    if parameters.max_tokens is None or asked is None:
+        return parameters.max_tokens if asked is None else asked
+    return min(parameters.max_tokens, asked)

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings: one frozen struct, read once from CUSTOMHOUSE_* variables and options; unknown names are fatal.
+
+Every default is here with its reason. `docs/reference/settings.md` lists the same table, checked by a test.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from customhouse.domain.errors import InvalidRequest
+
+PREFIX: Final = "CUSTOMHOUSE_"
+CLIENT_VARIABLES: Final = frozenset({"CUSTOMHOUSE_URL", "CUSTOMHOUSE_KEY"})
+"""Read by the command line's client, not settings of a server."""
+LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The configuration of one process. Each field's variable is CUSTOMHOUSE_ and its name in capitals."""
+
+    home: str = ".customhouse"
+    """Directory of the database, keys and lock; 0700."""
+    host: str = "127.0.0.1"
+    """Address to listen on: this machine only, unless someone says otherwise."""
+    port: int = 8080
+    """Port to listen on."""
+    allow_hosts: tuple[str, ...] = ()
+    """Host headers accepted besides the loopback names and `host`; any other is answered 421."""
+    tls_certificate: str | None = None
+    """PEM file; with `tls_key`, the gateway speaks TLS."""
+    tls_key: str | None = None
+    """PEM file of the certificate's private key."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses whose X-Forwarded-* headers are believed; none by default."""
+    max_body_bytes: int = 4 * 1024 * 1024
+    """Request bodies above this are answered 413: 4 MiB holds a full 128k-token context with room."""
+    max_answer_bytes: int = 16 * 1024 * 1024
+    """An upstream answer above this is an upstream failure."""
+    max_turns: int = 256
+    """Turns in flight; one more is answered 429. Bounds memory to max_turns x (body + answer)."""
+    turn_timeout_s: int = 300
+    """A turn ends after this in any case; longer than the slowest usual generation."""
+    connect_timeout_s: int = 5
+    """To open an upstream connection; a deployment that takes longer is down."""
+    first_byte_timeout_s: int = 60
+    """Until an upstream's first byte: long prompts are read slowly by self-hosted models."""
+    idle_timeout_s: int = 30
+    """Between two pieces of an upstream stream."""
+    poll_interval_ms: int = 250
+    """How often pins, keys and people are looked up; a move is in force within this, the budget is 1 s."""
+    shutdown_grace_s: int = 30
+    """How long a stopping server lets turns finish."""
+    log_level: str = "info"
+    """Level of the log: debug, info, warning, error."""
+
+    @property
+    def home_path(self) -> Path:
+        """Return the home directory as a path."""
+        return Path(self.home)
+
+    @property
+    def database_path(self) -> Path:
+        """Return where the SQLite file is."""
+        return self.home_path / "customhouse.db"
+
+    @property
+    def keys_path(self) -> Path:
+        """Return the directory of the key files."""
+        return self.home_path / "keys"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Return the host names (without port, lower case) that requests may name."""
+        return frozenset(name.lower() for name in (*LOOPBACK_HOSTS, self.host, *self.allow_hosts))
+
+
+def load(environ: Mapping[str, str], **overrides: object) -> Settings:
+    """Read settings; overrides that are None do not count. Raises InvalidRequest naming the variable that is wrong."""
+    fields = {field.name: field for field in msgspec.structs.fields(Settings)}
+    values: dict[str, object] = {}
+    for variable, text in environ.items():
+        if not variable.startswith(PREFIX) or variable in CLIENT_VARIABLES:
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in fields:
+            known = ", ".join(sorted(PREFIX + field.upper() for field in fields))
+            raise InvalidRequest(f"{variable} is not a setting. Known: {known}")
+        values[name] = text.split(",") if fields[name].type == tuple[str, ...] else text
+    values.update({name: value for name, value in overrides.items() if value is not None})
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise InvalidRequest(f"a setting is not valid: {error}") from error
+    if (settings.tls_certificate is None) != (settings.tls_key is None):
+        raise InvalidRequest("tls_certificate and tls_key go together: set both or neither")
+    return settings
