@@ -73,6 +73,8 @@ def _missing_features(documents: Documents) -> list[Conflict]:
 
 
 def _no_deployment(documents: Documents) -> list[Conflict]:
+    if not documents.model.route:  # no model on purpose: every answer is the fallback, and nothing else was promised
+        return []
     floor = classification(documents.safety.input_classification) or Classification.PUBLIC
     residency = documents.safety.residency
     if any(takes(deployment, floor, residency) for deployment in routed(documents.model)):

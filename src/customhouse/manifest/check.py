@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a manifest that loads still has to be told about it: errors, warnings, notes, and how it is read. Pure.
+
+Errors stop a release. Warnings do not, and say what will surprise. Notes name what is declared and not enforced yet, so
+that nobody relies on it. The readings say in sentences what each assistant may do, and which models may see what.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Final
+
+import msgspec
+
+from customhouse.manifest.assistant import Assistant
+from customhouse.manifest.compile import compile_assistant, compile_policy, undeclared_tools
+from customhouse.manifest.manifest import Manifest
+from customhouse.manifest.policy import Policy
+from customhouse.manifest.problem import nearest
+from customhouse.manifest.sentences import model_sentences, policy_sentences
+from customhouse.manifest.unenforced import unenforced
+from customhouse.registry.conflict import conflicts
+
+AHEAD: Final = timedelta(days=60)
+"""How long before a posture or a model ends `check` begins to warn."""
+
+
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing said about a manifest, with the place it is about."""
+
+    place: str
+    text: str
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """What one assistant may do, in sentences."""
+
+    assistant: str
+    policy_only: bool
+    sentences: tuple[str, ...]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that `check` says."""
+
+    errors: tuple[Remark, ...]
+    warnings: tuple[Remark, ...]
+    notes: tuple[Remark, ...]
+    readings: tuple[Reading, ...]
+
+
+def check(manifest: Manifest, *, today: date) -> Report:
+    """Return the report on a manifest that has loaded; `today` is what ends are measured against."""
+    errors: list[Remark] = []
+    warnings: list[Remark] = []
+    for rule, found in _RULES:
+        (errors if rule == "error" else warnings).extend(found(manifest, today))
+    return Report(
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+        notes=tuple(Remark(place=place, text=text) for place, text in unenforced(manifest)),
+        readings=tuple(_readings(manifest)),
+    )
+
+
+def _undeclared(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name in manifest.declared.assistants:
+        for problem in undeclared_tools(manifest, name):
+            yield Remark(place=str(problem.place), text=f"{problem.text}; a release refuses it")
+
+
+def _conflicts(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name in manifest.declared.assistants:
+        if undeclared_tools(manifest, name):
+            continue
+        place = str(manifest.place("assistants", name))
+        for conflict in conflicts(compile_assistant(manifest, name).documents):
+            yield Remark(place=place, text=f"{name}: {conflict.text}")
+
+
+def _ended(manifest: Manifest, today: date) -> Iterator[Remark]:
+    for name, assistant, until in _postures(manifest):
+        if until < today:
+            place = str(manifest.place("assistants", name, "posture", "until"))
+            text = f"{name}: the posture {assistant.posture.use} ended on {until}; renew it or leave it"
+            yield Remark(place=place, text=text)
+
+
+def _policy_only(manifest: Manifest, _: date) -> Iterator[Remark]:
+    known = manifest.declared.assistants
+    for name in manifest.policy_only:
+        near = nearest(name, known)
+        hint = f"; nearest assistant: {near}" if near else ""
+        place = str(manifest.place("assistant_policies", name))
+        yield Remark(place=place, text=f"{name}: policy only: owner, on_call, fallback missing{hint}")
+        for problem in undeclared_tools(manifest, name):
+            yield Remark(place=str(problem.place), text=f"{problem.text}; a release refuses it")
+
+
+def _ending(manifest: Manifest, today: date) -> Iterator[Remark]:
+    for name, assistant, until in _postures(manifest):
+        if today <= until <= today + AHEAD:
+            place = str(manifest.place("assistants", name, "posture", "until"))
+            text = f"{name}: the posture {assistant.posture.use} ends on {until}, in {(until - today).days} days"
+            yield Remark(place=place, text=text)
+    for name, model in manifest.declared.models.items():
+        if model.retires and date.fromisoformat(model.retires) <= today + AHEAD:
+            days = (date.fromisoformat(model.retires) - today).days
+            when = f"in {days} days" if days > 0 else "now" if days == 0 else f"{-days} days ago"
+            place = str(manifest.place("models", name, "retires"))
+            yield Remark(place=place, text=f"the model {name} retires on {model.retires}, {when}")
+
+
+def _without_terms(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name, provider in manifest.declared.providers.items():
+        if provider.posture in {"api", "managed"} and provider.terms is None and provider.accepts != "public":
+            place = str(manifest.place("providers", name, "accepts"))
+            yield Remark(
+                place=place, text=f"the provider {name} has no terms: it gets public data only, not {provider.accepts}"
+            )
+
+
+def _incomplete(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name, assistant in manifest.declared.assistants.items():
+        place = str(manifest.place("assistants", name))
+        if assistant.model is None or not assistant.model.route:
+            yield Remark(place=place, text=f"{name}: no model: every answer is the fallback")
+        if assistant.prompt is None:
+            yield Remark(place=place, text=f"{name}: no prompt: only the client's messages reach the model")
+        if name not in manifest.declared.assistant_policies:
+            near = nearest(name, manifest.policy_only)
+            hint = f"; nearest policy: {near}" if near else ""
+            yield Remark(place=place, text=f"{name}: no policy: it may call no tool{hint}")
+        if assistant.deputy is None:
+            yield Remark(place=place, text=f"{name}: no deputy: production should not depend on one person being there")
+        if assistant.on_call not in manifest.declared.on_call:
+            near = nearest(assistant.on_call, manifest.declared.on_call)
+            hint = f"; nearest name: {near}" if near else ""
+            yield Remark(
+                place=str(manifest.place("assistants", name, "on_call")),
+                text=f"{name}: the on-call path {assistant.on_call} is not declared under on_call{hint}",
+            )
+    if manifest.declared.assistants and not manifest.declared.people:
+        yield Remark(place=".", text="no people are declared: owners and approvers are checked by the registry only")
+
+
+def _contradictions(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name, policy in manifest.declared.assistant_policies.items():
+        approvals = policy.approval_rules()
+        for tool in sorted(set(policy.allowed_tools) & set(policy.denied_tools) - approvals.keys()):
+            place = str(manifest.place("assistant_policies", name, "denied_tools"))
+            yield Remark(place=place, text=f"{name}: {tool} is allowed and denied: it is denied")
+        yield from _quorums(manifest, name, policy)
+
+
+def _quorums(manifest: Manifest, name: str, policy: Policy) -> Iterator[Remark]:
+    groups = manifest.declared.groups
+    for tool, rule in policy.approval_rules().items():
+        people = {
+            person for approver in rule.approvers for person in groups.get(approver.removeprefix("group:"), (approver,))
+        }
+        count = max(len(people), 1)  # nobody named: the captain
+        if rule.quorum > count:
+            place = str(manifest.place("assistant_policies", name, "require_human_approval"))
+            text = f"{name}: {tool} needs {rule.quorum} approvals of {count} people: it can never be approved"
+            yield Remark(place=place, text=text)
+
+
+def _unused(manifest: Manifest, _: date) -> Iterator[Remark]:
+    declared = manifest.declared
+    assistants = declared.assistants.values()
+    used = {
+        "models": {name for a in assistants if a.model for entry in a.model.route for name in entry.use},
+        "prompts": {a.prompt for a in assistants},
+        "tools": {tool for policy in declared.assistant_policies.values() for tool in policy.tools()},
+    }
+    for section, names in (("models", declared.models), ("prompts", manifest.prompts), ("tools", declared.tools)):
+        for name in names:
+            if name not in used[section]:
+                place = str(manifest.place(section, name))
+                yield Remark(place=place, text=f"the {section.removesuffix('s')} {name} is used by no assistant")
+
+
+def _postures(manifest: Manifest) -> Iterator[tuple[str, Assistant, date]]:
+    for name, assistant in manifest.declared.assistants.items():
+        if assistant.posture.until:
+            yield name, assistant, date.fromisoformat(assistant.posture.until)
+
+
+def _readings(manifest: Manifest) -> Iterator[Reading]:
+    for name in sorted({*manifest.declared.assistants, *manifest.declared.assistant_policies}):
+        sentences = [*policy_sentences(name, compile_policy(manifest, name))]
+        policy_only = name not in manifest.declared.assistants
+        if not policy_only and not undeclared_tools(manifest, name):
+            sentences += model_sentences(compile_assistant(manifest, name).documents)
+        yield Reading(assistant=name, policy_only=policy_only, sentences=tuple(sentences))
+
+
+_RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ...]] = (
+    ("error", _undeclared),
+    ("error", _conflicts),
+    ("error", _ended),
+    ("warning", _policy_only),
+    ("warning", _ending),
+    ("warning", _without_terms),
+    ("warning", _incomplete),
+    ("warning", _contradictions),
+    ("warning", _unused),
+)
