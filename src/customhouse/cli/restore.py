@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`customhouse restore`: put a backup back, when every digest and the whole evidence chain have been verified."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from customhouse.cli.client import settings
+from customhouse.cli.output import say
+from customhouse.domain.errors import BackupRefused
+from customhouse.ledger import chain, tables
+from customhouse.store import backup as archive
+from customhouse.store.database import Transaction
+from customhouse.store.sqlite import open_sqlite
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.pass_context
+def restore(ctx: click.Context, file: Path) -> None:
+    """Put the backup FILE back as the home directory (.customhouse, or --home).
+
+    Nothing is overwritten: the home directory must not exist or be empty, and no server may be running on it. Digests,
+    database and the evidence chain of every tenant are verified first; when one is wrong, nothing is changed.
+    """
+    home = settings(ctx).home_path
+    contents = archive.read(file, home, _verify)
+    say(f"{home} is back as of {contents.created_at}, written by version {contents.version}; the evidence verifies.")
+    say("Keys and people revoked after that time are good again: revoke them again. Pins stand where they stood.")
+
+
+def _verify(unpacked: Path) -> None:
+    """Raise BackupRefused unless the database is sound and every log verifies from its first record to its head."""
+    if found := archive.problems(unpacked / archive.DATABASE):
+        raise BackupRefused(f"the archive's database is damaged: {found[0]}.")
+    asyncio.run(_verify_chains(unpacked / archive.DATABASE))
+
+
+async def _verify_chains(path: Path) -> None:
+    database = await open_sqlite(path)
+    try:
+        await database.read(_check_chains)
+    finally:
+        await database.close()
+
+
+def _check_chains(tx: Transaction) -> None:
+    for head in tables.heads(tx):
+        verdict = chain.verify(tables.links(tx, head.tenant))
+        reason = verdict.reason
+        if reason is None and (verdict.size, verdict.hash) != (head.size, head.hash):
+            reason = f"its head names {head.size} records, the log has {verdict.size}"
+        if reason is not None:
+            raise BackupRefused(
+                f"the evidence of tenant {head.tenant} does not verify: {reason}. Nothing was restored."
+            )
