@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-from benchmarks.house import ASSISTANT, House, house, serving, start
+from benchmarks.house import ASSISTANT, CUSTOMHOUSE, House, house, serving, start
 from benchmarks.ledger_reader import Log
 from benchmarks.measure import RESULTS, keep, percentile
 from tests.upstream.replies import answer, stream, words
@@ -124,7 +124,7 @@ async def client(session: aiohttp.ClientSession, url: str, seen: Seen, number: i
 def kill_while_starting(furnished: House, after_s: float) -> None:
     """Start a server and kill it before anybody waits for it."""
     environment = {**os.environ, "CUSTOMHOUSE_HOME": str(furnished.home), "CUSTOMHOUSE_PORT": str(furnished.port)}
-    command = [sys.executable, "-m", "customhouse.cli.main", "serve"]
+    command = [str(CUSTOMHOUSE), "serve"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(after_s)
     process.kill()

@@ -26,6 +26,7 @@ from customhouse.cli.client import Client, Local
 from customhouse.settings import Settings
 
 ASSISTANT: Final = "bench_bot"
+CUSTOMHOUSE: Final = Path(sys.executable).with_name("customhouse")
 READY_LIMIT_S: Final = 60
 STOP_LIMIT_S: Final = 40
 PROMPT: Final = "You answer customers of a shop. Say one short, friendly sentence. Never promise a refund."
@@ -80,7 +81,7 @@ def start(furnished: House, prefix: Sequence[str] = ()) -> subprocess.Popen[byte
     """Start `customhouse serve` and return when it is ready; its log is `serve.log` in the home."""
     environment = {**os.environ, "CUSTOMHOUSE_HOME": str(furnished.home), "CUSTOMHOUSE_PORT": str(furnished.port)}
     with (furnished.home / "serve.log").open("ab") as log:
-        command = [*prefix, sys.executable, "-m", "customhouse.cli.main", "serve"]
+        command = [*prefix, str(CUSTOMHOUSE), "serve"]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     deadline = time.monotonic() + READY_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
