@@ -39,19 +39,22 @@ def git_commit(directory: Path) -> str | None:
 
 @contextmanager
 def files_at(directory: Path, ref: str) -> Generator[Path]:
-    """Give a temporary directory with the files that `directory` had at a git ref.
+    """Give a temporary directory with the files that `directory` had at a git ref: none, when it was not there yet.
 
-    Raises NotFound when there is no such ref, or when it does not hold the directory.
+    Raises NotFound when there is no such ref.
     """
     commit = _git(directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
     if commit is None:
         raise NotFound(f"{directory} is in no git repository that knows {ref!r}; name a commit, a branch or a tag")
-    archive = _git(directory, "archive", "--format=tar", commit.decode().strip(), ".")
-    if archive is None or len(archive) > MAX_ARCHIVE_BYTES:
-        raise NotFound(f"{ref} does not hold {directory} as a manifest")
-    with TemporaryDirectory(prefix="customhouse-") as name:
-        target = Path(name)
-        _unpack(archive, target)
+    name = commit.decode().strip()
+    listed = _git(directory, "ls-tree", "--name-only", name, ".")
+    archive = _git(directory, "archive", "--format=tar", name, ".") if listed else None
+    if listed and (archive is None or len(archive) > MAX_ARCHIVE_BYTES):
+        raise NotFound(f"{directory} at {ref} cannot be read, or is larger than {MAX_ARCHIVE_BYTES} bytes")
+    with TemporaryDirectory(prefix="customhouse-") as temporary:
+        target = Path(temporary)
+        if archive:
+            _unpack(archive, target)
         yield target
 
 
