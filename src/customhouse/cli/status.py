@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`customhouse status`: what is in force, since when, by whom."""
+
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Group
+from rich.table import Table
+
+from customhouse.cli.ahead import Ahead, ahead
+from customhouse.cli.client import client
+from customhouse.cli.manifest_option import manifest_option
+from customhouse.cli.options import json_option
+from customhouse.cli.output import emit
+from customhouse.domain.plane import PLANES
+from customhouse.registry.status import AssistantInForce, Status
+
+
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server says is in force, and where the manifest here differs from it."""
+
+    status: Status
+    git_ahead: tuple[Ahead, ...]
+
+
+@click.command()
+@manifest_option
+@json_option
+@click.pass_context
+def status(ctx: click.Context, manifest: Path, *, as_json: bool) -> None:
+    """Show what is in force in every environment: release, versions, since when, by whom, holds, what waits.
+
+    Where a manifest directory is here, it also says which planes git is ahead in.
+    """
+    found = client(ctx).fetch("GET", "/api/v1/status", Status)
+    emit(Shown(status=found, git_ahead=ahead(found, manifest)), as_json=as_json, render=_drawn)
+
+
+def _drawn(shown: Shown) -> Group | str:
+    found = shown.status
+    if not found.assistants:
+        return "Nothing is in force. Begin with: customhouse release ASSISTANT --notes …"
+    table = Table("Assistant", "Environment", "In force", *PLANES, "Since", "By", box=None, pad_edge=False)
+    for entry in found.assistants:
+        planes = (_version(entry, plane) for plane in PLANES)
+        table.add_row(entry.assistant, entry.environment, entry.stamp, *planes, f"{entry.since[:19]}Z", entry.by)
+    generations = ", ".join(
+        f"{entry.name} {entry.generation}" for entry in found.environments if entry.moved_at is not None
+    )
+    lines = ["", f"Generations: {generations}. Replicas: {found.replicas} (one store is one replica)."]
+    lines.extend(
+        f"NOT SERVED: {entry.assistant} in {entry.environment}: {entry.refused}"
+        for entry in found.assistants
+        if entry.refused is not None
+    )
+    lines.extend(
+        f"Held: {hold.plane} version {hold.version} of {hold.assistant} in {hold.environment}, "
+        f"by {hold.by}: {hold.reason} (customhouse holds lift {hold.seq})"
+        for hold in found.holds
+    )
+    lines.extend(
+        f"Waits for a second person: {change.id}, {change.assistant} in {change.environment}, "
+        f"asked by {change.requested_by} (customhouse changes show {change.id})"
+        for change in found.changes
+    )
+    lines.extend(f"{entry.text} (customhouse diff shows it)" for entry in shown.git_ahead)
+    return Group(table, "\n".join(lines))
+
+
+def _version(entry: AssistantInForce, plane: str) -> str:
+    found = next((pin for name, pin in entry.planes.items() if name == plane), None)
+    return "missing" if found is None else f"{found.version or '?'} (@{found.release})"
