@@ -40,7 +40,7 @@ class Log:
             for row in rows:
                 self._take(*row)
             head = database.execute("SELECT size, hash FROM chain_head WHERE tenant_id = ?", (self.tenant,)).fetchone()
-            if head != (self.size, self.link):
+            if (head or (0, bytes(32))) != (self.size, self.link):
                 self.faults.append(f"the stored head is not the last link, {self.size} records")
             (opened,) = database.execute("SELECT count(*) FROM open_call").fetchone()
             if opened:
