@@ -80,7 +80,7 @@ def document(table: Iterable[Route]) -> dict[str, object]:
     mentioned = (kind for route in described for kind in (route.body, route.answer) if kind is not None)
     types = {kind for kind in mentioned if issubclass(kind, msgspec.Struct)} | {Problem}
     ordered = sorted(types, key=lambda kind: (kind.__module__, kind.__qualname__))
-    schemas, components = msgspec.json.schema_components(ordered, ref_template=_TEMPLATE)
+    schemas, components = msgspec.json.schema_components(ordered, schema_hook=_anything, ref_template=_TEMPLATE)
     schema_of = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, dict[str, object]] = {}
     for route in described:
@@ -132,6 +132,13 @@ def error_codes() -> dict[str, type[CustomhouseError]]:
         if kind.__module__ == CustomhouseError.__module__ and kind is not CustomhouseError:
             found[kind.code] = kind
     return found
+
+
+def _anything(kind: type) -> dict[str, object]:
+    """Describe plain JSON of any shape; every other type without a schema is a mistake in a route."""
+    if kind is object:
+        return {"description": "Plain JSON."}
+    raise NotImplementedError(kind.__qualname__)
 
 
 def _operation(route: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[str, object]:

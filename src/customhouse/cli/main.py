@@ -5,6 +5,7 @@ Rule: `customhouse --help` and shell completion of verbs import no command, so t
 the table with the commands.
 """
 
+import difflib
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -78,6 +79,16 @@ class Verbs(click.Group):
             return None
         found = getattr(import_module(f"customhouse.cli.{cmd_name}"), cmd_name)
         return found if isinstance(found, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; one that is misspelt is a usage error that names the nearest."""
+        if args and args[0] not in SUMMARIES and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], SUMMARIES, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            ctx.fail(visible(f"there is no verb {args[0]!r}.{hint}"))
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table into the help, by section."""
