@@ -79,6 +79,8 @@ def lines(found: tuple[Difference, ...]) -> Iterator[str]:
             continue
         planes = ", ".join(change.planes) or "no plane"
         yield f"{change.assistant}{' (new)' if change.first else ''}: {planes} changed"
+        if change.planes and not change.capabilities:
+            yield "  ~ no capability changes"
         yield from (f"  {capability.text}" for capability in change.capabilities)
         yield from (f"  {sentence} [charter]" for sentence in change.charter)
         if change.loosens:

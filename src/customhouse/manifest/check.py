@@ -64,8 +64,17 @@ def check(manifest: Manifest, *, today: date) -> Report:
 
 def _undeclared(manifest: Manifest, _: date) -> Iterator[Remark]:
     for name in manifest.declared.assistants:
-        for problem in undeclared_tools(manifest, name):
-            yield Remark(place=str(problem.place), text=f"{problem.text}; a release refuses it")
+        yield from _without_effect(manifest, name)
+
+
+def _without_effect(manifest: Manifest, name: str) -> Iterator[Remark]:
+    tools: list[str] = []
+    for tool, problem in undeclared_tools(manifest, name).items():
+        near = f" (nearest declared: {problem.nearest})" if problem.nearest else ""
+        tools.append(f"{tool}{near}")
+    if tools:
+        place = str(manifest.place("assistant_policies", name))
+        yield Remark(place=place, text=f"{name}: no effect is declared for {', '.join(tools)}; a release refuses it")
 
 
 def _conflicts(manifest: Manifest, _: date) -> Iterator[Remark]:
@@ -92,8 +101,7 @@ def _policy_only(manifest: Manifest, _: date) -> Iterator[Remark]:
         hint = f"; nearest assistant: {near}" if near else ""
         place = str(manifest.place("assistant_policies", name))
         yield Remark(place=place, text=f"{name}: policy only: owner, on_call, fallback missing{hint}")
-        for problem in undeclared_tools(manifest, name):
-            yield Remark(place=str(problem.place), text=f"{problem.text}; a release refuses it")
+        yield from _without_effect(manifest, name)
 
 
 def _ending(manifest: Manifest, today: date) -> Iterator[Remark]:

@@ -47,7 +47,7 @@ def compile_assistant(manifest: Manifest, name: str) -> Compiled:
         raise _no_assistant(manifest, name)
     undeclared = undeclared_tools(manifest, name)
     if undeclared:
-        raise ManifestErrors(undeclared)
+        raise ManifestErrors(undeclared.values())
     documents = Documents(
         model=_model(manifest, assistant),
         prompt=_prompt(manifest, assistant),
@@ -71,23 +71,21 @@ def compile_policy(manifest: Manifest, name: str) -> ToolsDocument:
     return _tools(manifest, policy or Policy(), assistant)
 
 
-def undeclared_tools(manifest: Manifest, name: str) -> tuple[Problem, ...]:
-    """Return a problem for each listed tool of the assistant's policy without a declared effect."""
+def undeclared_tools(manifest: Manifest, name: str) -> dict[str, Problem]:
+    """Return a problem for each listed tool of the assistant's policy without a declared effect, by tool."""
     declared = manifest.declared.tools
-    found: list[Problem] = []
+    found: dict[str, Problem] = {}
     for tool in manifest.policy(name).tools():
         if tool in declared and declared[tool].effect is not None:
             continue
         place = manifest.place("tools", tool) if tool in declared else manifest.place("assistant_policies", name)
-        found.append(
-            Problem(
-                place,
-                f"no effect for the tool {tool}, which the policy of {name} lists",
-                f"tools: {{{tool}: {{effect: read | write | irreversible}}}}",
-                None if tool in declared else nearest(tool, declared),
-            )
+        found[tool] = Problem(
+            place,
+            f"no effect for the tool {tool}, which the policy of {name} lists",
+            f"tools: {{{tool}: {{effect: read | write | irreversible}}}}",
+            None if tool in declared else nearest(tool, declared),
         )
-    return tuple(found)
+    return found
 
 
 def deployment(name: str, model: Model, provider: Provider) -> Deployment:
