@@ -67,7 +67,7 @@ async def installation(settings: Settings) -> AsyncGenerator[Installation, None]
 
 @asynccontextmanager
 async def build_local(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
-    """Yield the control API for a command in this process, acting as `local:<uid>`: whoever can open the store's files."""
+    """Yield the control API for a command in this process, acting as `local:<uid>`: who can open the store's files."""
     async with installation(settings) as built:
         await built.credentials.refresh()
         await built.current.refresh()

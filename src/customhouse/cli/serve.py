@@ -8,6 +8,7 @@ import os
 import click
 import msgspec
 import uvicorn
+from starlette.types import ASGIApp
 
 from customhouse.app import build
 from customhouse.cli.options import options
@@ -60,7 +61,7 @@ async def run(settings: Settings) -> None:
         await uvicorn.Server(server_config(settings, app)).serve()
 
 
-def server_config(settings: Settings, app: "uvicorn._types.ASGIApplication") -> uvicorn.Config:
+def server_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
     """Return how the HTTP server runs: bounded, without an access log, with no word of which server it is."""
     return uvicorn.Config(
         app,

@@ -74,7 +74,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     answered: str | None = None
     fingerprint: str | None = None
     upstream_id: str | None = None
-    attempt: int = 1
+    attempt: int
 
 
 class ToolFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -60,7 +60,10 @@ def last(tx: Transaction, tenant: str | None) -> tuple[str, str] | None:
     """Return (tenant, trace id) of the newest turn, or None before the first."""
     logs = [tenant] if tenant is not None else [head.tenant for head in tables.heads(tx) if head.tenant != ORGANIZATION]
     newest = [(trace, log) for log in logs if (trace := tables.last_trace(tx, log)) is not None]
-    return max(newest)[::-1] if newest else None
+    if not newest:
+        return None
+    trace_id, tenant = max(newest)
+    return tenant, trace_id
 
 
 def read(tx: Transaction, tenant: str, trace_id: str, others: tuple[str, ...] = ()) -> Trace:
