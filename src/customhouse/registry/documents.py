@@ -2,6 +2,7 @@
 """The five documents of a release together, to and from their canonical bytes."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import msgspec
 
@@ -51,7 +52,30 @@ class Documents:
 
 def encode(document: PlaneDocument) -> bytes:
     """Return a document's canonical bytes; raises ValueError as `canonical`."""
-    return canonical(msgspec.to_builtins(document))
+    return canonical(plain(document))
+
+
+def plain(value: object) -> object:
+    """Return a struct as plain data without the fields that have their default value, at every depth.
+
+    Defaults are compared by value: msgspec's own `omit_defaults` goes by identity, so that two equal documents could
+    have two digests. A field that is added later with a default changes no digest either.
+    """
+    if isinstance(value, msgspec.Struct):
+        fields = ((field, getattr(value, field.name)) for field in msgspec.structs.fields(value))
+        return {field.encode_name: plain(item) for field, item in fields if item != _default(field)}
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in cast("dict[object, object]", value).items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in cast("list[object] | tuple[object, ...]", value)]
+    return msgspec.to_builtins(value)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    """Return a field's default value, or NODEFAULT, which equals nothing that a field can hold."""
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
 
 
 def decode(contents: dict[Plane, bytes]) -> Documents:

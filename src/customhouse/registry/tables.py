@@ -13,6 +13,7 @@ from customhouse.domain.digest import Digest, canonical
 from customhouse.domain.errors import IntegrityFailed
 from customhouse.domain.plane import PLANES, Plane
 from customhouse.registry.charter import Charter
+from customhouse.registry.documents import plain
 from customhouse.registry.environment import DEFAULT_REVIEWERS, Environment, unused
 from customhouse.registry.pins import Pin, Pins
 from customhouse.registry.release import Signed
@@ -125,7 +126,7 @@ def charters(tx: Transaction) -> dict[str, tuple[int, bytes]]:
 
 def insert_charter(tx: Transaction, assistant: str, number: int, document: Charter, actor: str, now_us: int) -> None:
     """Put a charter into force."""
-    content = canonical(msgspec.to_builtins(document))
+    content = canonical(plain(document))
     tx.run("charter_insert", assistant=assistant, number=number, document=content, actor=actor, now_us=now_us)
 
 

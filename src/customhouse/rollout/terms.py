@@ -14,8 +14,6 @@ stays in force, and the wider one waits until somebody else has read "group refu
 
 from collections.abc import Mapping
 
-import msgspec
-
 from customhouse.domain.digest import digest
 from customhouse.domain.errors import DeputyMissing
 from customhouse.domain.principal import Actor
@@ -23,6 +21,7 @@ from customhouse.registry import history_tables, tables
 from customhouse.registry.change import SettingsProposal
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
+from customhouse.registry.documents import plain
 from customhouse.registry.environment import ENVIRONMENTS, EnvironmentName
 from customhouse.rollout.answer import Waiting
 from customhouse.rollout.propose import Request, propose
@@ -110,7 +109,7 @@ def put_charter(
     tables.insert_charter(tx, assistant, number, charter, actor.name, control.clock.now_us())
     detail: dict[str, object] = {
         "number": number,
-        "digest": digest(msgspec.to_builtins(charter)),
+        "digest": digest(plain(charter)),
         "owner": charter.owner,
         "deputy": charter.deputy,
         "groups": len(charter.groups),
