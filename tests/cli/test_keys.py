@@ -27,21 +27,8 @@ def run(*arguments: str) -> Result:
 
 
 def test_a_key_from_created_to_revoked(server: Served) -> None:
-    created = run(
-        "create",
-        "--assistant",
-        "support",
-        "-e",
-        "staging",
-        "--tenants",
-        "a, b",
-        "--delegate",
-        "user:*",
-        "--delegate",
-        "bot:7",
-        "--note",
-        "shop",
-    )
+    terms = ("-e", "staging", "--tenants", "a, b", "--delegate", "user:*", "--delegate", "bot:7", "--note", "shop")
+    created = run("create", "--assistant", "support", *terms)
     assert created.exit_code == 0, created.output
     token = created.stdout.strip()
     server.run(server.house.credentials.refresh())

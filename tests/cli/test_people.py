@@ -34,9 +34,8 @@ def test_a_person_from_added_to_revoked_on_a_server(monkeypatch: pytest.MonkeyPa
         listed = runner.invoke(customhouse, ["people", "list"])
         assert "sam@acme.test" in listed.stdout
         assert key not in listed.output
-        as_sam = runner.invoke(
-            customhouse, ["people", "add", "eve@acme.test", "--role", "admin"], env={"CUSTOMHOUSE_KEY": key}
-        )
+        escalation = ["people", "add", "eve@acme.test", "--role", "admin"]
+        as_sam = runner.invoke(customhouse, escalation, env={"CUSTOMHOUSE_KEY": key})
         assert as_sam.exit_code == 1
         assert "access.verb_refused" in as_sam.stderr
         assert runner.invoke(customhouse, ["people", "revoke", "sam@acme.test"]).exit_code == 0

@@ -115,8 +115,44 @@ async def deployments(chosen: Settings) -> list[Finding]:
         for deployment in snapshot.documents.model.deployments.values()
     }
     for _, deployment in sorted(used.items()):
-        found += [*_upstream(deployment), *_weights(deployment)]
+        found += [*upstream(deployment), *released_weights(deployment)]
     return found
+
+
+def upstream(deployment: Deployment) -> Iterator[Finding]:
+    """Check that a deployment's provider can be connected to, and that its key is set; the key is not sent."""
+    name = f"upstream {deployment.label}"
+    if deployment.api_key_env and not os.environ.get(deployment.api_key_env):
+        advice = f"set it where the server starts: {deployment.provider} asks for it"
+        yield warn(name, f"{deployment.api_key_env} is not set here", advice)
+    parts = urlsplit(deployment.base_url)
+    where = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        with socket.create_connection(where, CONNECT_TIMEOUT_S) as connection:
+            if parts.scheme == "https":
+                with ssl.create_default_context().wrap_socket(connection, server_hostname=where[0]):
+                    pass
+    except OSError as error:
+        local = deployment.posture in {"self_hosted", "embedded"}
+        advice = "start it: `customhouse up` starts the local model" if local else "check network, name and proxy"
+        yield warn(name, f"{where[0]}:{where[1]} does not answer: {error}", advice)
+    else:
+        yield ok(name, f"{where[0]}:{where[1]} answers")
+
+
+def released_weights(deployment: Deployment) -> Iterator[Finding]:
+    """Check that the weights on this machine are the released ones, where a deployment names weights."""
+    released = deployment.weights
+    if released is None:
+        return
+    name = f"weights {deployment.label}"
+    try:
+        path = weights.find(released.source)
+        weights.verify(path, released.digest)
+    except CustomhouseError as error:
+        yield warn(name, error.detail, "only the machine that runs the model needs them")
+    else:
+        yield ok(name, f"{path.name} is {released.digest[:19]}…")
 
 
 def _existing(path: Path) -> Path:
@@ -236,37 +272,3 @@ def _database(chosen: Settings) -> Finding:
     if found := backup.problems(path):
         return fail("database", f"{path}: {found[0]}", "stop the server and restore the last backup")
     return ok("database", f"{path} is sound, {path.stat().st_size / 1024**2:.1f} MiB")
-
-
-def _upstream(deployment: Deployment) -> Iterator[Finding]:
-    name = f"upstream {deployment.label}"
-    if deployment.api_key_env and not os.environ.get(deployment.api_key_env):
-        advice = f"set it where the server starts: {deployment.provider} asks for it"
-        yield warn(name, f"{deployment.api_key_env} is not set here", advice)
-    parts = urlsplit(deployment.base_url)
-    where = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-    try:
-        with socket.create_connection(where, CONNECT_TIMEOUT_S) as connection:
-            if parts.scheme == "https":
-                with ssl.create_default_context().wrap_socket(connection, server_hostname=where[0]):
-                    pass
-    except OSError as error:
-        local = deployment.posture in {"self_hosted", "embedded"}
-        advice = "start it: `customhouse up` starts the local model" if local else "check network, name and proxy"
-        yield warn(name, f"{where[0]}:{where[1]} does not answer: {error}", advice)
-    else:
-        yield ok(name, f"{where[0]}:{where[1]} answers")
-
-
-def _weights(deployment: Deployment) -> Iterator[Finding]:
-    released = deployment.weights
-    if released is None:
-        return
-    name = f"weights {deployment.label}"
-    try:
-        path = weights.find(released.source)
-        weights.verify(path, released.digest)
-    except CustomhouseError as error:
-        yield warn(name, error.detail, "only the machine that runs the model needs them")
-    else:
-        yield ok(name, f"{path.name} is {released.digest[:19]}…")
