@@ -30,6 +30,7 @@ class Ask:
     request: ChatRequest
     conversation: tuple[Message, ...]
     offers: tuple[ToolOffer, ...]
+    withheld: tuple[str, ...]
     sampling: dialect.Sampling
     selection: Selection
     fallback: str
@@ -106,11 +107,11 @@ async def _attempt(
     span_id = progress.evidence.clock.uuid7()
     collector = Collector(ask.answer_bytes) if ask.request.streamed else None
     names = tuple(offer.name for offer in ask.offers)
-    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names)])
+    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld)])
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
     reply.deployment(deployment.label)
-    reply.mark("called")
+    reply.mark("record")
     if collector is None:
         answer = await upstreams.answer(deployment, body)
     else:

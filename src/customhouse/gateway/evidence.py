@@ -25,6 +25,8 @@ from customhouse.vault.seal import TenantKey
 LABELS: Final = "labels: not computed yet"
 MAX_NAME: Final = 128
 """Characters of a name or id that a model chose, as a record keeps them; its payload keeps all of it."""
+MAX_LISTED: Final = 32
+"""Tool names that a record spells out, so that it stays below 8 KB."""
 
 _encode = msgspec.json.encode
 
@@ -67,7 +69,11 @@ class Evidence:
             versions=dict(self.prepared.versions),
             commitments={"request": request.commitment},
             decision=Ruling(outcome="allow", reasons=notes) if notes else None,
-            detail={"classification": turn_class.label, **({"client_trace": client_trace} if client_trace else {})},
+            detail={
+                "classification": turn_class.label,
+                "numbers": dict(self.prepared.numbers),
+                **({"client_trace": client_trace} if client_trace else {}),
+            },
         )
         return Entry(record, (request,), (client_trace,) if client_trace else ())
 
@@ -82,8 +88,11 @@ class Evidence:
         )
         return Entry(record)
 
-    def model_called(self, span_id: str, deployment: Deployment, attempt: int, offered: tuple[str, ...]) -> Entry:
-        """Record a call that is about to leave; stays open until its outcome is written."""
+    def model_called(
+        self, span_id: str, deployment: Deployment, attempt: int, offered: tuple[str, ...], withheld: tuple[str, ...]
+    ) -> Entry:
+        """Record a call that is about to leave, with the tools it may propose; open until its outcome is written."""
+        names = {"offered": _listed(offered), "withheld": _listed(withheld)}
         record = Record(
             **self._facts("model.called", span_id),
             span_id=span_id,
@@ -91,7 +100,7 @@ class Evidence:
             versions={plane: self.prepared.versions[plane] for plane in ("model", "prompt")},
             model=_model(deployment, attempt),
             tools_offered=digest(sorted(offered)) if offered else None,
-            detail={"offered": list(offered[:32])} if offered else None,
+            detail={name: listed for name, listed in names.items() if listed} or None,
         )
         return Entry(record, opens=True)
 
@@ -204,6 +213,11 @@ class Evidence:
             digest=self.prepared.tool_digests.get(call.name),
             effect=grant.effect if grant else None,
         )
+
+
+def _listed(names: tuple[str, ...]) -> list[str]:
+    """Return names as a record can hold them; the set's digest covers the rest."""
+    return [name[:64] for name in names[:MAX_LISTED]]
 
 
 def _model(deployment: Deployment, attempt: int, answer: Answer | None = None) -> ModelFacts:

@@ -30,6 +30,7 @@ class Prepared:
     tool_digests: Mapping[str, Digest]
     floor: Classification
     versions: Mapping[str, str]
+    numbers: Mapping[str, int]
     names: tuple[str, ...]
     sampling: Mapping[str, Number | None]
 
@@ -61,6 +62,7 @@ def prepare(snapshot: Snapshot) -> Prepared:
         ),
         floor=floor,
         versions=MappingProxyType({plane.value: snapshot.versions[plane].digest for plane in Plane}),
+        numbers=MappingProxyType({plane.value: snapshot.versions[plane].number for plane in Plane}),
         names=(snapshot.assistant, *documents.model.aliases),
         sampling=MappingProxyType(sampling),
     )

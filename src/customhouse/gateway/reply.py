@@ -47,17 +47,19 @@ class Reply:
         self._deployment: str | None = None
         self._request: ChatRequest | None = None
         self._writer: ChunkWriter | None = None
-        self._started = time.perf_counter_ns()
+        self._started = self._marked = time.perf_counter_ns()
         self._marks: dict[str, int] = {}
         self.began = False
         self.ended = False
 
     def mark(self, step: str) -> None:
-        """Note that a step has ended; steps are timed from the request's first byte here."""
-        self._marks[step] = (time.perf_counter_ns() - self._started) // 1000
+        """Note that a step has ended: it lasted since the mark before. A step that is done again adds up."""
+        now = time.perf_counter_ns()
+        self._marks[step] = self._marks.get(step, 0) + (now - self._marked) // 1000
+        self._marked = now
 
     def timing_us(self) -> dict[str, int]:
-        """Return when each step ended, in microseconds since the request came."""
+        """Return how long each step took until now, and the whole, in microseconds."""
         return {**self._marks, "total": (time.perf_counter_ns() - self._started) // 1000}
 
     def stamp(self, snapshot: Snapshot) -> None:

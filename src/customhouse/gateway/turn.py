@@ -100,7 +100,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     turn_class = identity.turn_class(prepared.floor, incoming.headers)
     # (6) render: our prompt first; a client's own system messages go on as what they are, a user's words
     conversation, foreign = _render(prepared, request)
-    offered = _offer(prepared, request)
+    offered, withheld = _offer(prepared, request)
     asked = {name: getattr(request, name) for name in SAMPLING_FIELDS}
     sampling = settle(documents.model, prepared.sampling, asked)
     tokens = bounded_tokens(documents.model.parameters, request.max_completion_tokens or request.max_tokens)
@@ -113,6 +113,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         request=request,
         conversation=conversation,
         offers=offered,
+        withheld=withheld,
         sampling={
             **sampling.values,
             "max_completion_tokens" if request.max_completion_tokens else "max_tokens": tokens,
@@ -149,10 +150,11 @@ def _render(prepared: Prepared, request: ChatRequest) -> tuple[tuple[Message, ..
     return (Message("system", prompt), *sent), foreign
 
 
-def _offer(prepared: Prepared, request: ChatRequest) -> tuple[ToolOffer, ...]:
-    """Return the tools to show the model: what the client brought and the policy grants, in the registered form."""
-    if request.tool_choice == "none":
-        return ()
+def _offer(prepared: Prepared, request: ChatRequest) -> tuple[tuple[ToolOffer, ...], tuple[str, ...]]:
+    """Return the tools to show the model (what the client brought and the policy grants), and the names withheld.
+
+    A registered description and registered parameters replace the client's: the model reads what was released.
+    """
     grants = prepared.snapshot.documents.tools.grants
     offered = tuple(
         replace(
@@ -161,7 +163,7 @@ def _offer(prepared: Prepared, request: ChatRequest) -> tuple[ToolOffer, ...]:
             parameters=grants[offer.name].parameters or offer.parameters,
         )
         for offer in dialect.offers(request)
-        if offer.name in prepared.offers
+        if offer.name in prepared.offers and request.tool_choice != "none"
     )
     if isinstance(request.tool_choice, ToolChoice):
         wanted = request.tool_choice.function.name
@@ -171,4 +173,5 @@ def _offer(prepared: Prepared, request: ChatRequest) -> tuple[ToolOffer, ...]:
             "tool_choice asks for a tool call and none of the request's tools is granted to this assistant",
             param="tool_choice",
         )
-    return offered
+    shown = {offer.name for offer in offered}
+    return offered, tuple(name for name in request.tool_names if name not in shown)

@@ -98,7 +98,7 @@ CREATE TABLE reference (
 CREATE TABLE payload (
     tenant_id TEXT NOT NULL, commitment TEXT NOT NULL, trace_id TEXT NOT NULL, kind TEXT NOT NULL,
     sealed BLOB NOT NULL,
-    PRIMARY KEY (tenant_id, commitment)
+    PRIMARY KEY (tenant_id, trace_id, commitment)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE tenant_key (

@@ -51,7 +51,7 @@ VALUES (:tenant, :commitment, :trace_id, :kind, :sealed);
 
 -- payloads_of_trace --
 -- The sealed payloads of one trace.
-SELECT commitment, kind, sealed FROM payload WHERE tenant_id = :tenant AND trace_id = :trace_id;
+SELECT commitment, kind, sealed FROM payload WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY kind DESC;
 
 -- tenant_key_get --
 -- A tenant's wrapped key.
