@@ -44,13 +44,14 @@ READY: Final = """
 Customhouse is up.
 
   base URL   {url}/v1
-  console    {url}/api/v1/openapi.json   (the control API's description, until the web console lands)
+  console    {url}/api/v1/   (the control API's page, until the web console lands)
   key        {key}   (for {assistant} in dev, on this machine)
 
 Three things to try, in another terminal:
 
 1. Ask the assistant:
-curl -s {url}/v1/chat/completions -H "Authorization: Bearer $(cat {key})" -H "Content-Type: application/json" \\
+curl -s {url}/v1/chat/completions \\
+  -H "Authorization: Bearer $(cat {key})" -H "Content-Type: application/json" \\
   -d '{{"model": "{assistant}", "messages": [{{"role": "user", "content": "Where is my order?"}}]}}'
 
 2. See where the answer came from:
@@ -107,6 +108,8 @@ def _prepare(settings: Settings, manifest: Path, progress: Progress, *, with_mod
     compiled = first_start.compile_all(declared)
     if not compiled:
         refuse(f"{manifest}/ declares no assistant; `customhouse init DIRECTORY` writes a sample to start from")
+    for name in declared.policy_only:
+        progress.note(f"{name} has a policy only: owner, on_call, fallback missing, so it is not released")
     models = first_start.local_models(compiled) if with_model else ()
     progress.step("verifying the model's weights")
     children = tuple(_child(settings, model) for model in models)
