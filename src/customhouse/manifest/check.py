@@ -74,7 +74,7 @@ def _without_effect(manifest: Manifest, name: str) -> Iterator[Remark]:
         tools.append(f"{tool}{near}")
     if tools:
         place = str(manifest.place("assistant_policies", name))
-        yield Remark(place=place, text=f"{name}: no effect is declared for {', '.join(tools)}; a release refuses it")
+        yield Remark(place=place, text=f"{name}: no effect is declared for {', '.join(tools)}; a release refuses that")
 
 
 def _conflicts(manifest: Manifest, _: date) -> Iterator[Remark]:

@@ -60,4 +60,5 @@ def _first_line(error: Exception) -> str:
         return f"there is no {error.args[0]} (data has: classification, tenant)"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = lines[0] if lines else type(error).__name__
-    return told.partition("ERROR: <input>:")[2] or told.partition(". ")[0]
+    syntax = told.partition("ERROR: <input>:")[2].partition(" expecting ")[0]
+    return f"at {syntax}" if syntax else told.partition(". ")[0]

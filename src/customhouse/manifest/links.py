@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
+from customhouse.domain.label import CLASSIFICATION_NAMES
 from customhouse.manifest.assistant import Assistant
 from customhouse.manifest.expression import route_problem, rule_problem
 from customhouse.manifest.manifest import Manifest
@@ -46,16 +47,12 @@ class _Links:
     def organization(self) -> None:
         """Check classifications and groups."""
         organization = self._declared.organization
-        if organization is not None and list(organization.classifications) != [
-            "public",
-            "internal",
-            "confidential",
-            "restricted",
-        ]:
+        classes = organization.classifications if organization else CLASSIFICATION_NAMES
+        if classes != CLASSIFICATION_NAMES and "" not in classes:
             self._add(
                 ("organization", "classifications"),
-                f"the classes {', '.join(organization.classifications)}",
-                "exactly public, internal, confidential, restricted",
+                f"the classes {', '.join(classes) or 'none'}",
+                f"exactly {', '.join(CLASSIFICATION_NAMES)}",
                 hint="leave the key out",
             )
         for name, members in self._declared.groups.items():
@@ -107,7 +104,7 @@ class _Links:
         self._person(assistant.owner, (*at, "owner"), role="captain")
         if assistant.deputy is not None:
             self._person(assistant.deputy, (*at, "deputy"))
-            if assistant.deputy == assistant.owner:
+            if assistant.owner and assistant.deputy == assistant.owner:
                 self._add((*at, "deputy"), "the owner as deputy", "another person")
         if assistant.prompt is not None:
             self._name(assistant.prompt, "prompts", (*at, "prompt"))
@@ -120,7 +117,7 @@ class _Links:
         listed = self._manifest.policy(name).tools()
         for workflow, narrowed in assistant.workflows.items():
             for index, tool in enumerate(narrowed.tools):
-                if tool not in listed:
+                if tool and tool not in listed:
                     expected = "a tool that the assistant's policy names"
                     place = (*at, "workflows", workflow, "tools", index)
                     self._add(place, f"the tool {shown(tool)}", expected, near=nearest(tool, listed))
@@ -132,7 +129,7 @@ class _Links:
         for index, item in enumerate(policy.require_human_approval):
             place = (*at, "require_human_approval", index)
             tool = item if isinstance(item, str) else item.tool
-            if tool in first:
+            if tool and tool in first:
                 where = self._manifest.place(*at, "require_human_approval", first[tool])
                 self._add(place, f"the tool {tool} a second time (first at {where})", "one approval rule a tool")
             first.setdefault(tool, index)
@@ -152,7 +149,7 @@ class _Links:
         for name, assistant in self._declared.assistants.items():
             for index, alias in enumerate(assistant.aliases):
                 place: Path = ("assistants", name, "aliases", index)
-                if alias in first:
+                if alias and alias in first:
                     found = f"the name {shown(alias)} a second time (first at {self._manifest.place(*first[alias])})"
                     self._add(place, found, "each name for one assistant")
                 first.setdefault(alias, place)
@@ -160,8 +157,8 @@ class _Links:
     def _posture(self, name: str, assistant: Assistant) -> None:
         at = ("assistants", name, "posture")
         organization = self._declared.organization
-        allowed = organization.postures_allowed if organization else ()
-        if allowed and assistant.posture.use not in allowed:
+        allowed = [posture for posture in organization.postures_allowed if posture] if organization else []
+        if allowed and assistant.posture.use and assistant.posture.use not in allowed:
             expected = f"one of postures_allowed: {', '.join(allowed)}"
             self._add((*at, "use"), f"the posture {assistant.posture.use}", expected)
         if assistant.posture.until:
@@ -186,7 +183,7 @@ class _Links:
 
     def _fits(self, model: str, provider: Provider, assistant: Assistant, path: Path) -> None:
         use = assistant.posture.use
-        if provider.posture not in POSTURES_WITHIN[use]:
+        if use and provider.posture and provider.posture not in POSTURES_WITHIN[use]:
             hint = "declare `posture: {use: hybrid, until: …, because: …}` if the mixture is meant"
             found = f"{model}, which is {provider.posture}, in an assistant of posture {use}"
             self._add(path, found, f"a model of posture {' or '.join(sorted(POSTURES_WITHIN[use]))}", hint=hint)
@@ -206,7 +203,7 @@ class _Links:
             )
 
     def _listed(self, tool: str, listed: tuple[str, ...], path: Path) -> None:
-        if tool not in listed:
+        if tool and tool not in listed:
             expected = "a tool that the policy's lists name"
             self._add(path, f"the tool {shown(tool)}", expected, near=nearest(tool, listed))
 
@@ -221,6 +218,8 @@ class _Links:
 
     def _name(self, name: str, section: str, path: Path) -> bool:
         names = self._all(section)
+        if not name:  # what was refused already refers to nothing
+            return False
         if name in names:
             return True
         hint = None if names else f"declare it under {section}"
@@ -230,7 +229,7 @@ class _Links:
 
     def _date(self, text: str, path: Path) -> None:
         try:
-            date.fromisoformat(text)
+            date.fromisoformat(text or "2000-01-01")
         except ValueError:
             self._add(path, shown(text), "a day of the calendar")
 

@@ -70,8 +70,9 @@ def read_prompt(source: Source, problems: Problems, places: Places) -> Prompt | 
     places[("prompts", source.path)] = Place(source.path, 1)
     template = "".join(lines[first:]).strip("\r\n")
     skipped = first + sum(1 for _ in _blank(lines[first:]))
+    declared = f"declared variables ({', '.join(head.variables) or 'there are none'}), if, for over a list"
     for problem in template_problems(template, head.variables):
-        problems.add(Place(source.path, problem.line + skipped), problem.text, "declared variables, if and for")
+        problems.add(Place(source.path, problem.line + skipped), problem.text, declared)
     for name, variable in head.variables.items():
         _check_default(name, variable, places[("prompts", source.path, "variables", name)], problems)
     return Prompt(source.path, head, template)
@@ -91,13 +92,9 @@ def _check_default(name: str, variable: Variable, place: Place, problems: Proble
     if default is None:
         return
     if type(default) is not kinds[variable.type]:
-        article = "an" if variable.type == "integer" else "a"
-        problems.add(place, f"a default of {name} that is a {_kind(default)}", f"{article} {variable.type}")
+        found = next(kind for kind, python in kinds.items() if type(default) is python)
+        problems.add(place, f"a default of {name} of type {found}", f"one of type {variable.type}")
     elif isinstance(default, str) and len(default) > variable.max_length:
         problems.add(place, f"a default of {len(default)} characters", f"at most max_length, {variable.max_length}")
     elif variable.choices and default not in variable.choices:
         problems.add(place, f"a default of {name} that is no choice", f"one of {', '.join(variable.choices)}")
-
-
-def _kind(value: str | int | bool) -> str:  # noqa: FBT001 - it is about the value's type
-    return {str: "string", int: "integer", bool: "boolean"}[type(value)]

@@ -3,6 +3,8 @@
 
 Rules: an unknown key, a missing key, a wrong type each is one problem at its line; reading goes on beside it. Nothing
 is converted: `5` is no text, `yes` is no boolean. What is read remembers its line in `Places` for the later checks.
+What is refused is read as empty text or an empty list where it must be there, so that the rest of an entry is checked
+too; empty text refers to nothing, and a manifest with problems never leaves `load`.
 """
 
 import math
@@ -79,7 +81,6 @@ class Reader:
         fields = {field.encode_name: field for field in kind.fields}
         values: dict[str, Any] = {}
         missing = {name for name, field in fields.items() if field.required}
-        broken = False
         for key, child in node.entries:
             if self._problems.full:
                 raise Invalid
@@ -92,13 +93,13 @@ class Reader:
             try:
                 values[field.name] = self._value(child, field.type, (*path, key.text), {})
             except Invalid:
-                broken = broken or field.required
+                if field.required:
+                    values[field.name] = _placeholder(field.type)
         for name in sorted(missing):
             self._problems.add(
                 self.place(node.line), f"no {name}{_owner(path)}", f"{name}: {expected(fields[name].type)}"
             )
-        if missing or broken:
-            raise Invalid
+            values[fields[name].name] = _placeholder(fields[name].type)
         return kind.cls(**values)
 
     def _dict(self, node: Mapping, kind: inspect.DictType, path: Path) -> dict[str, Any]:
@@ -123,7 +124,7 @@ class Reader:
             try:
                 values.append(self._value(child, kind.item_type, (*path, index), {}))
             except Invalid:
-                continue
+                values.append(_placeholder(kind.item_type))
         if kind.min_length is not None and len(node.items) < kind.min_length:
             self._problems.add(self.place(node.line), "an empty list", expected(kind))
             raise Invalid
@@ -259,6 +260,19 @@ def type_of(kind: type) -> inspect.Type:
 def bare(kind: inspect.Type) -> inspect.Type:
     """Return a type without its annotations."""
     return bare(kind.type) if isinstance(kind, inspect.Metadata) else kind
+
+
+def _placeholder(kind: inspect.Type) -> object:
+    """Return what stands for a refused value; raises Invalid where nothing can."""
+    match bare(kind):
+        case inspect.StrType() | inspect.LiteralType():
+            return ""
+        case inspect.IntType() | inspect.BoolType():
+            return 0
+        case inspect.VarTupleType():
+            return ()
+        case _:
+            raise Invalid
 
 
 def _means(text: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 from customhouse.domain.capability import Capability, CapabilityKind
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
-from customhouse.planes.model.document import Deployment, Document, Parameters, Posture, PostureName
+from customhouse.planes.model.document import Choice, Deployment, Document, Parameters, Posture, PostureName
 from customhouse.registry.conflict import routed
 
 POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingProxyType(
@@ -114,12 +114,14 @@ def _route(before: Document, after: Document) -> list[Capability]:
     Proved harmless: the same conditions in the same order, each with the same deployments or fewer. A condition that
     is new, gone or moved can send a class of data to another deployment than before, so it loosens.
     """
-    if before.route == after.route:
-        return []
-    same_conditions = [choice.when for choice in before.route] == [choice.when for choice in after.route]
-    harmless = same_conditions and all(
-        set(new.use) <= set(old.use) for old, new in zip(before.route, after.route, strict=True)
+    left = tuple(
+        Choice(use=tuple(name for name in choice.use if name in after.deployments), when=choice.when)
+        for choice in before.route
     )
+    if left == after.route:
+        return []
+    same_conditions = [choice.when for choice in left] == [choice.when for choice in after.route]
+    harmless = same_conditions and all(set(new.use) <= set(old.use) for old, new in zip(left, after.route, strict=True))
     text = "~ the route prefers its deployments differently" if harmless else "~ the route decides differently"
     return [_say("route_changed", "route", text, more=not harmless)]
 

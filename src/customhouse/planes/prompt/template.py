@@ -36,7 +36,7 @@ _ALLOWED: Final = (
 
 
 class TemplateProblem(NamedTuple):
-    """One thing that a template may not do, with its line, counted from 1."""
+    """Something in a template that is not allowed, with its line, counted from 1."""
 
     line: int
     text: str
@@ -44,7 +44,7 @@ class TemplateProblem(NamedTuple):
 
 def check_template(text: str, variables: Collection[str]) -> tuple[str, ...]:
     """Return what is wrong with a template, one sentence each; empty when it may be rendered."""
-    return tuple(f"line {line}: {problem}" for line, problem in template_problems(text, variables))
+    return tuple(f"line {line}: {problem} is not allowed" for line, problem in template_problems(text, variables))
 
 
 def template_problems(text: str, variables: Collection[str]) -> tuple[TemplateProblem, ...]:
@@ -52,29 +52,28 @@ def template_problems(text: str, variables: Collection[str]) -> tuple[TemplatePr
     try:
         tree = Environment(autoescape=False).parse(text)  # noqa: S701 - a prompt is text for a model, never HTML
     except TemplateSyntaxError as error:
-        return (TemplateProblem(error.lineno, f"the template does not parse: {error.message}"),)
+        return (TemplateProblem(error.lineno, f"a template that does not parse ({error.message})"),)
     except RecursionError:
-        return (TemplateProblem(1, "the template is nested too deeply"),)
+        return (TemplateProblem(1, "a template nested so deeply"),)
     problems = list(dict.fromkeys(_walk(tree, frozenset(variables), depth=0, looping=False)))
     size = sum(1 for _ in _all(tree))
     if size > MAX_NODES:
-        problems.append(TemplateProblem(1, f"the template has {size} parts, more than {MAX_NODES}"))
+        problems.append(TemplateProblem(1, f"a template of {size} parts, more than {MAX_NODES},"))
     return tuple(problems)
 
 
 def _walk(node: nodes.Node, names: frozenset[str], *, depth: int, looping: bool) -> Iterator[TemplateProblem]:
     if depth > MAX_DEPTH:
-        yield TemplateProblem(node.lineno, "the template is nested too deeply")
+        yield TemplateProblem(node.lineno, "a template nested so deeply")
         return
     if not isinstance(node, _ALLOWED):
-        yield TemplateProblem(node.lineno, f"{_called(node)} may not be used; only variables, if and for may")
+        yield TemplateProblem(node.lineno, _called(node))
         return
     match node:
         case nodes.Name(name=name, ctx="load") if name not in names:
-            known = f"declared are {', '.join(sorted(names))}" if names else "none is declared"
-            yield TemplateProblem(node.lineno, f"the variable {name} is not declared; {known}")
+            yield TemplateProblem(node.lineno, f"the undeclared variable {name}")
         case nodes.Const(value=value) if not isinstance(value, str | int | None):
-            yield TemplateProblem(node.lineno, "only text, whole numbers, true and false may be written out")
+            yield TemplateProblem(node.lineno, "a constant that is no text, whole number, true or false")
         case nodes.For():
             yield from _loop(node, names, depth=depth, looping=looping)
             return
@@ -87,13 +86,15 @@ def _walk(node: nodes.Node, names: frozenset[str], *, depth: int, looping: bool)
 def _loop(node: nodes.For, names: frozenset[str], *, depth: int, looping: bool) -> Iterator[TemplateProblem]:
     target = node.target
     if not isinstance(target, nodes.Name) or node.recursive or node.test is not None:
-        yield TemplateProblem(node.lineno, "a loop has the form {% for name in list %}")
+        yield TemplateProblem(node.lineno, "a loop that has not the form {% for name in list %}")
         return
     if looping:
-        yield TemplateProblem(node.lineno, "a loop may not stand inside another")
+        yield TemplateProblem(node.lineno, "a loop inside a loop")
         return
     if not isinstance(node.iter, nodes.List | nodes.Tuple) or len(node.iter.items) > MAX_ITEMS:
-        yield TemplateProblem(node.lineno, f"a loop runs over a written-out list of at most {MAX_ITEMS} entries")
+        yield TemplateProblem(
+            node.lineno, f"a loop over anything but a written-out list of at most {MAX_ITEMS} entries"
+        )
         return
     yield from _walk(node.iter, names, depth=depth + 1, looping=True)
     for child in (*node.body, *node.else_):
@@ -117,4 +118,4 @@ def _called(node: nodes.Node) -> str:
         case nodes.Getattr(attr=attr):
             return f"the attribute {attr}"
         case _:
-            return f"a {type(node).__name__.lower()}"
+            return f"the construct {type(node).__name__.lower()}"

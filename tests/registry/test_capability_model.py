@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every change of where models come from: its kind, `!` when it needs a second person, and its sentence."""
+
+from typing import Final
+
+import msgspec
+import pytest
+
+from customhouse.domain.capability import Capability
+from customhouse.planes.model.document import Choice, Deployment, Document, Parameters, Posture, Weights
+from customhouse.registry.capability_model import model_changes
+
+LOCAL: Final = Deployment(
+    name="small",
+    provider="local",
+    model="m",
+    dialect="openai_chat",
+    base_url="http://127.0.0.1:1/v1",
+    posture="self_hosted",
+    accepts="confidential",
+    region="local",
+    features=("tools",),
+    weights=Weights(digest="sha256:aa", source="here"),
+)
+BIG: Final = Deployment(
+    name="big",
+    provider="openai",
+    model="gpt",
+    dialect="openai_chat",
+    base_url="https://api.test/v1",
+    posture="api",
+    accepts="internal",
+    region="us",
+    api_key_env="KEY",
+    terms="DPA-17",
+)
+ALL: Final = Choice(use=("small",))
+HOME: Final = Choice(use=("small",), when="data.classification >= confidential")
+
+
+def routed(
+    *deployments: Deployment,
+    route: tuple[Choice, ...] | None = None,
+    posture: Posture | None = None,
+    parameters: Parameters | None = None,
+    client_may_set: tuple[str, ...] = (),
+) -> Document:
+    chosen = deployments or (LOCAL,)
+    return Document(
+        deployments={deployment.name: deployment for deployment in chosen},
+        route=route or (Choice(use=tuple(deployment.name for deployment in chosen)),),
+        posture=posture or Posture(use="hybrid"),
+        parameters=parameters or Parameters(),
+        client_may_set=client_may_set,
+    )
+
+
+MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
+    (
+        "one more deployment",
+        routed(),
+        routed(LOCAL, BIG),
+        ["deployment_added! + may now be answered by openai/big (api, us, accepts internal)"],
+    ),
+    (
+        "one deployment less",
+        routed(LOCAL, BIG),
+        routed(LOCAL),
+        ["deployment_removed - no longer answered by openai/big (api, us, accepts internal)"],
+    ),
+    ("a deployment that no route names is no capability", routed(), routed(LOCAL, BIG, route=(ALL,)), []),
+    (
+        "a new deployment takes a higher class",
+        routed(BIG),
+        routed(BIG, LOCAL),
+        [
+            "data_class_raised! + confidential data may now go to a model (local/small); the limit was internal",
+            "deployment_added! + may now be answered by local/small (self_hosted, local, accepts confidential)",
+        ],
+    ),
+    (
+        "the same deployment takes a higher class",
+        routed(),
+        routed(msgspec.structs.replace(LOCAL, accepts="restricted")),
+        [
+            "data_class_raised! + local/small accepts restricted data (was confidential)",
+            "data_class_raised! + restricted data may now go to a model (local/small); the limit was confidential",
+        ],
+    ),
+    (
+        "the same deployment takes a lower class",
+        routed(),
+        routed(msgspec.structs.replace(LOCAL, accepts="public")),
+        [
+            "data_class_lowered - data above public no longer goes to any model; the limit was confidential",
+            "data_class_lowered - local/small accepts public data (was confidential)",
+        ],
+    ),
+    (
+        "another address",
+        routed(BIG),
+        routed(msgspec.structs.replace(BIG, base_url="https://b.test/v1")),
+        ["deployment_changed! ~ openai/big: address is https://b.test/v1 (was https://api.test/v1)"],
+    ),
+    (
+        "other weights",
+        routed(),
+        routed(msgspec.structs.replace(LOCAL, weights=None)),
+        ["deployment_changed! ~ local/small: weights is none (was sha256:aa)"],
+    ),
+    (
+        "a feature more",
+        routed(BIG),
+        routed(msgspec.structs.replace(BIG, features=("tools",))),
+        ["deployment_changed ~ openai/big gains the feature tools"],
+    ),
+    (
+        "a wider posture",
+        routed(posture=Posture(use="self_hosted")),
+        routed(posture=Posture(use="hybrid")),
+        ["posture_changed! + takes models by posture hybrid (was self_hosted)"],
+    ),
+    (
+        "a narrower posture",
+        routed(posture=Posture(use="self_hosted")),
+        routed(posture=Posture(use="embedded")),
+        ["posture_changed - takes models by posture embedded (was self_hosted)"],
+    ),
+    (
+        "another posture, neither wider nor narrower",
+        routed(posture=Posture(use="managed")),
+        routed(posture=Posture(use="api")),
+        ["posture_changed! + takes models by posture api (was managed)"],
+    ),
+    (
+        "an exception that lasts longer",
+        routed(posture=Posture(use="hybrid", until="2027-01-01")),
+        routed(posture=Posture(use="hybrid", until="2028-01-01")),
+        ["posture_changed! + the posture holds until 2028-01-01 (was 2027-01-01)"],
+    ),
+    (
+        "an exception without end",
+        routed(posture=Posture(use="hybrid", until="2027-01-01")),
+        routed(),
+        ["posture_changed! + the posture holds until further notice (was 2027-01-01)"],
+    ),
+    (
+        "an exception that ends",
+        routed(),
+        routed(posture=Posture(use="hybrid", until="2027-01-01")),
+        ["posture_changed - the posture holds until 2027-01-01 (was further notice)"],
+    ),
+    (
+        "the same deployments in another order",
+        routed(LOCAL, BIG),
+        routed(LOCAL, BIG, route=(Choice(use=("big", "small")),)),
+        ["route_changed ~ the route prefers its deployments differently"],
+    ),
+    (
+        "a condition falls away",
+        routed(LOCAL, BIG, route=(HOME, Choice(use=("big", "small")))),
+        routed(LOCAL, BIG, route=(Choice(use=("big", "small")),)),
+        ["route_changed! ~ the route decides differently"],
+    ),
+    (
+        "a condition falls away with a deployment",
+        routed(LOCAL, BIG, route=(HOME, Choice(use=("big",)))),
+        routed(BIG),
+        [
+            "data_class_lowered - data above internal no longer goes to any model; the limit was confidential",
+            "deployment_removed - no longer answered by local/small (self_hosted, local, accepts confidential)",
+            "route_changed! ~ the route decides differently",
+        ],
+    ),
+    (
+        "another temperature",
+        routed(),
+        routed(parameters=Parameters(temperature="0.2")),
+        ["parameters_changed ~ temperature is 0.2 (was not set)"],
+    ),
+    ("clients may set more", routed(), routed(client_may_set=("seed",)), ["widened! + clients may now set seed"]),
+    ("clients may set less", routed(client_may_set=("seed",)), routed(), ["narrowed - clients may no longer set seed"]),
+]
+
+
+def shown(changes: list[Capability]) -> list[str]:
+    """Return each change as its kind, `!` when it loosens, and its text."""
+    return sorted(f"{found.kind}{'!' * found.loosens} {found.text}" for found in changes)
+
+
+@pytest.mark.parametrize(("reason", "before", "after", "expected"), MODELS, ids=[row[0] for row in MODELS])
+def test_models(reason: str, before: Document, after: Document, expected: list[str]) -> None:
+    assert shown(model_changes(before, after)) == sorted(expected), reason
