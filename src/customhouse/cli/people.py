@@ -72,11 +72,12 @@ def _declared(email: str, directory: Path) -> tuple[Role, ...]:
 
     if not directory.is_dir():
         raise click.UsageError(f"no --role is given and there is no {directory}/ to take the roles of {email} from.")
-    declared = load(directory).declared.people
-    if email not in declared:
+    declared = {name.lower(): person.roles for name, person in load(directory).declared.people.items()}
+    roles = declared.get(email.strip().lower())
+    if roles is None:
         known = ", ".join(sorted(declared)) or "nobody"
         raise click.UsageError(f"no --role is given and {directory}/ declares {known} under `people`, not {email}.")
-    return declared[email].roles
+    return roles
 
 
 def _table(listed: People) -> Table | str:
