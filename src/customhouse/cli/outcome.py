@@ -13,10 +13,10 @@ MAX_LINES = 30
 """Capabilities listed; the rest are counted."""
 
 
-def told(outcome: Outcome) -> str:
-    """Return an outcome in words."""
+def told(outcome: Outcome, known: tuple[Capability, ...] = ()) -> str:
+    """Return an outcome in words; `known` capabilities were told already and are not repeated."""
     if outcome.moved is not None:
-        return _moved(outcome.moved)
+        return _moved(outcome.moved, known)
     return "Nothing moved." if outcome.waiting is None else waiting(outcome.waiting)
 
 
@@ -53,12 +53,12 @@ def leave_if_waiting(ctx: click.Context, *changes: Waiting | None) -> None:
         ctx.exit(EXIT_REFUSED)
 
 
-def _moved(done: Moved) -> str:
+def _moved(done: Moved, known: tuple[Capability, ...]) -> str:
     what = ", ".join(done.planes) if done.planes else "no document differs"
     before = f", before {done.stamp_before}" if done.stamp_before else ""
     found = [
         f"In force in {done.environment}: {done.stamp}{before} (generation {done.generation}; changed: {what})",
-        *capabilities(done.capabilities),
+        *capabilities(() if done.capabilities == known else done.capabilities),
     ]
     if done.holds:
         held = ", ".join(str(seq) for seq in done.holds)

@@ -95,5 +95,7 @@ def _told(published: Published) -> str:
     found.extend(capabilities(statement.capability_diff) or ["  nothing that the assistant may do changes"])
     if published.terms is not None:
         found.append(waiting(published.terms))
-    found.append("In force nowhere yet." if published.outcome is None else told(published.outcome))
+    found.append(
+        "In force nowhere yet." if published.outcome is None else told(published.outcome, statement.capability_diff)
+    )
     return "\n".join(found)
