@@ -46,15 +46,15 @@ class Outcome:
     cut_off_answers: int = 0
     records: int = 0
     unknown_calls: int = 0
-    start_s: list[float] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    start_s: list[float] = field(default_factory=list[float])
+    faults: list[str] = field(default_factory=list[str])
 
 
 @dataclass(slots=True)
 class Seen:
     """What the clients of one run saw."""
 
-    complete: list[str] = field(default_factory=list)
+    complete: list[str] = field(default_factory=list[str])
     cut_off: int = 0
 
 

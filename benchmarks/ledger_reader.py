@@ -27,7 +27,7 @@ class Log:
     size: int = 0
     link: bytes = bytes(32)
     traces: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
-    faults: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list[str])
 
     def read_on(self, home: Path) -> None:
         """Read what was written since the last time, recompute the chain over it, compare with the stored head."""

@@ -57,10 +57,10 @@ class Move:
 class Outcome:
     """What a series of moves showed. `faults` must be empty."""
 
-    turns: list[Turn] = field(default_factory=list)
-    moves: list[Move] = field(default_factory=list)
-    seen_after_s: list[float] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list[Turn])
+    moves: list[Move] = field(default_factory=list[Move])
+    seen_after_s: list[float] = field(default_factory=list[float])
+    faults: list[str] = field(default_factory=list[str])
 
 
 def parrot(request: Received) -> Iterator[Step]:
