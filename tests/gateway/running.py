@@ -9,9 +9,10 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import apsw
+import msgspec
 import uvicorn
 
 from customhouse.access import keys
@@ -34,6 +35,7 @@ from customhouse.settings import Settings
 
 BOT: Final = "support"
 LOCAL: Final = Actor("local:1000", "local", frozenset())
+_OF_TRACE: Final = "SELECT canonical FROM evidence WHERE trace_id = ? ORDER BY position"
 FALLBACK: Final = "Please see help.acme.test."
 STATUS_SCHEMA: Final = '{"properties":{"order_id":{"type":"string"}},"type":"object"}'
 GRANTS: Final[Mapping[str, Grant]] = {
@@ -43,11 +45,11 @@ GRANTS: Final[Mapping[str, Grant]] = {
     "change_shipping_address": Grant(permission="deny", effect="write"),
     "close_account": Grant(permission="allow", effect="irreversible"),
 }
-TOOLS: Final = [
+Json = dict[str, Any]
+TOOLS: Final[list[Json]] = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
     for name in ("get_order_status", "issue_refund", "change_shipping_address", "delete_everything")
 ]
-Json = dict[str, Any]
 
 
 def documents(
@@ -128,11 +130,13 @@ class Answer:
         found: list[tuple[str, str]] = []
         bodies = self.chunks if self.headers["content-type"].startswith("text/event-stream") else [self.json]
         for body in bodies:
-            for choice in body.get("choices", []):
+            choices: list[Json] = body.get("choices", [])
+            for choice in choices:
                 said: Json = choice.get("delta") or choice.get("message") or {}
-                listed = [call["function"] for call in said.get("tool_calls") or []]
-                legacy = [said["function_call"]] if said.get("function_call") else []
-                found += [(function["name"], function["arguments"]) for function in [*listed, *legacy]]
+                calls: list[Json] = said.get("tool_calls") or []
+                functions: list[Json] = [call["function"] for call in calls]
+                functions += [said["function_call"]] if said.get("function_call") else []
+                found += [(function["name"], function["arguments"]) for function in functions]
         return found
 
     @property
@@ -181,11 +185,15 @@ class Running:
 
     def records(self, trace_id: str) -> list[Json]:
         """Return the stored evidence of a trace, read by a connection of our own."""
+        return [json.loads(row[0]) for row in self.rows(_OF_TRACE, trace_id)]
+
+    def rows(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
+        """Read the database by a connection of our own, which shares nothing with the server's."""
         connection = apsw.Connection(str(self.settings.database_path), flags=apsw.SQLITE_OPEN_READONLY)
-        rows = connection.execute("SELECT canonical FROM evidence WHERE trace_id = ? ORDER BY position", (trace_id,))
-        found = [json.loads(row[0]) for row in rows.fetchall()]
-        connection.close()
-        return found
+        try:
+            return cast("list[tuple[Any, ...]]", connection.execute(sql, values).fetchall())
+        finally:
+            connection.close()
 
     def kinds(self, trace_id: str) -> list[str]:
         return [record["kind"] for record in self.records(trace_id)]
@@ -205,15 +213,17 @@ async def publish(control: Control, submitted: SubmittedDocuments, fallback: str
     return await release(control, LOCAL, control.clock.uuid7(), submission)
 
 
-async def create_key(control: Control, **fields: Any) -> str:
-    new = NewKey(assistant=BOT, environment="dev", **fields)
+async def create_key(
+    control: Control, *, tenants: tuple[str, ...] = ("default",), delegate: tuple[str, ...] = ()
+) -> str:
+    new = NewKey(assistant=BOT, environment="dev", tenants=tenants, delegate=delegate)
     return (await keys.create(control, LOCAL, new, lambda _tx, _name: frozenset[str](), trace_id="t")).token
 
 
 @contextmanager
-def running(home: Path, submitted: SubmittedDocuments, **overrides: Any) -> Generator[Running]:
+def running(home: Path, submitted: SubmittedDocuments, **overrides: int) -> Generator[Running]:
     """Run a gateway with one release in dev until the block ends."""
-    settings = Settings(home=str(home), port=0, log_level="error", **overrides)
+    settings = msgspec.structs.replace(Settings(home=str(home), port=0, log_level="error"), **overrides)
     started = threading.Event()
     holder: list[Running] = []
     servers: list[uvicorn.Server] = []
@@ -227,8 +237,8 @@ def running(home: Path, submitted: SubmittedDocuments, **overrides: Any) -> Gene
             server = uvicorn.Server(server_config(settings, app))
             servers.append(server)
             serving = asyncio.ensure_future(server.serve())
-            while not server.started and not serving.done():
-                await asyncio.sleep(0)
+            while not server.started and not serving.done():  # noqa: ASYNC110 - as below
+                await asyncio.sleep(0)  # uvicorn tells that it listens by this attribute alone
             port = server.servers[0].sockets[0].getsockname()[1]
             holder.append(Running(home, settings, side.control, asyncio.get_running_loop(), port, key, [published]))
             started.set()

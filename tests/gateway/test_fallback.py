@@ -4,7 +4,7 @@
 from pathlib import Path
 
 import pytest
-from tests.gateway.running import FALLBACK, documents, running
+from tests.gateway.running import FALLBACK, Json, documents, running
 from tests.upstream.replies import TEXT
 from tests.upstream.server import Upstream
 
@@ -65,8 +65,8 @@ def test_when_all_fail_the_declared_answer_comes_stamped(home: Path, upstream: U
         assert completed["decision"]["reasons"] == ["upstream.limited"]
 
 
-FORM = {"response_format": {"type": "json_object"}}
-NO_FALLBACK = [
+FORM: dict[str, Json] = {"response_format": {"type": "json_object"}}
+NO_FALLBACK: list[tuple[str, dict[str, Json], int, str]] = [
     # what a sentence cannot stand in for: the failure itself is told
     ("broken", FORM, 502, "upstream.failed"),
     ("limited", FORM, 429, "upstream.limited"),
@@ -77,10 +77,10 @@ NO_FALLBACK = [
 
 @pytest.mark.parametrize(("model", "fields", "status", "code"), NO_FALLBACK)
 def test_a_request_for_a_form_gets_the_error(
-    home: Path, upstream: Upstream, model: str, fields: dict[str, object], status: int, code: str
+    home: Path, upstream: Upstream, model: str, fields: dict[str, Json], status: int, code: str
 ) -> None:
     with running(home, documents(upstream.base_url, (model,)), **FAST) as gateway:
-        answer = gateway.chat(**fields)
+        answer = gateway.chat(None, **fields)
         assert (answer.status, answer.json["error"]["code"]) == (status, code)
         assert answer.headers["customhouse-release"] == "support@1"
         kinds = gateway.kinds(answer.headers["customhouse-trace-id"])

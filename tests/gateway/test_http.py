@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The edge: who may call, what a request may hold, how large and how long; every refusal in the client's own dialect."""
+"""The edge: who may call, what a request may hold, how large and how long; refusals in the client's own dialect."""
 
 import http.client
 import json
@@ -58,12 +58,21 @@ def test_a_bad_body_is_refused(gateway: Running, body: bytes, code: str, param: 
     assert gateway.kinds(answer.headers["customhouse-trace-id"]) == ["request.refused"]
 
 
-FIELDS = ["web_search_options", "mcp_servers", "store", "functions", "function_call", "logit_bias", "modalities", "audio"]
+FIELDS = [
+    "web_search_options",
+    "mcp_servers",
+    "store",
+    "functions",
+    "function_call",
+    "logit_bias",
+    "modalities",
+    "audio",
+]
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_that_is_a_capability_is_named(gateway: Running, field: str) -> None:
-    answer = gateway.chat(**{field: {}})
+    answer = gateway.chat(None, **{field: {}})
     refused(answer, 400, "request.field_not_allowed")
     assert answer.json["error"]["param"] == field
 
@@ -103,7 +112,9 @@ def test_a_body_over_the_bound_is_413_before_it_is_read(gateway: Running) -> Non
 def test_a_chunked_body_over_the_bound_is_413(gateway: Running) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
     headers = {"authorization": f"Bearer {gateway.key}", "transfer-encoding": "chunked"}
-    connection.request("POST", "/v1/chat/completions", (b"x" * 100_000 for _ in range(11)), headers, encode_chunked=True)
+    connection.request(
+        "POST", "/v1/chat/completions", (b"x" * 100_000 for _ in range(11)), headers, encode_chunked=True
+    )
     response = connection.getresponse()
     assert response.status == 413
     connection.close()

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How turns end that do not end well: the client leaves, time runs out, the server stops, the ledger cannot write."""
+
+import asyncio
+import http.client
+import json
+import threading
+from pathlib import Path
+
+import apsw
+import pytest
+from tests.gateway.running import BOT, Answer, Running, documents, running
+from tests.upstream.server import Upstream
+
+
+def leave(gateway: Running, *, stream: bool) -> http.client.HTTPConnection:
+    """Begin a chat; the caller closes the connection when the provider has the request."""
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    body = json.dumps({"model": BOT, "messages": [{"role": "user", "content": "hi"}], "stream": stream})
+    connection.request("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {gateway.key}"})
+    return connection
+
+
+@pytest.mark.parametrize(("model", "stream"), [("hang", False), ("hang", True), ("hang-in-stream", True)])
+def test_a_client_that_leaves_cancels_the_call_and_is_recorded(
+    home: Path, upstream: Upstream, model: str, *, stream: bool
+) -> None:
+    with running(home, documents(upstream.base_url, (model,))) as gateway:
+        connection = leave(gateway, stream=stream)
+        request = upstream.wait_for_request()
+        if model == "hang-in-stream":
+            connection.getresponse().read(20)
+        assert connection.sock is not None or model == "hang-in-stream"
+        connection.close()
+        assert request.left.wait(10), "the provider's connection was not closed"
+        records = wait_for_ending(gateway)
+        assert [record["kind"] for record in records] == [
+            "request.accepted",
+            "model.called",
+            "model.answered",
+            "response.completed",
+        ]
+        assert (records[2]["outcome"], records[3]["outcome"]) == ("partial", "client_left")
+        assert open_calls(gateway) == 0
+
+
+def test_a_turn_that_takes_too_long_ends(home: Path, upstream: Upstream) -> None:
+    with running(home, documents(upstream.base_url, ("hang",)), turn_timeout_s=1) as gateway:
+        answer = gateway.chat()
+        assert (answer.status, answer.json["error"]["code"]) == (504, "upstream.timeout")
+        records = gateway.records(answer.headers["customhouse-trace-id"])
+        assert [record["kind"] for record in records][-2:] == ["model.failed", "response.completed"]
+        assert open_calls(gateway) == 0
+
+
+def test_a_server_that_stops_finishes_its_turns(home: Path, upstream: Upstream) -> None:
+    answers: list[Answer] = []
+    with running(home, documents(upstream.base_url, ("slow-first-byte",))) as gateway:
+        turn = threading.Thread(target=lambda: answers.append(gateway.chat()))
+        turn.start()
+        upstream.wait_for_request()
+    turn.join(30)
+    assert answers[0].status == 200
+    assert answers[0].json["choices"][0]["finish_reason"] == "stop"
+
+
+def test_without_a_ledger_nothing_is_sent_to_a_model(home: Path, upstream: Upstream) -> None:
+    """Another process holds the write lock for longer than the gateway waits: evidence cannot be written."""
+    with running(home, documents(upstream.base_url)) as gateway:
+        assert gateway.chat().status == 200
+        other = apsw.Connection(str(gateway.settings.database_path))
+        other.execute("BEGIN IMMEDIATE")
+        answer = gateway.chat()
+        other.execute("ROLLBACK")
+        other.close()
+        assert (answer.status, answer.json["error"]["code"]) == (503, "ledger.unavailable")
+        assert len(upstream.requests) == 1
+        assert gateway.kinds(answer.headers["customhouse-trace-id"]) == []
+        assert gateway.chat().status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_without_durable_evidence_is_not_completed(home: Path, upstream: Upstream, *, stream: bool) -> None:
+    """The ledger breaks while the model answers: the client must not get a finished answer."""
+    with running(home, documents(upstream.base_url, ("slow-first-byte",))) as gateway:
+        answers: list[Answer] = []
+        turn = threading.Thread(target=lambda: answers.append(gateway.chat(stream=stream)))
+        turn.start()
+        upstream.wait_for_request()
+        other = apsw.Connection(str(gateway.settings.database_path))
+        other.set_busy_timeout(5000)
+        other.execute("BEGIN IMMEDIATE")
+        turn.join(30)
+        other.execute("ROLLBACK")
+        other.close()
+        answer = answers[0]
+        if stream:
+            assert answer.chunks[-1]["error"]["code"] == "ledger.unavailable"
+            assert all(choice["finish_reason"] is None for chunk in answer.chunks[:-1] for choice in chunk["choices"])
+        else:
+            assert (answer.status, answer.json["error"]["code"]) == (503, "ledger.unavailable")
+        assert gateway.kinds(answer.headers["customhouse-trace-id"]) == ["request.accepted", "model.called"]
+    with running(home, documents(upstream.base_url, prompt="Another one.")) as again:
+        kinds = again.kinds(answer.headers["customhouse-trace-id"])
+        assert kinds == ["request.accepted", "model.called", "model.unknown"]
+
+
+def wait_for_ending(gateway: Running) -> list[dict[str, object]]:
+    """Return the records of the only turn once its last one is there; the database itself is asked until then."""
+
+    async def ended() -> None:
+        while True:
+            found = await gateway.control.database.read(
+                lambda tx: [row[0] for row in tx.rows("evidence_page", tenant="default", first=0, limit=100)]
+            )
+            if len(found) >= 4:
+                return
+
+    asyncio.run_coroutine_threadsafe(asyncio.wait_for(ended(), 20), gateway.loop).result(30)
+    rows = gateway.rows("SELECT canonical FROM evidence WHERE tenant_id = 'default' ORDER BY position")
+    return [json.loads(row[0]) for row in rows]
+
+
+def open_calls(gateway: Running) -> int:
+    return int(gateway.rows("SELECT count(*) FROM open_call")[0][0])
