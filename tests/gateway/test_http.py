@@ -7,7 +7,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from tests.gateway.running import BOT, TOOLS, Answer, Running, create_key, documents, running
+from tests.gateway.running import BOT, TOOLS, Answer, Json, Running, create_key, documents, running
 from tests.upstream.server import Upstream
 
 USER = [{"role": "user", "content": "hi"}]
@@ -72,7 +72,8 @@ FIELDS = [
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_field_that_is_a_capability_is_named(gateway: Running, field: str) -> None:
-    answer = gateway.chat(None, **{field: {}})
+    fields: dict[str, Json] = {field: {}}
+    answer = gateway.chat(None, **fields)
     refused(answer, 400, "request.field_not_allowed")
     assert answer.json["error"]["param"] == field
 
