@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import apsw
 import msgspec
@@ -177,6 +177,11 @@ class Yard:
         """Return the pins."""
         return await self.control.database.read(lambda tx: tables.pins(tx, environment, assistant))
 
+    async def base(self, environment: str = "dev") -> int | None:
+        """Return the number of the release that was promoted last."""
+        found = await self.pins(environment)
+        return None if found is None else found.base
+
     async def generation(self, environment: str = "dev") -> int:
         """Return an environment's generation."""
         return (await self.control.database.read(lambda tx: tables.environment(tx, environment))).generation
@@ -217,7 +222,7 @@ class Yard:
         """Return rows as they are stored."""
         connection = apsw.Connection(str(self.path))
         try:
-            return list(connection.execute(sql).fetchall())
+            return [tuple(cast("tuple[object, ...]", row)) for row in connection.execute(sql)]
         finally:
             connection.close()
 

@@ -25,7 +25,7 @@ def test_it_is_created_once_and_kept_private(tmp_path: Path) -> None:
 
 def test_two_first_starts_agree_on_one_key(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as threads:
-        found = {key.key_id for key in threads.map(lambda _: open_release_key(tmp_path), range(16))}
+        found = {key.key_id for key in threads.map(open_release_key, [tmp_path] * 16)}
     assert len(found) == 1
 
 
