@@ -9,9 +9,11 @@ from click.testing import CliRunner, Result
 from tests.cli.served import served
 from tests.upstream.server import Upstream
 
-from customhouse.cli.client import Remote, client, segment
+from customhouse.access.people import People
+from customhouse.cli.client import Client, client, segment
 from customhouse.cli.main import customhouse
 from customhouse.cli.options import Options
+from customhouse.cli.transport import Remote, Reply
 
 KEY = "cho_" + "A" * 43
 
@@ -125,3 +127,37 @@ def test_home_before_the_verb_is_used(home: Path) -> None:
     result = CliRunner().invoke(customhouse, ["--local", "--home", str(home), "people", "list", "--json"])
     assert result.exit_code == 0, result.output
     assert (home / "customhouse.db").is_file()
+
+
+class Scripted:
+    """A transport that answers with one reply."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self._reply = Reply(status, body)
+
+    def send(self, method: str, target: str, body: bytes | None) -> Reply:
+        del method, target, body
+        return self._reply
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, b"<html>", "is not understood"),
+        (200, b"", "is not understood"),
+        (200, b'{"people":7}', r"\$\.people"),
+        (302, b"", "HTTP status 302"),
+        (101, b"", "HTTP status 101"),
+        (404, b"<html>", "HTTP status 404"),
+        (409, b'{"code":"state.conflict","detail":"No \\u001b[2J."}', r"No ␛\[2J\. \(state\.conflict\)"),
+        (500, b'{"code":7}', "HTTP status 500"),
+        (0, b"", "HTTP status 0"),
+    ],
+)
+def test_answers_that_are_refused_in_a_sentence(status: int, body: bytes, expected: str) -> None:
+    with pytest.raises(click.ClickException, match=expected) as caught:
+        Client(Scripted(status, body)).fetch("GET", "/api/v1/people", People)
+    assert caught.value.exit_code == 1

@@ -9,6 +9,7 @@ from rich.table import Table
 from customhouse.access.people import AddedPerson, NewPerson, People, Person
 from customhouse.access.roles import ROLES, Role
 from customhouse.cli.client import client, segment
+from customhouse.cli.manifest_option import manifest_option
 from customhouse.cli.options import json_option
 from customhouse.cli.output import emit, say
 
@@ -26,13 +27,7 @@ def people() -> None:
 @people.command()
 @click.argument("email")
 @click.option("--role", "roles", type=click.Choice(ROLES), multiple=True, help="May be given more than once.")
-@click.option(
-    "--manifest",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("manifest"),
-    show_default=True,
-    help="Where the roles stand when no --role is given.",
-)
+@manifest_option
 @json_option
 @click.pass_context
 def add(ctx: click.Context, email: str, roles: tuple[Role, ...], manifest: Path, *, as_json: bool) -> None:
