@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference names everything that there is, and nothing else; its generated parts are what the code says now.
+
+`UPDATE_GOLDEN=1` (that is `make docs`) writes the generated parts anew; then the diff is the review.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+from tests.docs.generated import commands, endpoints_of, error_classes, filled
+from tests.docs.pages import ROOT, anchors, headings, pages, prose
+
+from customhouse.access.roles import VERBS
+from customhouse.dialects.openai_chat import ChatRequest
+from customhouse.dialects.openai_chat_reply import error
+from customhouse.domain.decision import REASONS
+from customhouse.ledger.record import KINDS, ModelFacts, Record, Ruling, Subject, ToolFacts
+from customhouse.manifest.manifest import Declarations
+from customhouse.settings import Settings
+
+REFERENCE: Final = ROOT / "docs" / "reference"
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_generated_parts_are_up_to_date(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    wanted = filled(text)
+    if os.environ.get("UPDATE_GOLDEN") == "1" and text != wanted:
+        page.write_text(wanted, encoding="utf-8")
+        text = wanted
+    assert text == wanted, f"{page.name} is out of date: `make docs` writes it anew; review the diff"
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("settings.md", [field.name for field in msgspec.structs.fields(Settings)]),
+        ("errors.md", [one.code for one in error_classes()]),
+        ("reasons.md", list(REASONS)),
+        ("evidence.md", sorted(KINDS)),
+        ("roles.md", list(VERBS)),
+        ("manifest.md", [field.name for field in msgspec.structs.fields(Declarations)]),
+    ],
+)
+def test_each_name_has_its_heading_and_each_heading_its_name(page: str, names: Iterable[str]) -> None:
+    found = [heading.strip("`") for heading in headings(REFERENCE / page, level=3)]
+    assert sorted(found) == sorted(names)
+
+
+def test_each_command_has_its_heading() -> None:
+    found = [heading.strip("`") for level in (3, 4) for heading in headings(REFERENCE / "cli.md", level=level)]
+    assert sorted(found) == sorted(" ".join(names) for names, _ in commands())
+
+
+def test_each_request_field_is_explained() -> None:
+    text = prose(REFERENCE / "http.md")
+    missing = [field.name for field in msgspec.structs.fields(ChatRequest) if f"`{field.name}`" not in text]
+    assert missing == []
+
+
+def test_each_record_field_is_explained() -> None:
+    text = prose(REFERENCE / "evidence.md")
+    structs = (Record, Subject, Ruling, ModelFacts, ToolFacts)
+    names = [field.name for struct in structs for field in msgspec.structs.fields(struct)]
+    assert [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_each_role_verb_names_the_endpoints_that_it_guards() -> None:
+    text = prose(REFERENCE / "roles.md")
+    missing = [(verb, path) for verb in VERBS for path in endpoints_of(verb) if f"`{path}`" not in text]
+    assert missing == []
+
+
+@pytest.mark.parametrize("one", error_classes(), ids=lambda one: one.code)
+def test_an_error_answer_leads_to_its_heading(one: type[Exception]) -> None:
+    body = msgspec.json.decode(error(one(), "trace"))  # pyright: ignore[reportArgumentType] - each is one of the tree
+    page, _, anchor = body["error"]["docs"].partition("#")
+    assert anchor in anchors(ROOT / page)
