@@ -39,7 +39,7 @@ check: $(VENV)/.ready-test ## the static part: format, lint, types, import contr
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/pyright
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/interrogate --quiet src
+	@$(BIN)/interrogate --config pyproject.toml --quiet src || { $(BIN)/interrogate --config pyproject.toml -vv src | grep -E "MISSED|RESULT"; exit 1; }
 
 bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measure, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.bench
