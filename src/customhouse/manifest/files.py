@@ -18,7 +18,7 @@ MAX_ENTRIES: Final = 20_000
 """Directory entries looked at; so that pointing at `/` by mistake ends."""
 MAX_DEPTH: Final = 16
 MAX_FILE_BYTES: Final = 1024 * 1024
-MAX_TOTAL_BYTES: Final = 8 * 1024 * 1024
+MAX_TOTAL_BYTES: Final = 4 * 1024 * 1024
 MAX_PROMPT_BYTES: Final = 64 * 1024
 """A longer prompt is a document, which belongs into retrieval; it bounds the line comparison of `diff` too."""
 

@@ -48,7 +48,7 @@ class _Links:
         """Check classifications and groups."""
         organization = self._declared.organization
         classes = organization.classifications if organization else CLASSIFICATION_NAMES
-        if classes != CLASSIFICATION_NAMES and "" not in classes:
+        if classes != CLASSIFICATION_NAMES and all(classes):
             self._add(
                 ("organization", "classifications"),
                 f"the classes {', '.join(classes) or 'none'}",
@@ -64,7 +64,7 @@ class _Links:
     def models(self) -> None:
         """Check providers and models."""
         for name, provider in self._declared.providers.items():
-            if provider.posture in OUTSIDE and not provider.base_url.startswith("https:"):
+            if provider.posture in OUTSIDE and provider.base_url.startswith("http:"):
                 expected = "an https address for a provider outside"
                 self._add(("providers", name, "base_url"), "an http address", expected)
             if provider.approved_by:

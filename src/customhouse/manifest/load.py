@@ -60,37 +60,36 @@ def _sections(root: Mapping, reader: Reader, places: Places, problems: Problems,
         if field is None:
             near = nearest(key.text, fields)
             problems.add(here, f"the unknown section {shown(key.text)}", f"one of {', '.join(fields)}", nearest=near)
-        elif _empty(node):
             continue
-        elif isinstance(field.type, inspect.DictType):
-            if not isinstance(node, Mapping):
-                problems.add(reader.place(node.line), described(node), f"a mapping of names in {key.text}")
-                continue
-            fresh = Mapping(_new_names(key.text, node, reader, places, problems), node.line)
-            merged.setdefault(key.text, {}).update(reader.read_type(fresh, field.type, (key.text,)))
-        elif (key.text,) in places:
-            problems.add(here, f"{key.text} a second time (first at {places[(key.text,)]})", "it once")
-        else:
-            places[(key.text,)] = here
-            try:
+        if _empty(node):
+            continue
+        try:
+            if isinstance(field.type, inspect.DictType):
+                names = _named(key, node, reader, places, problems)
+                merged.setdefault(key.text, {}).update(reader.read_type(names, field.type, (key.text,)))
+            elif (key.text,) in places:
+                problems.add(here, f"{key.text} a second time (first at {places[(key.text,)]})", "it once")
+            else:
+                places[(key.text,)] = here
                 merged[key.text] = reader.read_type(node, field.type, (key.text,))
-            except Invalid:
-                continue
+        except Invalid:  # the problem is kept
+            continue
 
 
-def _new_names(
-    section: str, node: Mapping, reader: Reader, places: Places, problems: Problems
-) -> tuple[tuple[Scalar, Node], ...]:
+def _named(section: Scalar, node: Node, reader: Reader, places: Places, problems: Problems) -> Mapping:
     """Return the entries whose names no earlier file has given; the others are problems that name both places."""
+    if not isinstance(node, Mapping):
+        problems.add(reader.place(node.line), described(node), f"a mapping of names in {section.text}")
+        raise Invalid
     fresh: list[tuple[Scalar, Node]] = []
     for key, child in node.entries:
-        first = places.get((section, key.text))
+        first = places.get((section.text, key.text))
         if first is None:
             fresh.append((key, child))
         else:
-            found = f"{shown(key.text)} in {section} a second time (first at {first})"
+            found = f"{shown(key.text)} in {section.text} a second time (first at {first})"
             problems.add(reader.place(key.line), found, "each name once", hint="rename one or take one out")
-    return tuple(fresh)
+    return Mapping(tuple(fresh), node.line)
 
 
 def _fields() -> dict[str, inspect.Field]:

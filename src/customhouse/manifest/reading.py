@@ -96,9 +96,7 @@ class Reader:
                 if field.required:
                     values[field.name] = _placeholder(field.type)
         for name in sorted(missing):
-            self._problems.add(
-                self.place(node.line), f"no {name}{_owner(path)}", f"{name}: {expected(fields[name].type)}"
-            )
+            self._problems.add(self._places[path], f"no {name}{_owner(path)}", f"{name}: {expected(fields[name].type)}")
             values[fields[name].name] = _placeholder(fields[name].type)
         return kind.cls(**values)
 
