@@ -34,13 +34,13 @@ FAVOURITE: Final = "customer_support_bot"
 KEY_NOTE: Final = "dev-only key made by customhouse up"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
-SECOND_WORDING: Final = "You are the support assistant of {{ shop }}. Answer in one short sentence."
+SECOND_WORDING: Final = "You help customers of the {{ shop }} shop. Be brief and polite."
 """The sample's prompt as it is delivered."""
-FIRST_WORDING: Final = "You are a polite support assistant. Help the customer."
-"""The sample's prompt as it was first written; it let a small model ramble."""
+FIRST_WORDING: Final = "You are the support assistant of {{ shop }}. Answer in one short sentence."
+"""The sample's prompt as it was first written."""
 FIRST_NOTES: Final = "First wording of the prompt."
-SECOND_NOTES: Final = "Prompt asks for one short sentence: the first wording made the small model ramble."
-"""Measured: 67 tokens for "Where is my order?" with the first wording, 24 with the second."""
+SECOND_NOTES: Final = "New wording: asked where an order is, the small model had answered with condolences."
+"""What was seen, five times of five: "I'm sorry for your loss."."""
 
 Say = Callable[[str], None]
 
@@ -110,7 +110,7 @@ def _history(wanted: Compiled, head: str | None) -> tuple[_Planned, ...]:
     prompt = wanted.documents.prompt
     if prompt.template.strip() != SECOND_WORDING:
         return (_Planned("First release, published by customhouse up.", wanted, head),)
-    wording = msgspec.structs.replace(prompt, template=FIRST_WORDING, variables={})
+    wording = msgspec.structs.replace(prompt, template=FIRST_WORDING)
     first = wanted._replace(documents=replace(wanted.documents, prompt=wording))
     return (
         _Planned(FIRST_NOTES, first, None),
