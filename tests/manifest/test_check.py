@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `check` says of a manifest that loads."""
+
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.manifest.written import ANCHOR, HOUSE, changed, house, write
+
+from customhouse.manifest.check import Remark, Report, check
+from customhouse.manifest.load import load
+
+TODAY: Final = date(2026, 11, 23)
+
+
+def said(remarks: tuple[Remark, ...]) -> list[str]:
+    return [f"{remark.place}: {remark.text}" for remark in remarks]
+
+
+def report(tmp_path: Path, changes: dict[str, tuple[str, str]] | None = None, today: date = TODAY) -> Report:
+    return check(house(tmp_path, changes), today=today)
+
+
+def test_a_manifest_without_surprises(tmp_path: Path) -> None:
+    found = report(tmp_path)
+    assert (found.errors, found.warnings) == ((), ())
+    assert said(found.notes) == [
+        "house.yaml:17: on_call (desk): declared, not enforced yet",
+        "house.yaml:16: bot: approvals: held calls are refused until approvals can be given",
+    ]
+    (reading,) = found.readings
+    assert reading.sentences == (
+        "bot may call look (read)",
+        "bot may call pay (irreversible) only after approval by refunds",
+        "bot may call no other tool",
+        "internal: only away/big, then local/small; then the fallback answer",
+        "confidential: only local/small; then the fallback answer",
+        "restricted: only local/small; then the fallback answer",
+    )
+
+
+def test_the_anchor_file(tmp_path: Path) -> None:
+    found = check(load(write(tmp_path, {"policy.yaml": ANCHOR})), today=TODAY)
+    assert found.errors == ()
+    assert said(found.warnings) == [
+        "policy.yaml:2: customer_support_bot: policy only: owner, on_call, fallback missing",
+        (
+            "policy.yaml:2: customer_support_bot: no effect is declared for change_shipping_address, get_order_status, "
+            "issue_refund, search_help_center; a release refuses that"
+        ),
+        "policy.yaml:6: oncall_triage_bot: policy only: owner, on_call, fallback missing",
+        (
+            "policy.yaml:6: oncall_triage_bot: no effect is declared for deploy_service, fetch_logs, "
+            "open_incident_ticket, query_metrics, run_database_migration; a release refuses that"
+        ),
+    ]
+    assert [reading.policy_only for reading in found.readings] == [True, True]
+    assert found.readings[0].sentences == (
+        "customer_support_bot may not call change_shipping_address (effect undeclared)",
+        "customer_support_bot may call get_order_status (effect undeclared)",
+        "customer_support_bot may call issue_refund (effect undeclared) only after approval by the captain",
+        "customer_support_bot may call search_help_center (effect undeclared)",
+        "customer_support_bot may call no other tool",
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "house.yaml",
+            "pay: {effect: irreversible}",
+            "pya: {effect: irreversible}",
+            "house.yaml:16: bot: no effect is declared for pay (nearest declared: pya); a release refuses that",
+        ),
+        (
+            "house.yaml",
+            "allowed_tools: [look],",
+            "denied_tools: [look],",
+            "bot.yaml:2: bot: the prompt needs the tool look, which the tools plane denies",
+        ),
+        (
+            "bot.yaml",
+            "prompt:",
+            "input_classification: restricted\n    residency: [us]\n    prompt:",
+            (
+                "bot.yaml:2: bot: no deployment of the model plane accepts restricted data in us, so every "
+                "answer would be the fallback"
+            ),
+        ),
+        (
+            "bot.yaml",
+            "2027-11-01",
+            "2026-11-22",
+            "bot.yaml:7: bot: the posture hybrid ended on 2026-11-22; renew it or leave it",
+        ),
+    ],
+)
+def test_errors(tmp_path: Path, file: str, old: str, new: str, expected: str) -> None:
+    assert expected in said(report(tmp_path, {file: (old, new)}).errors)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("bot.yaml", "2027-11-01", "2027-01-22", "bot.yaml:7: bot: the posture hybrid ends on 2027-01-22, in 60 days"),
+        ("house.yaml", "2027-06-01", "2026-12-01", "house.yaml:11: the model big retires on 2026-12-01, in 8 days"),
+        ("house.yaml", "2027-06-01", "2026-11-20", "house.yaml:11: the model big retires on 2026-11-20, 3 days ago"),
+        (
+            "house.yaml",
+            ", terms: {retention_days: 30, trains_on_data: false, agreement: DPA-17, reviewed: 2026-10-01}}",
+            "}",
+            "house.yaml:8: the provider away has no terms: it gets public data only, not internal",
+        ),
+        (
+            "bot.yaml",
+            "    deputy: ola@acme.test\n",
+            "",
+            "bot.yaml:2: bot: no deputy: production should not depend on one person being there",
+        ),
+        (
+            "bot.yaml",
+            "on_call: desk",
+            "on_call: dsk",
+            "bot.yaml:5: bot: the on-call path dsk is not declared under on_call; nearest name: desk",
+        ),
+        (
+            "house.yaml",
+            "expires: 1h",
+            "quorum: 2",
+            "house.yaml:16: bot: pay needs 2 approvals of 1 people: it can never be approved",
+        ),
+        (
+            "house.yaml",
+            "allowed_tools: [look],",
+            "allowed_tools: [look, pya], denied_tools: [pya],",
+            "house.yaml:16: bot: pya is allowed and denied: it is denied",
+        ),
+        (
+            "house.yaml",
+            "tools:\n",
+            "tools:\n  spare: {effect: read}\n",
+            "house.yaml:13: the tool spare is used by no assistant",
+        ),
+        ("bot.yaml", "[big, small]", "[small]", "house.yaml:11: the model big is used by no assistant"),
+        (
+            "bot.yaml",
+            "    prompt: prompts/bot.md\n",
+            "",
+            "bot.yaml:2: bot: no prompt: only the client's messages reach the model",
+        ),
+        ("house.yaml", "  bot: {", "  bto: {", "bot.yaml:2: bot: no policy: it may call no tool; nearest policy: bto"),
+        (
+            "house.yaml",
+            "  bot: {",
+            "  bto: {",
+            "house.yaml:16: bto: policy only: owner, on_call, fallback missing; nearest assistant: bot",
+        ),
+    ],
+)
+def test_warnings(tmp_path: Path, file: str, old: str, new: str, expected: str) -> None:
+    assert expected in said(report(tmp_path, {file: (old, new)}).warnings)
+
+
+def test_no_model_and_nobody(tmp_path: Path) -> None:
+    text = "assistants: {bot: {owner: dana@acme.test, on_call: desk, fallback: Sorry.}}"
+    found = check(load(write(tmp_path, {"a.yaml": text})), today=TODAY)
+    assert found.errors == ()
+    assert "a.yaml:1: bot: no model: every answer is the fallback" in said(found.warnings)
+    assert ".: no people are declared: owners and approvers are checked by the registry only" in said(found.warnings)
+
+
+def test_what_is_not_enforced_yet_is_named_and_what_it_guards_is_denied(tmp_path: Path) -> None:
+    policy = (
+        "allowed_tools: [look], rules: [{tool: look, when: 'args.n > 1'}], "
+        "budgets: {writes_per_hour: 2, sums: [{of: args.n, tool: pay, max: 5, per: day}]},"
+    )
+    files = changed(
+        {
+            "house.yaml": ("allowed_tools: [look],", policy),
+            "bot.yaml": ("prompt:", "workflows: {w: {tools: [pay]}}\n    prompt:"),
+            "prompts/bot.md": ("tools: [look]\n", ""),
+        }
+    )
+    files["more.yaml"] = "suites: {s: {}}\ntools: {probe: {effect: read, pin: 'sha256:" + "1" * 64 + "'}}"
+    found = check(load(write(tmp_path, files)), today=TODAY)
+    denied = "declared, not enforced yet: denied until it is"
+    assert said(found.notes) == [
+        "more.yaml:1: suites (s): declared, not enforced yet",
+        "house.yaml:17: on_call (desk): declared, not enforced yet",
+        "more.yaml:2: tools: pin of probe: declared, not enforced yet",
+        "house.yaml:16: bot: approvals: held calls are refused until approvals can be given",
+        f"house.yaml:16: bot: rules of look: {denied}",
+        f"house.yaml:16: bot: the sum over pay: {denied}",
+        f"house.yaml:16: bot: writes_per_hour: {denied}: no write or irreversible tool can be called",
+        f"bot.yaml:11: bot: workflows: {denied}: no write or irreversible tool can be called",
+    ]
+    sentences = found.readings[0].sentences
+    assert sentences[0] == (
+        "bot may not call look (read) yet: A rule is declared for the tool and this version cannot evaluate it yet."
+    )
+    assert sentences[1].startswith("bot may not call pay (irreversible) yet: ")
+
+
+def test_a_class_that_no_model_may_see(tmp_path: Path) -> None:
+    found = report(tmp_path, {"bot.yaml": ("use: [small]}", "use: [big]}")})
+    assert "confidential: no model; only the fallback answer" in found.readings[0].sentences
+
+
+def test_the_house_is_what_these_tests_change() -> None:
+    assert set(HOUSE) == {"house.yaml", "bot.yaml", "prompts/bot.md"}
