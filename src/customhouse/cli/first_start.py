@@ -40,7 +40,7 @@ FIRST_WORDING: Final = "You are the support assistant of {{ shop }}. Answer in o
 """The sample's prompt as it was first written."""
 FIRST_NOTES: Final = "First wording of the prompt."
 SECOND_NOTES: Final = "New wording: asked where an order is, the small model had answered with condolences."
-"""What was seen, five times of five: "I'm sorry for your loss."."""
+"""What was seen, six times of six: "I'm sorry for your loss."."""
 
 Say = Callable[[str], None]
 
