@@ -7,7 +7,11 @@ Ids are UUIDv7 (RFC 9562, 5.7): their first 48 bits are milliseconds, so ids sor
 import os
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from functools import lru_cache
+from typing import Final, Protocol
+
+_POOL_BYTES: Final = 4096
+"""Random bytes fetched at once: one system call for some 300 ids and nonces instead of one for each."""
 
 
 class Clock(Protocol):
@@ -27,27 +31,51 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock and the kernel's random source."""
+    """The machine's clock and the kernel's random source.
+
+    Not to be shared across a fork: both sides would hand out the same pooled bytes. This house forks nothing.
+    """
+
+    __slots__ = ("_pool", "_used")
+
+    def __init__(self) -> None:
+        """Begin with an empty pool."""
+        self._pool = b""
+        self._used = 0
 
     def now_us(self) -> int:
         """Return microseconds since the Unix epoch, UTC."""
         return time.time_ns() // 1000
 
     def uuid7(self) -> str:
-        """Return a new UUIDv7; cost about 1 µs, one read of the kernel's random source."""
-        stamp = (time.time_ns() // 1_000_000).to_bytes(6, "big")
-        noise = bytearray(os.urandom(10))
-        noise[0] = 0x70 | (noise[0] & 0x0F)
-        noise[2] = 0x80 | (noise[2] & 0x3F)
-        text = (stamp + noise).hex()
+        """Return a new UUIDv7; cost about 1 µs."""
+        noise = int.from_bytes(self.random(10), "big")
+        value = (
+            (time.time_ns() // 1_000_000) << 80
+            | 0x7 << 76
+            | (noise >> 68) << 64
+            | 0b10 << 62
+            | noise & 0x3FFF_FFFF_FFFF_FFFF
+        )
+        text = f"{value:032x}"
         return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
     def random(self, size_bytes: int) -> bytes:
-        """Return bytes fit for keys and nonces."""
-        return os.urandom(size_bytes)
+        """Return bytes fit for keys and nonces; each byte is given out once."""
+        if self._used + size_bytes > len(self._pool):
+            self._pool = os.urandom(max(_POOL_BYTES, size_bytes))
+            self._used = 0
+        start, self._used = self._used, self._used + size_bytes
+        return self._pool[start : self._used]
 
 
 def rfc3339(at_us: int) -> str:
     """Return `at_us` as RFC 3339 UTC with microseconds, for example 2026-11-23T14:00:00.000000Z."""
     seconds, micros = divmod(at_us, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{micros:06d}Z"
+    return f"{_second(seconds)}.{micros:06d}Z"
+
+
+@lru_cache(maxsize=8)
+def _second(seconds: int) -> str:
+    """Return the date and time of a second; records of one second share it (formatting was 4 % of a turn)."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"

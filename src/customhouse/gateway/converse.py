@@ -17,7 +17,8 @@ from customhouse.domain.errors import CustomhouseError, LedgerUnavailable, Upstr
 from customhouse.domain.message import Answer, Message, ToolOffer
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.reply import Reply
-from customhouse.ledger.append import Entry, Ledger
+from customhouse.ledger.append import Ledger
+from customhouse.ledger.entry import Entry
 from customhouse.planes.model.call import Upstreams
 from customhouse.planes.model.document import Deployment
 from customhouse.planes.model.select import Selection
@@ -54,6 +55,7 @@ class Progress:
     ledger: Ledger
     pending: list[Entry] = field(default_factory=list[Entry])
     began: bool = False
+    said: str | None = None
     durable: bool = False
     span_id: str | None = None
     call: OpenCall | None = None
@@ -86,7 +88,9 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
                 raise
         else:
             progress.call = None
-            progress.pending.append(_answered(progress, deployment, attempt, answer))
+            answered = _answered(progress, deployment, attempt, answer)
+            progress.said = answered.payloads[0].commitment
+            progress.pending.append(answered)
             return answer
     reasons = tuple(dict.fromkeys(reason for _, reason in ask.selection.excluded))
     progress.reasons = (*reasons, failure.reason) if failure else reasons
@@ -95,6 +99,7 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             "no deployment may answer a turn of this class", reason=(reasons or ("route.no_entry",))[0]
         )
     progress.fell_back = True
+    progress.said = None
     progress.span_id = None
     reply.deployment(None)
     return Answer(None, "fallback", None, ask.fallback, None, None, (), "stop", None)
@@ -156,7 +161,7 @@ async def settle_unfinished(progress: Progress, reply: Reply, problem: Customhou
         entries = _closing(progress, problem)
         outcome = "client_left" if problem is None else "failed"
         reasons = () if problem is None else (problem.code,)
-        entries.append(evidence.response_completed(b"", outcome=outcome, timing_us=reply.timing_us(), reasons=reasons))
+        entries.append(evidence.response_completed(None, outcome=outcome, timing_us=reply.timing_us(), reasons=reasons))
     # Shielded: a client that leaves twice must not tear its own last record.
     await asyncio.shield(progress.commit(entries))
 

@@ -17,7 +17,7 @@ from customhouse.domain.label import Classification
 from customhouse.domain.message import Answer, ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.prepare import Prepared
-from customhouse.ledger.append import Entry
+from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.planes.model.document import Deployment
 from customhouse.vault.seal import TenantKey
@@ -29,6 +29,10 @@ MAX_LISTED: Final = 32
 """Tool names that a record spells out, so that it stays below 8 KB."""
 
 _encode = msgspec.json.encode
+
+
+Given = bytes | str | None
+"""What a client was given: content to keep, the commitment of content that is kept already, or nothing."""
 
 
 class _Facts(TypedDict):
@@ -165,20 +169,24 @@ class Evidence:
         return Entry(record)
 
     def response_completed(  # its own kind of ending for every way a turn can end
-        self, content: bytes, *, outcome: str, timing_us: dict[str, int], reasons: tuple[str, ...] = ()
+        self, given: Given, *, outcome: str, timing_us: dict[str, int], reasons: tuple[str, ...] = ()
     ) -> Entry:
-        """Record that the answer is complete as decided: `answered`, `fallback`, `failed` or `client_left`."""
-        given = self.key.seal(self.trace_id, "response", content)
+        """Record that the answer is complete as decided: `answered`, `fallback`, `failed` or `client_left`.
+
+        `given` is what the client gets: a payload of its own or, unchanged, the commitment of what the model said.
+        """
+        sealed = self.key.seal(self.trace_id, "response", given) if isinstance(given, bytes) else None
+        commitment = sealed.commitment if sealed else given
         record = Record(
             **self._facts("response.completed", self.clock.uuid7()),
             parents=(self.accepted,),
             versions=dict(self.prepared.versions),
-            commitments={"response": given.commitment},
+            commitments={"response": commitment} if isinstance(commitment, str) else None,
             decision=Ruling(outcome="deny", reasons=reasons) if reasons else None,
             timing_us=timing_us,
             outcome=outcome,
         )
-        return Entry(record, (given,))
+        return Entry(record, (sealed,) if sealed else ())
 
     def _facts(self, kind: str, record_id: str) -> _Facts:
         snapshot = self.prepared.snapshot

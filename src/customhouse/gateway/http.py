@@ -87,23 +87,22 @@ class DataPlane:
         """Run the turn; a client that leaves cancels it, and with it the provider's call."""
         turn = asyncio.current_task()
         left = False
-        body_read = asyncio.Event()
+        watcher: asyncio.Future[None] | None = None
 
         async def body() -> bytes:
+            nonlocal watcher
             content = await incoming.body()
-            body_read.set()
+            watcher = asyncio.ensure_future(watch())
             return content
 
         async def watch() -> None:
             nonlocal left
-            await body_read.wait()
             while (await receive())["type"] != "http.disconnect":
                 pass
             if turn is not None and not reply.ended:
                 left = True
                 turn.cancel()
 
-        watcher = asyncio.ensure_future(watch())
         try:
             await chat(self._gateway, Incoming(incoming.trace_id, incoming.headers, body), reply)
         except asyncio.CancelledError:
@@ -113,7 +112,8 @@ class DataPlane:
                 turn.uncancel()
             raise ClientLeft from None
         finally:
-            watcher.cancel()
+            if watcher is not None:
+                watcher.cancel()
 
     async def _models(self, headers: Mapping[str, str], reply: Reply) -> None:
         key = identity.authenticate(headers, self._gateway.credentials)
@@ -133,19 +133,23 @@ class DataPlane:
             raise BodyTooLarge(f"the body has {declared[:12]} bytes, at most {limit} accepted")
         if headers.get("content-encoding", "identity") != "identity":
             raise InvalidRequest("compressed bodies are not accepted", param="content-encoding")
-        pieces: list[bytes] = []
-        size = 0
         try:
             async with asyncio.timeout(BODY_TIMEOUT_S):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientLeft
-                    pieces.append(message.get("body", b""))
-                    size += len(pieces[-1])
-                    if size > limit:
-                        raise BodyTooLarge(f"the body has more than {limit} bytes")
-                    if not message.get("more_body", False):
-                        return b"".join(pieces)
+                return await _read(receive, limit)
         except TimeoutError as error:
             raise InvalidRequest(f"the body did not arrive within {BODY_TIMEOUT_S} s") from error
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        if size > limit:
+            raise BodyTooLarge(f"the body has more than {limit} bytes")
+        if not message.get("more_body", False):
+            return b"".join(pieces)

@@ -11,7 +11,7 @@ from customhouse.dialects.openai_chat_reply import Notice
 from customhouse.domain.decision import REASONS, Decision, Outcome
 from customhouse.domain.message import Answer, ToolCall
 from customhouse.gateway.evidence import Evidence
-from customhouse.ledger.append import Entry
+from customhouse.ledger.entry import Entry
 from customhouse.planes.tools.permit import permit
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")

@@ -129,10 +129,10 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     reply.mark("permit")
     # (10) stamp: the evidence is durable before the answer is complete
     ending = Ending(judged.answer, judged.notices, judged.added, fallback=progress.fell_back)
-    content = response_bytes(ending)
+    unchanged = progress.said if judged.answer is answer else None
     outcome = "fallback" if progress.fell_back else "answered"
     completed = evidence.response_completed(
-        content, outcome=outcome, timing_us=reply.timing_us(), reasons=progress.reasons
+        unchanged or response_bytes(ending), outcome=outcome, timing_us=reply.timing_us(), reasons=progress.reasons
     )
     await progress.commit((*judged.entries, completed))
     reply.mark("evidence")

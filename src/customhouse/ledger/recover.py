@@ -7,7 +7,8 @@ not. At the next start the record says `unknown`: nobody may read the silence as
 
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.ledger import record, tables
-from customhouse.ledger.append import Entry, Ledger
+from customhouse.ledger.append import Ledger
+from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import Record
 from customhouse.store.database import Database, Transaction
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger's SQL: the only file that names its queries. Evidence has an INSERT and SELECTs, nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 from customhouse.ledger.chain import Link
-from customhouse.store.database import Transaction
+from customhouse.ledger.entry import Entry
+from customhouse.store.database import Transaction, Value
 
 PAGE = 1000
 """Records read at once while a log is verified: bounds memory at about 8 MB."""
@@ -25,6 +26,16 @@ class StoredPayload(NamedTuple):
     commitment: str
     kind: str
     sealed: bytes
+
+
+class EvidenceRow(NamedTuple):
+    """One record on its way into a log."""
+
+    tenant: str
+    trace_id: str
+    id: str
+    kind: str
+    link: Link
 
 
 def head(tx: Transaction, tenant: str) -> Head | None:
@@ -53,36 +64,47 @@ def advance_head(tx: Transaction, before: Head | None, after: Head) -> bool:
     return moved == 1
 
 
-def insert_record(tx: Transaction, tenant: str, trace_id: str, record_id: str, kind: str, link: Link) -> None:
-    """Add one record to a log."""
-    tx.run(
+def insert_records(tx: Transaction, rows: Sequence[EvidenceRow]) -> None:
+    """Add records to their logs."""
+    tx.run_many(
         "evidence_insert",
-        tenant=tenant,
-        position=link.position,
-        id=record_id,
-        trace_id=trace_id,
-        kind=kind,
-        canonical=link.canonical,
-        leaf_hash=link.leaf_hash,
-        link_hash=link.link_hash,
+        [
+            {
+                "tenant": row.tenant,
+                "position": row.link.position,
+                "id": row.id,
+                "trace_id": row.trace_id,
+                "kind": row.kind,
+                "canonical": row.link.canonical,
+                "leaf_hash": row.link.leaf_hash,
+                "link_hash": row.link.link_hash,
+            }
+            for row in rows
+        ],
     )
 
 
-def insert_reference(tx: Transaction, tenant: str, name: str, trace_id: str) -> None:
-    """Let a trace be found under `name`."""
-    tx.run("reference_insert", tenant=tenant, name=name, trace_id=trace_id)
-
-
-def insert_payload(tx: Transaction, tenant: str, trace_id: str, payload: StoredPayload) -> None:
-    """Store a sealed payload."""
-    tx.run(
-        "payload_insert",
-        tenant=tenant,
-        trace_id=trace_id,
-        commitment=payload.commitment,
-        kind=payload.kind,
-        sealed=payload.sealed,
-    )
+def attach(tx: Transaction, entries: Sequence[Entry], canonicals: Sequence[bytes]) -> None:
+    """Store what belongs to records: sealed payloads, further ids, and which model calls are open now."""
+    payloads: list[dict[str, Value]] = []
+    references: list[dict[str, Value]] = []
+    opened: list[dict[str, Value]] = []
+    closed: list[dict[str, Value]] = []
+    for entry, canonical in zip(entries, canonicals, strict=True):
+        place: dict[str, Value] = {"tenant": entry.record.tenant, "trace_id": entry.record.trace_id}
+        payloads += [
+            {**place, "commitment": payload.commitment, "kind": payload.kind, "sealed": payload.content}
+            for payload in entry.payloads
+        ]
+        references += [{**place, "name": name} for name in entry.references]
+        if entry.opens:
+            opened.append({"tenant": entry.record.tenant, "span_id": entry.record.span_id, "record": canonical})
+        if entry.closes is not None:
+            closed.append({"tenant": entry.record.tenant, "span_id": entry.closes})
+    tx.run_many("payload_insert", payloads)
+    tx.run_many("reference_insert", references)
+    tx.run_many("open_call_insert", opened)
+    tx.run_many("open_call_close", closed)
 
 
 def records_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[Link, ...]:
@@ -126,16 +148,6 @@ def wrapped_key(tx: Transaction, tenant: str) -> bytes | None:
 def insert_wrapped_key(tx: Transaction, tenant: str, wrapped: bytes, now_us: int) -> None:
     """Keep a tenant's first key; raises DuplicateRow when there is one."""
     tx.run("tenant_key_insert", tenant=tenant, wrapped=wrapped, now_us=now_us)
-
-
-def open_call(tx: Transaction, tenant: str, span_id: str, record: bytes) -> None:
-    """Note a model call that has begun."""
-    tx.run("open_call_insert", tenant=tenant, span_id=span_id, record=record)
-
-
-def close_call(tx: Transaction, tenant: str, span_id: str) -> None:
-    """Forget an open call: its outcome is being recorded in this transaction."""
-    tx.run("open_call_close", tenant=tenant, span_id=span_id)
 
 
 def open_calls(tx: Transaction) -> tuple[tuple[str, str, bytes], ...]:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the rooms need of a database: named queries inside transactions that are durable when they return."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import LiteralString, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -28,12 +28,20 @@ class Transaction(Protocol):
         """Run a statement and return how many rows it changed."""
         ...
 
+    def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
+        """Run a statement once for each row of values."""
+        ...
+
 
 class Database(Protocol):
     """A database. Raises StoreUnavailable when it cannot answer; an exception from `work` undoes that work alone."""
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Run `work` in one serialised writing transaction; on return it is durable (fsync). May share a commit."""
+        """Run `work` in one serialised writing transaction; on return it is durable (fsync).
+
+        Works may share a commit. When one of them raises, each is run again by itself, so a work must change nothing
+        but the database.
+        """
         ...
 
     async def read(self, work: Callable[[Transaction], T]) -> T:

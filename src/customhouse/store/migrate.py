@@ -56,8 +56,8 @@ def migrate(connection: apsw.Connection, migrations: tuple[Migration, ...], now_
             "CREATE TABLE IF NOT EXISTS schema_migration (number INTEGER PRIMARY KEY, name TEXT NOT NULL,"
             " digest TEXT NOT NULL, applied_at_us INTEGER NOT NULL) STRICT"
         )
-        rows: object = connection.execute("SELECT number, digest FROM schema_migration").fetchall()
-        done = dict(cast("list[tuple[int, str]]", rows))
+        found = connection.execute("SELECT number, digest FROM schema_migration")
+        done = dict(cast("list[tuple[int, str]]", found.fetchall()))
         _refuse_other_history(done, migrations)
         pending = [migration for migration in migrations if migration.number not in done]
         for migration in pending:

@@ -48,7 +48,9 @@ class Upstreams:
         self._secrets = secrets
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, limit_per_host=MAX_CONNECTIONS, keepalive_timeout=30),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=limits.connect_s, sock_read=limits.idle_s),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=limits.connect_s, sock_read=max(limits.first_byte_s, limits.idle_s)
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=True,
         )
@@ -66,7 +68,7 @@ class Upstreams:
         """Ask for a stream; yield what may pass at once while `collector` keeps the rest. Raises as `answer`."""
         async with self._opened(deployment, body) as response:
             reader = EventReader()
-            async for content in self._pieces(response):
+            async for content in self._within_idle(response):
                 for data in reader.feed(content):
                     if data.strip() == _DONE:
                         _refuse_unfinished(collector)
@@ -81,18 +83,8 @@ class Upstreams:
         url = deployment.base_url.rstrip("/") + "/chat/completions"
         headers = {"Content-Type": "application/json", **self._credential(deployment)}
         try:
-            # The timeout ends with the headers; what follows is bounded piece by piece (sock_read).
-            async with asyncio.timeout(self._limits.first_byte_s):
-                response = await self._session.post(
-                    url,
-                    data=body,
-                    headers=headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(
-                        total=None, sock_connect=self._limits.connect_s, sock_read=self._limits.first_byte_s
-                    ),
-                )
-            async with response:
+            # The session's timeouts bound the connection and each wait for bytes, the turn's deadline bounds the whole.
+            async with await self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 if response.status != HTTPStatus.OK:
                     raise await self._failure(response)
                 yield response
@@ -112,20 +104,23 @@ class Upstreams:
             )
         return {"Authorization": f"Bearer {secret}"}
 
-    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        pieces = response.content.iter_any().__aiter__()
+    async def _within_idle(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        """Yield pieces of a stream, of which the first may take longer than the others."""
+        pieces = response.content.iter_any()
+        limit_s = self._limits.first_byte_s
         while True:
-            async with asyncio.timeout(self._limits.idle_s):
+            async with asyncio.timeout(limit_s):
                 try:
-                    piece = await pieces.__anext__()
+                    piece = await anext(pieces)
                 except StopAsyncIteration:
                     return
+            limit_s = self._limits.idle_s
             yield piece
 
     async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
         pieces: list[bytes] = []
         size = 0
-        async for piece in self._pieces(response):
+        async for piece in response.content.iter_any():
             size += len(piece)
             if size > self._limits.answer_bytes:
                 raise UpstreamFailed(

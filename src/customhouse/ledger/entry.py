@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is appended to a log in one piece: a record, and what goes into the same transaction."""
+
+from dataclasses import dataclass
+
+from customhouse.ledger.record import Record
+from customhouse.vault.seal import Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record with what goes into the same transaction.
+
+    `references` are further ids under which the trace is found. `opens` keeps the record as an open call until an entry
+    whose `closes` is its span; what a crash leaves open is settled as `model.unknown` at the next start.
+    """
+
+    record: Record
+    payloads: tuple[Sealed, ...] = ()
+    references: tuple[str, ...] = ()
+    opens: bool = False
+    closes: str | None = None
