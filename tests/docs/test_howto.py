@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tutorial and the how-to pages: every shell block runs, in order, and says what the page says."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.docs.pages import ROOT
+from tests.docs.shell import five_minutes, run_shell
+
+PAGES: Final = (ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "howto").glob("*.md")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_page_works_as_pasted(page: Path, tmp_path: Path) -> None:
+    with five_minutes(tmp_path) as address:
+        run_shell(page, tmp_path, address)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README works as pasted: every shell and Python block, against a real gateway with a scripted model."""
+
+import ast
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.docs.pages import ROOT, blocks
+from tests.docs.shell import TEXT, five_minutes, run_python, run_shell
+
+from customhouse.cli.up import READY
+
+README: Final = ROOT / "README.md"
+
+
+@pytest.mark.slow
+def test_what_is_pasted_works(tmp_path: Path) -> None:
+    with five_minutes(tmp_path) as address:
+        run_shell(README, tmp_path, address)
+        said = run_python(README, tmp_path, address)
+    assert said.count(TEXT) == 2
+    assert "customer_support_bot@2+prompt@1" in said, "the shell blocks have rolled the prompt back"
+
+
+def test_the_three_things_are_those_that_make_run_prints() -> None:
+    announced = READY.format(
+        url="http://127.0.0.1:8080",
+        key=".customhouse/dev-key",
+        assistant="customer_support_bot",
+        command=".venv/bin/customhouse",
+    )
+    pasted = [block.text for block in blocks(README) if block.info == "sh" and block.text in announced]
+    assert len(pasted) == 3, "the README's first five minutes and cli/up.py's READY say different things"
+
+
+def test_the_langchain_block_names_its_parameters() -> None:
+    (block,) = (block for block in blocks(README) if "langchain" in block.text)
+    calls = [node for node in ast.walk(ast.parse(block.text)) if isinstance(node, ast.Call)]
+    (made,) = (call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "ChatOpenAI")
+    assert {keyword.arg for keyword in made.keywords} == {"base_url", "api_key", "model"}
