@@ -232,7 +232,8 @@ def expected(kind: inspect.Type) -> str:
             extra: dict[str, str] = kind.extra or {}  # pyright: ignore[reportUnknownVariableType] - msgspec: dict
             return extra.get("expected") or expected(kind.type)
         case inspect.UnionType():
-            return " or ".join(expected(choice) for choice in kind.types if not isinstance(choice, inspect.NoneType))
+            told = [expected(choice) for choice in kind.types if not isinstance(choice, inspect.NoneType)]
+            return " or ".join(sorted(told))  # typing keeps unions in an order that depends on imports
         case inspect.LiteralType():
             return f"one of {', '.join(str(value) for value in kind.values)}"
         case inspect.BoolType():

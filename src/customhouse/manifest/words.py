@@ -79,7 +79,7 @@ DecimalText = Annotated[
         pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$",
         description="A decimal number; kept as written.",
         extra={"expected": "a decimal number", "scalar": "decimal"},
-        extra_json_schema={"type": ["number", "string"]},
+        extra_json_schema={"decimal": True},
     ),
 ]
 Sha256 = Annotated[
