@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""init, check, schema, permit, diff: the verbs that read files and need no server."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.manifest.written import ANCHOR, HOUSE, changed, write
+
+from customhouse.cli.main import customhouse
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(customhouse, list(arguments))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty directory that is in no git repository."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    return tmp_path
+
+
+def commit(directory: Path) -> None:
+    who = ("-c", "user.name=t", "-c", "user.email=t@acme.test", "-c", "commit.gpgsign=false")
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-q", "--allow-empty", "-m", "x")):
+        subprocess.run(["git", *who, "-C", str(directory), *arguments], check=True, env=environment)
+
+
+def test_init_writes_a_manifest_that_check_likes(here: Path) -> None:
+    made = run("init")
+    assert made.exit_code == 0, made.output
+    assert "manifest/assistants.yaml" in made.stdout
+    assert made.stderr == "next: customhouse check\n"
+    checked = run("check")
+    assert checked.exit_code == 0, checked.output
+    assert "0 errors, 0 warnings, " in checked.stdout
+    assert (here / "manifest" / "prompts" / "support.md").is_file()
+
+
+def test_init_refuses_to_overwrite(here: Path) -> None:
+    assert run("init", "there").exit_code == 0
+    (here / "there" / "tools.yaml").write_text("mine")
+    again = run("init", "there")
+    assert again.exit_code == 1
+    assert "is there already; nothing was written" in again.output
+    assert (here / "there" / "tools.yaml").read_text() == "mine"
+
+
+def test_check_tells_every_error(here: Path) -> None:
+    write(
+        here / "manifest",
+        changed({"bot.yaml": ("owner: dana", "owner: dan"), "house.yaml": ("effect: read", "efect: read")}),
+    )
+    found = run("check")
+    assert found.exit_code == 1
+    assert found.stdout.splitlines() == [
+        (
+            "bot.yaml:3: error: found the unknown name 'dan@acme.test', expected a name in people; "
+            "nearest valid name: dana@acme.test"
+        ),
+        (
+            "house.yaml:13: error: found the unknown key 'efect', expected one of description, effect, idempotency_key, "
+            "parameters, pin, returns, server, target_args; nearest valid name: effect"
+        ),
+        "2 errors, 0 warnings, 0 notes",
+    ]
+    told = json.loads(run("check", "--json").stdout)
+    assert [remark["place"] for remark in told["errors"]] == ["bot.yaml:3", "house.yaml:13"]
+
+
+def test_check_on_the_anchor_file_alone(here: Path) -> None:
+    write(here / "manifest", {"policy.yaml": ANCHOR})
+    found = run("check")
+    assert found.exit_code == 0, found.output
+    assert "customer_support_bot (policy only)" in found.stdout
+    assert "policy.yaml:2: warning: customer_support_bot: policy only: owner, on_call, fallback missing" in found.stdout
+
+
+def test_check_without_a_manifest(here: Path) -> None:
+    found = run("check", "--manifest", "absent")
+    assert found.exit_code == 1
+    assert "found no directory, expected a manifest directory; `customhouse init` makes one" in found.stdout
+    assert not (here / "absent").exists()
+
+
+def test_control_characters_in_a_manifest_do_not_reach_the_terminal(here: Path) -> None:
+    write(here / "manifest", {"a.yaml": '"\\e]0;owned\\a": 1'})
+    assert "\x1b" not in run("check").output
+
+
+@pytest.mark.parametrize(
+    ("tool", "outcome", "reason", "status"),
+    [
+        ("get_order_status", "allow", "tool.granted", 0),
+        ("issue_refund", "hold", "tool.needs_approval", 1),
+        ("change_shipping_address", "deny", "tool.denied", 1),
+        ("format_disk", "deny", "tool.not_granted", 1),
+    ],
+)
+def test_permit(here: Path, tool: str, outcome: str, reason: str, status: int) -> None:
+    write(here / "manifest", {"policy.yaml": ANCHOR})
+    asked = run("permit", "customer_support_bot", tool)
+    assert asked.exit_code == status, asked.output
+    assert asked.stdout.startswith(outcome)
+    assert reason in asked.stdout
+    answer = json.loads(run("permit", "customer_support_bot", tool, "--json").stdout)
+    assert (answer["outcome"], reason in answer["reasons"]) == (outcome, True)
+    assert answer["approvers"] == ("the captain" if outcome == "hold" else None)
+
+
+def test_permit_looks_at_the_arguments(here: Path) -> None:
+    write(here / "manifest", {"policy.yaml": ANCHOR})
+    asked = run("permit", "customer_support_bot", "get_order_status", "--arguments", '{"a":1,"a":2}')
+    assert asked.exit_code == 1
+    assert "tool.arguments_invalid" in asked.stdout
+
+
+def test_permit_of_an_unknown_assistant(here: Path) -> None:
+    write(here / "manifest", {"policy.yaml": ANCHOR})
+    asked = run("permit", "customer_suport_bot", "x")
+    assert asked.exit_code == 1
+    assert "did you mean customer_support_bot?" in asked.output
+
+
+def test_schema() -> None:
+    assert "assistant_policies" in json.loads(run("schema").stdout)["$defs"]["Declarations"]["properties"]
+    assert "variables" in json.loads(run("schema", "--prompt").stdout)["$defs"]["FrontMatter"]["properties"]
+
+
+def test_diff_speaks_in_capabilities(here: Path) -> None:
+    manifest = write(here / "manifest", HOUSE)
+    commit(here)
+    assert run("diff").stdout == "no change\n"
+    write(manifest, changed({"house.yaml": ("{allowed_tools: [look],", "{allowed_tools: [look, erase],")}))
+    write(manifest, {"more.yaml": "tools: {erase: {effect: write}}"})
+    assert run("diff").stdout.splitlines() == [
+        "bot: tools changed",
+        "  + may now call erase (write)",
+        "  it loosens: where reviewers are asked for, a second person signs it off",
+    ]
+    (change,) = json.loads(run("diff", "--json", "--from", "HEAD").stdout)
+    assert change["capabilities"] == [
+        {
+            "kind": "gained",
+            "plane": "tools",
+            "subject": "erase",
+            "text": "+ may now call erase (write)",
+            "loosens": True,
+        }
+    ]
+
+
+def test_diff_of_the_charter_and_of_what_is_gone(here: Path) -> None:
+    manifest = write(here / "manifest", {**HOUSE, "old.yaml": "assistant_policies: {old: {allowed_tools: [look]}}"})
+    commit(here)
+    (manifest / "old.yaml").unlink()
+    write(manifest, changed({"bot.yaml": ("Please call.", "Please write.")}))
+    assert run("diff").stdout.splitlines() == [
+        "bot: no plane changed",
+        "  ~ fallback is Please write. (was Please call.) [charter]",
+        "old: no longer declared (what is in force stays in force)",
+    ]
+
+
+def test_diff_of_a_policy_alone_and_before_git_knew_it(here: Path) -> None:
+    commit(here)
+    write(here / "manifest", {"policy.yaml": ANCHOR})
+    lines = run("diff").stdout.splitlines()
+    assert lines[0] == "customer_support_bot (new): tools changed"
+    assert "  + may now call issue_refund (undeclared) after approval by the captain" in lines
+
+
+def test_a_change_without_capabilities_says_so(here: Path) -> None:
+    manifest = write(here / "manifest", changed({"house.yaml": ("[look],", "[look], denied_tools: [gone],")}))
+    write(manifest, {"more.yaml": "tools: {gone: {effect: write}}"})
+    commit(here)
+    write(manifest, HOUSE)
+    assert run("diff").stdout.splitlines() == ["bot: tools changed", "  ~ no capability changes"]
+
+
+def test_diff_outside_git(here: Path) -> None:
+    write(here / "manifest", HOUSE)
+    found = run("diff")
+    assert found.exit_code == 1
+    assert "is in no git repository that knows 'HEAD'" in found.output
