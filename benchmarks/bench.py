@@ -26,7 +26,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.house import ASSISTANT, House, free_port, house, serving
-from benchmarks.measure import BIN, GATEWAY_CORE, LOAD_CORE, RESULTS, cpu_ns, keep, load, memory_mb, pinned
+from benchmarks.measure import (
+    BIN,
+    GATEWAY_CORE,
+    LOAD_CORE,
+    RESULTS,
+    cpu_ns,
+    cpu_ns_of_main,
+    keep,
+    load,
+    memory_mb,
+    pinned,
+)
 
 QUESTION: Final = "Hello, I ordered a blue kettle on Monday. When will it arrive, and can I still change the address?"
 BURST: Final = 1500
@@ -93,6 +104,7 @@ def main() -> None:
         latency = latency_rounds([direct, *targets], body, options.seconds)
         first = latency_rounds([direct, *targets], stream_body, options.seconds, rate=20)
         steps = steps_of(furnished, asked)
+        threads = threads_of(ours, body)
         fill(ours, body, options.total)
         after_mb = memory_mb(server.pid)
     keep(
@@ -103,6 +115,7 @@ def main() -> None:
             "latency": latency,
             "first_byte": first,
             "steps_us": steps,
+            "threads_us": threads,
             "memory_mb": {"idle": round(idle_mb, 1), f"after {options.total} requests": round(after_mb, 1)},
             "nginx": len(targets) > 1,
         },
@@ -172,6 +185,20 @@ def steps_of(furnished: House, asked: dict[str, Any]) -> dict[str, float]:
                 seen.setdefault(name, []).append((mark_ms if name == "total" else mark_ms - before_ms) * 1000)
                 before_ms = mark_ms
     return {name: round(statistics.median(values), 1) for name, values in seen.items()}
+
+
+def threads_of(target: Target, body: Path) -> dict[str, float]:
+    """Return CPU per request of the event loop's thread and of the store's threads together, in one burst."""
+    assert target.pid is not None  # noqa: S101 - the gateway is a server that can be measured
+    all_before, main_before = cpu_ns(target.pid), cpu_ns_of_main(target.pid)
+    seen = load(target.port, body, "-c", str(CONNECTIONS), "-n", str(BURST), "-d", "120", headers=target.headers)
+    require_good(target, seen)
+    main_us = (cpu_ns_of_main(target.pid) - main_before) / 1000 / seen["ok"]
+    all_us = (cpu_ns(target.pid) - all_before) / 1000 / seen["ok"]
+    return {
+        "event loop: HTTP, turn, upstream client": round(main_us, 1),
+        "store: SQL, hashing the chain, fsync": round(all_us - main_us, 1),
+    }
 
 
 def fill(target: Target, body: Path, total: int) -> None:

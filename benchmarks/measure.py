@@ -50,6 +50,11 @@ def cpu_ns(pid: int) -> int:
     return total
 
 
+def cpu_ns_of_main(pid: int) -> int:
+    """Return the CPU time of a process's first thread, which runs the event loop; the others serve the store."""
+    return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0])
+
+
 def memory_mb(pid: int) -> float:
     """Return the proportional set size of a process tree."""
     total_kb = 0

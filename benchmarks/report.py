@@ -42,6 +42,7 @@ def turn_part(kept: dict[str, Any]) -> str:
     ]
     memory = [f"| {when} | {size} MB |" for when, size in kept["memory_mb"].items()]
     steps = [f"| {STEP_NAMES.get(name, name)} | {value:g} µs |" for name, value in kept["steps_us"].items()]
+    threads = [f"| {name} | {value} µs |" for name, value in kept["threads_us"].items()]
     missing = "" if kept["nginx"] else "\nnginx was not installed where this ran (`apt-get install nginx-light`).\n"
     return f"""## What a turn costs
 
@@ -59,6 +60,12 @@ between the two.
 {_table(rows)}
 
 ### Where the time goes
+
+CPU per request, by thread:
+
+| thread | CPU |
+|---|---:|
+{chr(10).join(threads)}
 
 Median wall time of each step over {STEPS_SAMPLE} requests one after another, from the gateway's own `server-timing`
 header. Waiting for the disk and for the upstream is in it, so it does not add up to the CPU time above.
