@@ -13,7 +13,7 @@ from msgspec import inspect
 from customhouse.manifest.files import Source, sources
 from customhouse.manifest.links import check_links
 from customhouse.manifest.manifest import Declarations, Manifest
-from customhouse.manifest.nodes import Mapping, Node, Scalar, parse
+from customhouse.manifest.nodes import Allowance, Mapping, Node, Scalar, parse
 from customhouse.manifest.problem import Place, Problems, nearest, shown
 from customhouse.manifest.prompt import Prompt, read_prompt
 from customhouse.manifest.reading import Invalid, Places, Reader, described, type_of
@@ -33,18 +33,18 @@ def load(directory: Path) -> Manifest:
 
 
 def _merged(directory: Path, found: tuple[Source, ...], problems: Problems) -> Manifest:
-    places: Places = {}
+    places, allowance = Places(), Allowance()
     merged: dict[str, Any] = {}
     prompts: dict[str, Prompt] = {}
     for source in found:
-        if problems.full:
+        if problems.full or allowance.left < 0:
             break
         if source.path.endswith(".md"):
-            prompt = read_prompt(source, problems, places)  # (4)
+            prompt = read_prompt(source, problems, places, allowance)  # (4)
             if prompt is not None:
                 prompts[source.path] = prompt
             continue
-        root = parse(source.text, source.path, problems)  # (2)
+        root = parse(source.text, source.path, problems, allowance)  # (2)
         if isinstance(root, Mapping):
             _sections(root, Reader(source.path, problems, places), places, problems, merged)  # (3)
         elif root is not None and not _empty(root):

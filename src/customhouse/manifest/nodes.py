@@ -18,8 +18,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from customhouse.manifest.problem import Place, Problems, shown
 
-MAX_NODES: Final = 20_000
-"""In one file. The parser makes about 50,000 nodes a second; a manifest of 100 assistants has about 5,000."""
+MAX_NODES: Final = 50_000
+"""In all files. The parser makes about 50,000 nodes a second; a manifest of 100 assistants has about 5,000."""
 MAX_DEPTH: Final = 24
 
 
@@ -49,6 +49,13 @@ class Mapping:
 
 
 Node = Scalar | Sequence | Mapping
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many nodes may still be read; the files of a manifest share one."""
+
+    left: int = MAX_NODES
 
 
 class _Mark(Protocol):
@@ -88,12 +95,13 @@ class _Open:
     size: int = 1
 
 
-def parse(text: str, path: str, problems: Problems, *, first_line: int = 1) -> Node | None:
+def parse(text: str, path: str, problems: Problems, allowance: Allowance, *, first_line: int = 1) -> Node | None:
     """Return the only document in `text`, or None when it is empty or was refused (then `problems` says why).
 
-    `first_line` is the line of the file at which `text` begins. Cost: linear, at most about half a second.
+    `first_line` is the line of the file at which `text` begins. Cost: linear; about a second for a megabyte of text,
+    or for all that the allowance gives.
     """
-    composer = _Composer(path, problems, first_line)
+    composer = _Composer(path, problems, first_line, allowance)
     try:
         return composer.compose(cast("Iterator[_Event]", YAML(typ="safe", pure=True).parse(text)))
     except _Refused:
@@ -117,7 +125,8 @@ def parse(text: str, path: str, problems: Problems, *, first_line: int = 1) -> N
 
 
 class _Composer:
-    def __init__(self, path: str, problems: Problems, first_line: int) -> None:
+    def __init__(self, path: str, problems: Problems, first_line: int, allowance: Allowance) -> None:
+        self._allowance = allowance
         self._path = path
         self._problems = problems
         self._first_line = first_line
@@ -125,7 +134,8 @@ class _Composer:
         self._open: list[_Open] = []
         self._root: Node | None = None
         self._documents = 0
-        self._count = 0
+        self._expanded = 0
+        self._limit = allowance.left
 
     def compose(self, events: Iterator[_Event]) -> Node | None:
         for event in events:
@@ -150,6 +160,7 @@ class _Composer:
                     self._end()
                 case _:
                     pass
+        self._allowance.left = self._limit - self._expanded
         return self._root
 
     def _start(self, kind: type[Sequence] | type[Mapping], event: _Event, line: int) -> None:
@@ -191,9 +202,12 @@ class _Composer:
         return known
 
     def _close(self, node: Node, size: int, *, new: int, anchor: str | None) -> None:
-        self._count += new
-        if self._count > MAX_NODES:
-            self._refuse(node.line, f"more than {MAX_NODES} values, aliases counted in full", "a smaller file")
+        self._expanded += new
+        # What was really read is taken off at once; what aliases stand for, only while this file is read.
+        self._allowance.left -= 1
+        if self._expanded > self._limit or self._allowance.left < 0:
+            found = f"more than {MAX_NODES} values in all files, aliases counted in full"
+            self._refuse(node.line, found, "a smaller manifest")
         if not self._open:
             self._root = node
         else:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from customhouse.manifest.files import Source
-from customhouse.manifest.nodes import parse
+from customhouse.manifest.nodes import Allowance, parse
 from customhouse.manifest.problem import Place, Problems
 from customhouse.manifest.reading import Invalid, Places, Reader
 from customhouse.manifest.words import Feature, Text, ToolName, VariableName
@@ -51,7 +51,7 @@ class Prompt:
     template: str
 
 
-def read_prompt(source: Source, problems: Problems, places: Places) -> Prompt | None:
+def read_prompt(source: Source, problems: Problems, places: Places, allowance: Allowance) -> Prompt | None:
     """Return the prompt in a file, or None when something is wrong with it (then `problems` says what)."""
     lines = source.text.splitlines(keepends=True)
     head, first = FrontMatter(), 0
@@ -60,7 +60,7 @@ def read_prompt(source: Source, problems: Problems, places: Places) -> Prompt | 
         if end is None:
             problems.add(Place(source.path, 1), "front matter without an end", f"a line {FENCE!r} after it")
             return None
-        node = parse("".join(lines[1:end]), source.path, problems, first_line=2)
+        node = parse("".join(lines[1:end]), source.path, problems, allowance, first_line=2)
         first = end + 1
         if node is not None:
             try:
