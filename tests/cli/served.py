@@ -54,8 +54,10 @@ def served(home: Path, routes: Sequence[Route] = OWN_ROUTES) -> Generator[Served
     try:
         assert started.wait(10)
         house, loop, stop = box[0]
-        yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", house, loop)
-        stop()
+        try:
+            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", house, loop)
+        finally:
+            stop()
     finally:
         thread.join(10)
         listener.close()
