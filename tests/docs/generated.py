@@ -6,6 +6,7 @@ for a reader stands around it, written by people.
 """
 
 import ast
+import configparser
 import itertools
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from typing import Final
 import click
 import msgspec
 from msgspec import inspect
+from tests.docs.pages import ROOT
 
 from customhouse import settings
 from customhouse.access.roles import ROLES, TABLE, VERBS, Verb, allowed
@@ -29,6 +31,7 @@ from customhouse.registry.change import MACHINE
 from customhouse.settings import Settings
 
 WIDTH: Final = 100
+SOURCE: Final = ROOT / "src" / "customhouse"
 _PLAIN: Final[Mapping[type, str]] = {
     inspect.StrType: "text",
     inspect.IntType: "a whole number",
@@ -55,6 +58,7 @@ def parts() -> Mapping[str, str]:
         "manifest": "\n".join(_manifest()),
         "front-matter": "\n".join(_front_matter()),
         "change-machine": "\n".join(_machine()),
+        "layers": "\n".join(_layers()),
     }
 
 
@@ -181,6 +185,21 @@ def _machine() -> Iterator[str]:
             yield f"    {state} --> {following}: {event}"
         if not events:
             yield f"    {state} --> [*]"
+    yield "```"
+
+
+def _layers() -> Iterator[str]:
+    """Give the rooms that are built, from the import contract, the highest first."""
+    contract = configparser.ConfigParser()
+    contract.read(ROOT / ".importlinter", encoding="utf-8")
+    yield "```text"
+    for layer in contract["importlinter:contract:rooms"]["layers"].split("\n"):
+        built = [room.strip() for room in layer.split("|")]
+        built = [room.strip("()") for room in built if room and (SOURCE / f"{room.strip('()')}.py").exists()] or [
+            room.strip("()") for room in built if room and (SOURCE / room.strip("()")).is_dir()
+        ]
+        if built:
+            yield "  " + "  |  ".join(built)
     yield "```"
 
 

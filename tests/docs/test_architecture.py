@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ARCHITECTURE.md tells the truth: its steps are turn.py's, each invariant has its tests, and some are tested here."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Final
+
+from tests.docs.pages import ROOT
+
+from customhouse.domain.decision import Outcome
+from customhouse.domain.message import ToolCall
+from customhouse.planes.tools.document import Document, Grant
+from customhouse.planes.tools.permit import permit
+
+SOURCE: Final = ROOT / "src" / "customhouse"
+PAGE: Final = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+INSERT_ONLY: Final = (
+    "version",
+    "release",
+    "charter",
+    "pin_event",
+    "hold",
+    "hold_lift",
+    "change_review",
+    "evidence",
+    "reference",
+    "payload",
+    "tenant_key",
+)
+
+
+def test_its_steps_are_those_of_the_turn() -> None:
+    turn = (SOURCE / "gateway" / "turn.py").read_text(encoding="utf-8")
+    steps = re.findall(r"^ +# (\(\d+\)) ", turn, re.MULTILINE)
+    assert re.findall(r"^\| (\(\d+\)) ", PAGE, re.MULTILINE) == steps
+
+
+def test_each_invariant_names_its_tests() -> None:
+    invariants = re.findall(r"\*\*Invariant: .*?(?=\n\n)", PAGE, re.DOTALL)
+    assert len(invariants) > 10
+    assert [text for text in invariants if "`tests/" not in text] == []
+
+
+def test_its_map_has_every_room_and_every_table() -> None:
+    rooms = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
+    assert {room for room in rooms if f"(src/customhouse/{room})" not in PAGE} == set()
+    migrations = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "store" / "migrations").glob("*.sql"))
+    tables = set(re.findall(r"CREATE TABLE (\w+)", migrations))
+    assert {table for table in tables if f"`{table}`" not in PAGE} == set()
+
+
+def test_each_dependency_is_justified() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = [*project["dependencies"], *(one for extra in project["optional-dependencies"].values() for one in extra)]
+    names = {re.split(r"[<>=\[ ]", line)[0] for line in needed}
+    told = (ROOT / "docs" / "adr" / "0002-dependencies.md").read_text(encoding="utf-8")
+    short = {name for name in names if name not in told and name.removeprefix("pytest") not in told}
+    assert short == set()
+
+
+def test_one_file_asks_models() -> None:
+    users = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "upstreams." in _code(path)}
+    clients = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "import aiohttp" in _code(path)}
+    # app.py opens and closes the pool; supervise.py asks its own children whether they are well, and nothing else
+    assert users <= {"gateway/converse.py", "app.py"}
+    assert clients == {"planes/model/call.py", "processes/supervise.py"}
+
+
+def test_a_decision_that_fails_denies() -> None:
+    class Broken(dict[str, Grant]):
+        def get(self, key: str, default: object = None) -> Grant:  # pyright: ignore[reportIncompatibleMethodOverride]
+            raise RuntimeError(key, default)
+
+    decision = permit(Document(grants=Broken()), ToolCall("call_1", "get_order_status", "{}"))
+    assert decision.outcome is Outcome.DENY
+    assert decision.reasons == ("decision.failed",)
+
+
+def test_what_is_insert_only_has_no_other_statement() -> None:
+    statements = "\n".join(path.read_text(encoding="utf-8") for path in (SOURCE / "store" / "sql").glob("*.sql"))
+    for table in INSERT_ONLY:
+        found = re.findall(rf"\b(?:UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+{table}\b", statements, re.IGNORECASE)
+        assert found == [], table
+
+
+def _code(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
