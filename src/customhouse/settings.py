@@ -6,7 +6,7 @@ Every default is here with its reason. `docs/reference/settings.md` lists the sa
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -18,6 +18,10 @@ CLIENT_VARIABLES: Final = frozenset({"CUSTOMHOUSE_URL", "CUSTOMHOUSE_KEY"})
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The configuration of one process. Each field's variable is CUSTOMHOUSE_ and its name in capitals."""
 
@@ -25,7 +29,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Directory of the database, keys and lock; 0700."""
     host: str = "127.0.0.1"
     """Address to listen on: this machine only, unless someone says otherwise."""
-    port: int = 8080
+    port: Port = 8080
     """Port to listen on."""
     allow_hosts: tuple[str, ...] = ()
     """Host headers accepted besides the loopback names and `host`; any other is answered 421."""
@@ -35,25 +39,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """PEM file of the certificate's private key."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-* headers are believed; none by default."""
-    max_body_bytes: int = 4 * 1024 * 1024
+    max_body_bytes: Count = 4 * 1024 * 1024
     """Request bodies above this are answered 413: 4 MiB holds a full 128k-token context with room."""
-    max_answer_bytes: int = 16 * 1024 * 1024
+    max_answer_bytes: Count = 16 * 1024 * 1024
     """An upstream answer above this is an upstream failure."""
-    max_turns: int = 256
+    max_turns: Annotated[int, msgspec.Meta(ge=0)] = 256
     """Turns in flight; one more is answered 429. Bounds memory to max_turns x (body + answer)."""
-    turn_timeout_s: int = 300
+    turn_timeout_s: Count = 300
     """A turn ends after this in any case; longer than the slowest usual generation."""
-    connect_timeout_s: int = 5
+    connect_timeout_s: Count = 5
     """To open an upstream connection; a deployment that takes longer is down."""
-    first_byte_timeout_s: int = 60
+    first_byte_timeout_s: Count = 60
     """Until an upstream's first byte: long prompts are read slowly by self-hosted models."""
-    idle_timeout_s: int = 30
+    idle_timeout_s: Count = 30
     """Between two pieces of an upstream stream."""
-    poll_interval_ms: int = 250
+    poll_interval_ms: Count = 250
     """How often pins, keys and people are looked up; a move is in force within this, the budget is 1 s."""
-    shutdown_grace_s: int = 30
+    shutdown_grace_s: Count = 30
     """How long a stopping server lets turns finish."""
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Level of the log: debug, info, warning, error."""
 
     @property

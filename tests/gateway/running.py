@@ -221,7 +221,7 @@ async def create_key(
 
 
 @contextmanager
-def running(home: Path, submitted: SubmittedDocuments, **overrides: int) -> Generator[Running]:
+def running(home: Path, submitted: SubmittedDocuments, **overrides: int | str) -> Generator[Running]:
     """Run a gateway with one release in dev until the block ends."""
     settings = msgspec.structs.replace(Settings(home=str(home), port=0, log_level="error"), **overrides)
     started = threading.Event()

@@ -101,7 +101,7 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
     progress.fell_back = True
     progress.said = None
     progress.span_id = None
-    reply.deployment(None)
+    reply.deployment(None, "fallback")
     return Answer(None, "fallback", None, ask.fallback, None, None, (), "stop", None)
 
 
@@ -115,7 +115,7 @@ async def _attempt(
     await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld)])
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
-    reply.deployment(deployment.label)
+    reply.deployment(deployment.label, deployment.model)
     reply.mark("record")
     if collector is None:
         answer = await upstreams.answer(deployment, body)

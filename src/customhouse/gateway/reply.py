@@ -45,6 +45,7 @@ class Reply:
         self._headers: dict[str, str] = {"customhouse-trace-id": trace_id}
         self._release = ""
         self._deployment: str | None = None
+        self._model = "unknown"
         self._request: ChatRequest | None = None
         self._writer: ChunkWriter | None = None
         self._started = self._marked = time.perf_counter_ns()
@@ -73,9 +74,10 @@ class Reply:
         """Take the request, which decides the form of the answer."""
         self._request = request
 
-    def deployment(self, label: str | None) -> None:
-        """Take which deployment is being asked; None for the fallback answer."""
+    def deployment(self, label: str | None, model: str) -> None:
+        """Take which deployment is being asked, for which model; no label for the fallback answer."""
         self._deployment = label
+        self._model = model
         self._headers["customhouse-deployment"] = label or "fallback"
 
     async def delta(self, delta: Delta) -> None:
@@ -97,7 +99,7 @@ class Reply:
             await self._whole(ending, receipt)
             return
         answer = ending.answer
-        chunks = self._chunks(answer.model)
+        chunks = self._chunks()
         tail = b""
         text = answer.text if ending.fallback else ending.added
         if text:
@@ -141,7 +143,7 @@ class Reply:
             ending.answer,
             response_id=self._response_id,
             created=self._created,
-            model=ending.answer.model or "unknown",
+            model=self._model,
             receipt=receipt,
         )
         await self.whole(HTTPStatus.OK, body)
@@ -156,10 +158,9 @@ class Reply:
             self.ended = True
         await self._send({"type": "http.response.body", "body": content, "more_body": not last})
 
-    def _chunks(self, model: str | None = None) -> ChunkWriter:
+    def _chunks(self) -> ChunkWriter:
         if self._writer is None:
-            name = model or (self._deployment or "").rpartition("/")[2] or "unknown"
-            self._writer = ChunkWriter(response_id=self._response_id, created=self._created, model=name)
+            self._writer = ChunkWriter(response_id=self._response_id, created=self._created, model=self._model)
         return self._writer
 
     @property
