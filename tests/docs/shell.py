@@ -10,6 +10,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
@@ -22,6 +23,9 @@ from tests.docs.pages import Block, blocks
 from tests.upstream.replies import answer
 from tests.upstream.server import scripted_upstream
 
+PROGRAMS: Final = ("bash", "curl", "git", "grep", "sed")
+MISSING: Final = tuple(name for name in PROGRAMS if shutil.which(name) is None)
+"""Programs that the pages use and this machine does not have: Debian alone has no curl and no git."""
 SHOWN: Final = "127.0.0.1:8080"
 AGAIN: Final = re.compile(r"(make( [a-z]+)?|git pull|rm -rf [^\n]*)( *#.*)?")
 LIMIT_S: Final = 90

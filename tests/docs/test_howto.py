@@ -6,12 +6,13 @@ from typing import Final
 
 import pytest
 from tests.docs.pages import ROOT
-from tests.docs.shell import five_minutes, run_shell
+from tests.docs.shell import MISSING, five_minutes, run_shell
 
 PAGES: Final = (ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "howto").glob("*.md")))
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"the page uses {', '.join(MISSING)}")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_page_works_as_pasted(page: Path, tmp_path: Path) -> None:
     with five_minutes(tmp_path) as address:

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 from tests.docs.pages import ROOT, blocks
-from tests.docs.shell import TEXT, five_minutes, run_python, run_shell
+from tests.docs.shell import MISSING, TEXT, five_minutes, run_python, run_shell
 
 from customhouse.cli.up import READY
 
@@ -15,6 +15,7 @@ README: Final = ROOT / "README.md"
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(bool(MISSING), reason=f"the page uses {', '.join(MISSING)}")
 def test_what_is_pasted_works(tmp_path: Path) -> None:
     with five_minutes(tmp_path) as address:
         run_shell(README, tmp_path, address)
