@@ -6,7 +6,7 @@ is not here is refused by name: `web_search_options`, `store` or `mcp_servers` a
 """
 
 import re
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -17,6 +17,10 @@ from customhouse.domain.message import Message, Part, ToolCall, ToolOffer
 MAX_MESSAGES: Final = 2048
 MAX_TOOLS: Final = 128
 """Bounds of one request, far above what models make use of."""
+
+
+Tokens = Annotated[int, msgspec.Meta(ge=1)]
+"""A number of tokens. Servers read -1 as "without end", which no released bound would stop."""
 
 
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -159,8 +163,8 @@ class ChatRequest(_Wire, frozen=True):
     response_format: ResponseFormat | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = None
-    max_completion_tokens: int | None = None
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
     stop: str | list[str] | None = None
     user: str | None = None
     metadata: dict[str, str] | None = None

@@ -5,12 +5,13 @@ The answer is read into typed values and never passed through: what a client get
 are not named here (timings, logprobs, vendor extras) are dropped.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from customhouse.dialects.openai_chat import ChatRequest, ResponseFormat, ToolChoice
 from customhouse.dialects.strict_json import has_duplicates
+from customhouse.domain.digest import MAX_INTEGER
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Answer, Message, ToolCall, ToolOffer, Usage
 
@@ -158,9 +159,13 @@ class _InMessage(msgspec.Struct, frozen=True):
     function_call: _InFunction | None = None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+"""Evidence records what a provider counted, and canonical JSON carries no larger integer."""
+
+
 class _InUsage(msgspec.Struct, frozen=True):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Count = 0
+    completion_tokens: _Count = 0
 
 
 class _InChoice(msgspec.Struct, frozen=True):
@@ -197,7 +202,7 @@ def payload(content: bytes) -> Payload:
     """Read one body or chunk. Raises UpstreamFailed for what is not the dialect, with a stable sentence."""
     try:
         found = _decode(content)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UpstreamFailed("the upstream's answer is not the JSON of a chat completion") from error
     if found.error is not None and bytes(found.error) != b"null":
         raise UpstreamFailed("the upstream reported an error inside its answer")
@@ -262,6 +267,6 @@ def error_message(content: bytes) -> str | None:
     """Return the sentence of a provider's error body, 300 characters at most, or None."""
     try:
         found = _decode_error(content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return found.error.message[:300] if found.error and found.error.message else None

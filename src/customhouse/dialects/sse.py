@@ -34,11 +34,12 @@ class EventReader:
         events: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
-                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+                self._data.append(line[5:].strip(b" "))
             elif not line and self._data:
                 events.append(b"\n".join(self._data))
                 self._data = []
-        if len(self._rest) + sum(map(len, self._data)) > MAX_EVENT_BYTES:
+        unfinished = len(self._rest) + sum(len(line) + 1 for line in self._data)
+        if max(unfinished, *map(len, events), 0) > MAX_EVENT_BYTES:
             raise UpstreamFailed("an event of the upstream's stream is larger than 1 MiB")
         return events
 

@@ -5,6 +5,7 @@ Ids are UUIDv7 (RFC 9562, 5.7): their first 48 bits are milliseconds, so ids sor
 """
 
 import os
+import threading
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -36,12 +37,14 @@ class SystemClock:
     Not to be shared across a fork: both sides would hand out the same pooled bytes. This house forks nothing.
     """
 
-    __slots__ = ("_pool", "_used")
+    __slots__ = ("_lock", "_pool", "_used")
 
     def __init__(self) -> None:
         """Begin with an empty pool."""
         self._pool = b""
         self._used = 0
+        # Protects the pool: the event loop takes ids while the store's writing thread takes keys.
+        self._lock = threading.Lock()
 
     def now_us(self) -> int:
         """Return microseconds since the Unix epoch, UTC."""
@@ -62,11 +65,12 @@ class SystemClock:
 
     def random(self, size_bytes: int) -> bytes:
         """Return bytes fit for keys and nonces; each byte is given out once."""
-        if self._used + size_bytes > len(self._pool):
-            self._pool = os.urandom(max(_POOL_BYTES, size_bytes))
-            self._used = 0
-        start, self._used = self._used, self._used + size_bytes
-        return self._pool[start : self._used]
+        with self._lock:
+            if self._used + size_bytes > len(self._pool):
+                self._pool = os.urandom(max(_POOL_BYTES, size_bytes))
+                self._used = 0
+            start, self._used = self._used, self._used + size_bytes
+            return self._pool[start : self._used]
 
 
 def rfc3339(at_us: int) -> str:

@@ -3,6 +3,7 @@
 
     CustomhouseError
     |- InvalidRequest (400)     FieldNotAllowed  DuplicateKey  UnknownClassification  VariableInvalid
+    |                         UpstreamRejected
     |- Unauthenticated (401)
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
@@ -11,7 +12,7 @@
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
     |- Overloaded (429)
-    |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)  UpstreamRejected (400)
+    |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)
     |- Internal (500)           IntegrityFailed  KeyFileRefused
     |- StartRefused (500)       WeightsMissing  WeightsMismatch  PortBusy  ProcessFailed
     |- BackupRefused (500)

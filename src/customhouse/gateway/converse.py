@@ -120,8 +120,8 @@ async def _attempt(
     if collector is None:
         answer = await upstreams.answer(deployment, body)
     else:
-        async for delta in upstreams.stream(deployment, body, collector):
-            await reply.delta(delta)
+        async for deltas in upstreams.stream(deployment, body, collector):
+            await reply.deltas(deltas)
         answer = collector.answer()
     if ask.request.must_call and not answer.tool_calls:
         raise UpstreamFailed(

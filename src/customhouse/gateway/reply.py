@@ -6,6 +6,7 @@ a stream that cannot end well ends with an error event, never silently.
 """
 
 import time
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
@@ -80,10 +81,11 @@ class Reply:
         self._model = model
         self._headers["customhouse-deployment"] = label or "fallback"
 
-    async def delta(self, delta: Delta) -> None:
-        """Pass on a piece that needs no decision."""
-        chunk = self._chunks().piece(text=delta.text, refusal=delta.refusal, reasoning=delta.reasoning)
-        await self._stream(chunk)
+    async def deltas(self, deltas: Sequence[Delta]) -> None:
+        """Pass on pieces that need no decision: what came in one read leaves in one write."""
+        chunks = self._chunks()
+        pieces = [chunks.piece(text=each.text, refusal=each.refusal, reasoning=each.reasoning) for each in deltas]
+        await self._stream(b"".join(pieces))
 
     async def end(self, ending: Ending) -> None:
         """Send the rest of the answer. Call only when its evidence is durable."""

@@ -64,18 +64,26 @@ class Upstreams:
         async with self._opened(deployment, body) as response:
             return dialect.answer(await self._whole(response))
 
-    async def stream(self, deployment: Deployment, body: bytes, collector: Collector) -> AsyncGenerator[Delta, None]:
-        """Ask for a stream; yield what may pass at once while `collector` keeps the rest. Raises as `answer`."""
+    async def stream(
+        self, deployment: Deployment, body: bytes, collector: Collector
+    ) -> AsyncGenerator[list[Delta], None]:
+        """Ask for a stream; yield what of each read may pass at once while `collector` keeps all. Raises as `answer`."""
         async with self._opened(deployment, body) as response:
             reader = EventReader()
+            done = False
             async for content in self._within_idle(response):
+                passing: list[Delta] = []
                 for data in reader.feed(content):
-                    if data.strip() == _DONE:
-                        _refuse_unfinished(collector)
-                        return
+                    if data == _DONE:
+                        done = True
+                        break
                     delta = collector.feed(dialect.payload(data))
                     if delta is not None:
-                        yield delta
+                        passing.append(delta)
+                if passing:
+                    yield passing
+                if done:
+                    break
             _refuse_unfinished(collector)
 
     @asynccontextmanager

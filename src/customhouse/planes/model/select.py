@@ -97,6 +97,8 @@ class Route:
 
 def refusal(deployment: Deployment, posture: PostureName, facts: Facts) -> str | None:
     """Return why a deployment may not answer, or None when it may."""
+    if deployment.dialect != "openai_chat":
+        return "route.dialect"
     if deployment.posture not in _ALLOWED[posture]:
         return "route.posture"
     accepts = classification(deployment.accepts)

@@ -13,15 +13,16 @@ MAX_ARGUMENTS_BYTES: Final = 64 * 1024
 
 
 def valid_arguments(text: str) -> bool:
-    """Return whether `text` is empty or one JSON object with unique keys, valid Unicode and at most 64 KB."""
-    if not text.strip():
+    """Return whether `text` is empty or one JSON object with unique keys, valid Unicode, finite numbers, at most 64 KB."""
+    if not text.strip(" \t\r\n"):
         return True
     try:
         if len(text.encode()) > MAX_ARGUMENTS_BYTES:
             return False
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
         # A lone surrogate written as an escape has no UTF-8 form: parsers downstream disagree on it.
-        json.dumps(value, ensure_ascii=False).encode()
+        # 1e999 is infinity here, null or an error elsewhere.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict)
