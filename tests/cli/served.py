@@ -17,6 +17,8 @@ from customhouse.api.route import Route
 
 T = TypeVar("T")
 
+SHUTDOWN_LIMIT_S = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -39,8 +41,12 @@ def served(home: Path, routes: Sequence[Route] = OWN_ROUTES) -> Generator[Served
 
     async def main() -> None:
         async with open_house(home) as house:
-            config = uvicorn.Config(house.app(routes), lifespan="off", log_level="error", access_log=False)
-            server = uvicorn.Server(config)
+            app = house.app(routes)
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    app, lifespan="off", log_level="error", access_log=False, timeout_graceful_shutdown=SHUTDOWN_LIMIT_S
+                )
+            )
 
             def stop() -> None:
                 server.should_exit = True
@@ -49,7 +55,7 @@ def served(home: Path, routes: Sequence[Route] = OWN_ROUTES) -> Generator[Served
             started.set()
             await server.serve(sockets=[listener])
 
-    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread = threading.Thread(target=lambda: asyncio.run(main()), name="served-api", daemon=True)
     thread.start()
     try:
         assert started.wait(10)

@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +142,10 @@ def test_upstreams_are_connected_to_and_get_no_key(upstream: Upstream, monkeypat
     assert found.state == "ok"
     keyless, _ = checkup.upstream(deployment(upstream.base_url, api_key_env="SOME_KEY"))
     assert (keyless.state, "SOME_KEY" in keyless.found) == ("warn", True)
+    assert upstream.requests == []
+    # One whole request, so that the provider has seen both connections end before it is stopped.
+    with urllib.request.urlopen(f"http://127.0.0.1:{upstream.port}/health", timeout=10) as answer:
+        assert answer.status == 200
     (gone,) = checkup.upstream(deployment("http://127.0.0.1:1/v1"))
     assert gone.state == "warn"
     assert "customhouse up" in str(gone.advice)
