@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 import aiohttp
 
@@ -67,22 +67,16 @@ class Upstreams:
     async def stream(
         self, deployment: Deployment, body: bytes, collector: Collector
     ) -> AsyncGenerator[list[Delta], None]:
-        """Ask for a stream; yield what of each read may pass at once while `collector` keeps all. Raises as `answer`."""
+        """Ask for a stream; yield what of each read may pass now, while `collector` keeps all. Raises as `answer`."""
         async with self._opened(deployment, body) as response:
             reader = EventReader()
-            done = False
             async for content in self._within_idle(response):
-                passing: list[Delta] = []
-                for data in reader.feed(content):
-                    if data == _DONE:
-                        done = True
-                        break
-                    delta = collector.feed(dialect.payload(data))
-                    if delta is not None:
-                        passing.append(delta)
-                if passing:
-                    yield passing
-                if done:
+                read = _read(reader.feed(content), collector)
+                if read.passing:
+                    yield read.passing
+                if read.failure is not None:
+                    raise read.failure
+                if read.done:
                     break
             _refuse_unfinished(collector)
 
@@ -151,6 +145,28 @@ class Upstreams:
             said = dialect.error_message(await response.content.read(MAX_ERROR_BYTES))
             return UpstreamRejected(f"the model's provider refused the request ({status}): {said or 'no reason given'}")
         return UpstreamFailed(f"the upstream answered {status}", reason="upstream.server_error")
+
+
+class _Read(NamedTuple):
+    """What one read of a stream came to: pieces that may pass, then its end or its failure."""
+
+    passing: list[Delta]
+    done: bool = False
+    failure: UpstreamFailed | None = None
+
+
+def _read(events: list[bytes], collector: Collector) -> _Read:
+    passing: list[Delta] = []
+    for data in events:
+        if data == _DONE:
+            return _Read(passing, done=True)
+        try:
+            delta = collector.feed(dialect.payload(data))
+        except UpstreamFailed as failure:
+            return _Read(passing, failure=failure)
+        if delta is not None:
+            passing.append(delta)
+    return _Read(passing)
 
 
 def _refuse_unfinished(collector: Collector) -> None:
