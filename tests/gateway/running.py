@@ -30,7 +30,8 @@ from customhouse.planes.tools.document import Document as ToolsDocument
 from customhouse.planes.tools.document import Grant
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
-from customhouse.rollout.release import Published, Submission, SubmittedDocuments, release
+from customhouse.rollout.release import release
+from customhouse.rollout.submission import Published, Submission, SubmittedDocuments
 from customhouse.settings import Settings
 
 BOT: Final = "support"

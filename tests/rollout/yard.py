@@ -33,9 +33,10 @@ from customhouse.registry.history_tables import Change, Hold
 from customhouse.registry.pins import Pins
 from customhouse.rollout.answer import Moved, Outcome, Waiting
 from customhouse.rollout.promote import Promotion, promote
-from customhouse.rollout.release import Published, Submission, SubmittedDocuments, release
+from customhouse.rollout.release import release
 from customhouse.rollout.review import Answer, Reviewed, Verdict, review
 from customhouse.rollout.rollback import Rollback, rollback
+from customhouse.rollout.submission import Published, Submission, SubmittedDocuments
 from customhouse.store.sqlite import SqliteDatabase, open_sqlite
 from customhouse.vault.sign import generate
 

@@ -12,7 +12,8 @@ from customhouse.domain.plane import PLANES, Plane
 from customhouse.registry import tables
 from customhouse.registry.release import Envelope, envelope
 from customhouse.rollout.move import documents_of, release_of
-from customhouse.rollout.release import Published, Submission, SubmittedDocuments, release
+from customhouse.rollout.release import release
+from customhouse.rollout.submission import Published, Submission, SubmittedDocuments
 from customhouse.store.database import Transaction
 
 

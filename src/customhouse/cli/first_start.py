@@ -26,7 +26,7 @@ from customhouse.manifest.source import git_commit
 from customhouse.planes.model.document import Weights
 from customhouse.registry.environment import ENVIRONMENTS
 from customhouse.registry.status import Status
-from customhouse.rollout.release import Published, Submission, SubmittedDocuments
+from customhouse.rollout.submission import Published, Submission, SubmittedDocuments
 
 ENVIRONMENT: Final = "dev"
 FAVOURITE: Final = "customer_support_bot"

@@ -14,7 +14,7 @@ from customhouse.cli.output import emit, say
 from customhouse.domain.errors import ManifestInvalid
 from customhouse.domain.plane import PLANES
 from customhouse.registry.environment import EnvironmentName
-from customhouse.rollout.release import Published, Submission, SubmittedDocuments
+from customhouse.rollout.submission import Published, Submission, SubmittedDocuments
 
 
 @click.command()

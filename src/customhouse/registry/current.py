@@ -9,6 +9,7 @@ Rules kept:
   stays in force and its age grows; nothing here decides how old is too old.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -62,6 +63,8 @@ class Current:
         self._control = control
         self._state = _State(_NOTHING, MappingProxyType({}), MappingProxyType({}))
         self._refreshed_at_us: int | None = None
+        # Protects the order of refreshes: what was read earlier never replaces what was read later.
+        self._one_at_a_time = asyncio.Lock()
 
     def get(self, environment: str, assistant: str) -> Snapshot | None:
         """Return what is in force, or None when nothing (verified) is."""
@@ -85,13 +88,14 @@ class Current:
 
     async def refresh(self) -> bool:
         """Load what moved; return whether anything did. Raises StoreUnavailable, leaving everything as it is."""
-        started_us = self._control.clock.now_us()
-        before = self._state
-        found = await self._control.database.read(lambda tx: _read(tx, before))
-        if found is not None:
-            self._state = _load(found, before, self._control.release_key.public_pem)
-        self._refreshed_at_us = started_us
-        return found is not None
+        async with self._one_at_a_time:
+            started_us = self._control.clock.now_us()
+            before = self._state
+            found = await self._control.database.read(lambda tx: _read(tx, before))
+            if found is not None:
+                self._state = _load(found, before, self._control.release_key.public_pem)
+            self._refreshed_at_us = started_us
+            return found is not None
 
 
 def _read(tx: Transaction, before: _State) -> _Read | None:

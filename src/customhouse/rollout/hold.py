@@ -9,7 +9,7 @@ from customhouse.registry import history_tables, tables
 from customhouse.registry.control import Control
 from customhouse.registry.history_tables import Hold
 from customhouse.rollout.captain import require_captain
-from customhouse.rollout.release import Text
+from customhouse.rollout.submission import Text
 from customhouse.store.database import DuplicateRow, Transaction
 
 

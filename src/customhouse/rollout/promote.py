@@ -11,7 +11,7 @@ from customhouse.registry.environment import EnvironmentName
 from customhouse.rollout.answer import Outcome
 from customhouse.rollout.captain import require_captain
 from customhouse.rollout.move import Intent, submit
-from customhouse.rollout.release import AssistantName, Text
+from customhouse.rollout.submission import AssistantName, Text
 from customhouse.store.database import Transaction
 
 

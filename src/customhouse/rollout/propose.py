@@ -15,9 +15,10 @@ from customhouse.registry.environment import EnvironmentName
 from customhouse.rollout.answer import Waiting
 from customhouse.store.database import Transaction
 
-MAX_EFFECTS_IN_EVIDENCE: Final = 10
-MAX_EFFECT_CHARACTERS: Final = 200
-"""Together they keep the evidence record below its 8 KB; the proposal's digest covers the rest."""
+MAX_EFFECTS_IN_EVIDENCE: Final = 8
+MAX_EFFECT_CHARACTERS: Final = 120
+"""Together they keep the evidence record below its 8 KB, even if each character takes six bytes; the proposal's digest
+covers the rest."""
 CHANGE_ID_BYTES: Final = 6
 
 

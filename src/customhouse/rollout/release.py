@@ -10,88 +10,25 @@
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final
-
-import msgspec
 
 from customhouse.domain.clock import rfc3339
 from customhouse.domain.digest import Digest, digest_bytes
-from customhouse.domain.errors import InvalidRequest, ManifestInvalid, NothingToDo
+from customhouse.domain.errors import InvalidRequest, NothingToDo
 from customhouse.domain.plane import PLANES, Plane
 from customhouse.domain.principal import Actor
-from customhouse.planes.model.document import Document as ModelDocument
-from customhouse.planes.prompt.document import Document as PromptDocument
-from customhouse.planes.retrieval.document import Document as RetrievalDocument
-from customhouse.planes.safety.document import Document as SafetyDocument
-from customhouse.planes.tools.document import Document as ToolsDocument
 from customhouse.registry import load, tables
 from customhouse.registry.capability import compare, loosens
-from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.registry.documents import Documents
-from customhouse.registry.environment import EnvironmentName
 from customhouse.registry.pins import promoted
-from customhouse.registry.release import Envelope, Signed, Statement, envelope, sign
-from customhouse.rollout.answer import Outcome, Waiting
+from customhouse.registry.release import Signed, Statement, envelope, sign
+from customhouse.rollout.answer import Outcome
 from customhouse.rollout.captain import require_captain
-from customhouse.rollout.fit import require_fit
 from customhouse.rollout.move import Intent, documents_of, statement_of, submit
+from customhouse.rollout.submission import Published, PublishedVersion, Submission
 from customhouse.rollout.terms import settle
+from customhouse.rollout.usable import require_usable
 from customhouse.store.database import Transaction
-
-MAX_DOCUMENT_BYTES: Final = 1024 * 1024
-"""One document at most; a prompt of a megabyte is a mistake."""
-MAX_NAMED: Final = 20
-"""Tools named in one error message."""
-
-AssistantName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
-"""A reason: it is kept as evidence, whose records have 8 KB."""
-Notes = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
-Commit = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
-Reviewers = Annotated[int, msgspec.Meta(ge=0, le=5)]
-"""More would let one captain lock an environment for everybody."""
-
-
-class SubmittedDocuments(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The five documents, as the manifest compiles them."""
-
-    model: ModelDocument
-    prompt: PromptDocument
-    tools: ToolsDocument
-    retrieval: RetrievalDocument
-    safety: SafetyDocument
-
-
-class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What somebody wants to release. `environment` None publishes without putting it into force."""
-
-    assistant: AssistantName
-    documents: SubmittedDocuments
-    charter: Charter
-    notes: Notes
-    git_commit: Commit | None
-    environment: EnvironmentName | None
-    reviewers: dict[EnvironmentName, Reviewers] | None = None
-    expected_generation: int | None = None
-
-
-class PublishedVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One version of a release. `new` is False when the document did not change."""
-
-    number: int
-    digest: Digest
-    new: bool
-
-
-class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A release as it was published. `outcome` is its move into the environment, `terms` a charter that waits."""
-
-    release: Envelope
-    digest: Digest
-    versions: dict[Plane, PublishedVersion]
-    outcome: Outcome | None = None
-    terms: Waiting | None = None
 
 
 async def release(control: Control, actor: Actor, trace_id: str, submission: Submission) -> Published:
@@ -99,28 +36,11 @@ async def release(control: Control, actor: Actor, trace_id: str, submission: Sub
 
     Raises ManifestInvalid, PlanesConflict, NotTheCaptain, NothingToDo, and what `move.submit` raises.
     """
-    documents = Documents(**{plane.value: getattr(submission.documents, plane) for plane in PLANES})
-    contents = _checked(documents)
+    documents = submission.documents.together()
+    contents = require_usable(documents, submission.charter)
     return await control.database.transact(
         lambda tx: _publish(tx, control, actor, trace_id, submission, documents, contents)
     )
-
-
-def _checked(documents: Documents) -> dict[Plane, bytes]:
-    """Step (1)."""
-    undeclared = sorted(name for name, grant in documents.tools.grants.items() if grant.effect == "undeclared")
-    if undeclared:
-        listed = ", ".join(undeclared[:MAX_NAMED])
-        raise ManifestInvalid(f"no effect is declared for {listed}: name read, write or irreversible under `tools:`")
-    require_fit(documents)
-    try:
-        contents = documents.encoded()
-    except ValueError as error:
-        raise InvalidRequest(f"a document has no canonical form: {error}") from error
-    for plane, content in contents.items():
-        if len(content) > MAX_DOCUMENT_BYTES:
-            raise ManifestInvalid(f"the {plane} document has {len(content)} bytes, at most {MAX_DOCUMENT_BYTES}")
-    return contents
 
 
 def _publish(

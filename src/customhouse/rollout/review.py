@@ -32,7 +32,7 @@ from customhouse.registry.environment import EnvironmentName
 from customhouse.registry.history_tables import Change
 from customhouse.rollout.answer import Moved
 from customhouse.rollout.move import Intent, Signatures, carry_out, decide
-from customhouse.rollout.release import Text
+from customhouse.rollout.submission import Text
 from customhouse.rollout.terms import needed_reviewers, put_charter, set_reviewers
 from customhouse.store.database import DuplicateRow, Transaction
 

@@ -22,7 +22,7 @@ from customhouse.registry.pins import Carried, Pins, changed, earlier, moved
 from customhouse.rollout.answer import Outcome
 from customhouse.rollout.captain import require_captain
 from customhouse.rollout.move import Intent, statement_of, submit
-from customhouse.rollout.release import AssistantName, Text
+from customhouse.rollout.submission import AssistantName, Text
 from customhouse.store.database import Transaction
 
 MAX_PLANES: Final = 5

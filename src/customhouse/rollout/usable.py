@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Can these documents be put to work? Asked before anything is published, by the same code that will use them. Pure.
+
+A document that a gateway could not compile would be refused there at the next turn, after it is in force; it is cheaper
+to refuse it here, where somebody is looking.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from customhouse.domain.errors import InvalidRequest, ManifestInvalid
+from customhouse.domain.plane import Plane
+from customhouse.planes.model.parameters import released
+from customhouse.planes.model.select import Route
+from customhouse.planes.prompt.render import Prompt
+from customhouse.registry.charter import Charter
+from customhouse.registry.documents import Documents
+from customhouse.rollout.fit import require_fit
+
+MAX_DOCUMENT_BYTES: Final = 1024 * 1024
+"""One document at most; a prompt of a megabyte is a mistake."""
+MAX_NAME_CHARACTERS: Final = 254
+"""A person's e-mail address (RFC 5321, 4.5.3.1.3, without the angle brackets) or a group's name."""
+MAX_MEMBERS: Final = 1000
+"""Members of all groups of a charter together."""
+MAX_NAMED: Final = 20
+"""Tools named in one error message."""
+
+
+def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]:
+    """Return the documents' canonical bytes. Raises ManifestInvalid, InvalidRequest, PlanesConflict."""
+    undeclared = sorted(name for name, grant in documents.tools.grants.items() if grant.effect == "undeclared")
+    if undeclared:
+        listed = ", ".join(undeclared[:MAX_NAMED])
+        raise ManifestInvalid(f"no effect is declared for {listed}: name read, write or irreversible under `tools:`")
+    require_fit(documents)
+    try:
+        Prompt(documents.prompt)
+        Route(documents.model)
+        released(documents.model.parameters)
+    except ValueError as error:
+        raise ManifestInvalid(f"a document cannot be put to work: {error}") from error
+    if any(len(name) > MAX_NAME_CHARACTERS for name in _names(charter)):
+        raise ManifestInvalid(f"a name in the charter has more than {MAX_NAME_CHARACTERS} characters")
+    if sum(map(len, charter.groups.values())) > MAX_MEMBERS:
+        raise ManifestInvalid(f"the charter's groups have more than {MAX_MEMBERS} members together")
+    return _encoded(documents)
+
+
+def _names(charter: Charter) -> Iterator[str]:
+    yield charter.owner
+    yield charter.deputy or ""
+    for group, members in charter.groups.items():
+        yield group
+        yield from members
+
+
+def _encoded(documents: Documents) -> dict[Plane, bytes]:
+    try:
+        contents = documents.encoded()
+    except ValueError as error:
+        raise InvalidRequest(f"a document has no canonical form: {error}") from error
+    for plane, content in contents.items():
+        if len(content) > MAX_DOCUMENT_BYTES:
+            raise ManifestInvalid(f"the {plane} document has {len(content)} bytes, at most {MAX_DOCUMENT_BYTES}")
+    return contents
