@@ -17,13 +17,13 @@ from customhouse.manifest.files import MAX_FILE_BYTES, MAX_FILES, MAX_PROMPT_BYT
 def test_ten_megabytes_are_refused_before_they_are_read(tmp_path: Path) -> None:
     with (tmp_path / "big.yaml").open("wb") as file:
         file.truncate(10 * 1024 * 1024)
-    expected = f"big.yaml:0: found a file of 10485760 bytes, expected at most {MAX_FILE_BYTES}; split it"
+    expected = f"big.yaml:1: found a file of 10485760 bytes, expected at most {MAX_FILE_BYTES}; split it"
     assert problems(tmp_path, {}) == [expected]
 
 
 def test_a_prompt_has_a_smaller_bound(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, {"prompts/p.md": "x" * (MAX_PROMPT_BYTES + 1)})
-    assert problem.startswith("prompts/p.md:0: found a file of 65537 bytes")
+    assert problem.startswith("prompts/p.md:1: found a file of 65537 bytes")
 
 
 def test_too_many_bytes_in_all(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_too_many_bytes_in_all(tmp_path: Path) -> None:
 
 def test_too_many_files(tmp_path: Path) -> None:
     assert problems(tmp_path, {f"{number:04}.yaml": "" for number in range(MAX_FILES + 1)}) == [
-        f"{MAX_FILES}.yaml:0: found more than {MAX_FILES} files, expected a smaller manifest"
+        f"{MAX_FILES}.yaml:1: found more than {MAX_FILES} files, expected a smaller manifest"
     ]
 
 
@@ -65,8 +65,8 @@ def test_a_link_out_of_the_directory_is_not_followed(tmp_path: Path) -> None:
     (manifest / "prompts").mkdir()
     (manifest / "prompts" / "passwd.md").symlink_to("/etc/passwd")
     assert problems(manifest, {}) == [
-        "b.yaml:0: found a link that leaves the directory, expected a file in the manifest's directory",
-        "prompts/passwd.md:0: found a link that leaves the directory, expected a file in the manifest's directory",
+        "b.yaml:1: found a link that leaves the directory, expected a file in the manifest's directory",
+        "prompts/passwd.md:1: found a link that leaves the directory, expected a file in the manifest's directory",
     ]
 
 
@@ -74,7 +74,7 @@ def test_a_link_to_a_directory_is_told(tmp_path: Path) -> None:
     manifest = write(tmp_path / "manifest", {"a.yaml": ""})
     (manifest / "all").symlink_to("/etc")
     (problem,) = problems(manifest, {})
-    assert problem == "all:0: found a link to a directory, expected files, or links to files in the manifest"
+    assert problem == "all:1: found a link to a directory, expected files, or links to files in the manifest"
 
 
 def test_a_link_inside_the_directory_is_followed(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_loops_of_links_and_links_to_nothing(tmp_path: Path) -> None:
 
 def test_a_pipe_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.yaml")
-    assert problems(tmp_path, {}) == ["a.yaml:0: found something that is no regular file, expected a file"]
+    assert problems(tmp_path, {}) == ["a.yaml:1: found something that is no regular file, expected a file"]
 
 
 LEVELS: Final = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(

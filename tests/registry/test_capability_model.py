@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from customhouse.domain.capability import Capability
-from customhouse.planes.model.document import Choice, Deployment, Document, Parameters, Posture, Weights
-from customhouse.registry.capability_model import model_changes
+from customhouse.domain.label import Classification
+from customhouse.planes.model.document import Choice, Deployment, Document, Parameters, Posture, PostureName, Weights
+from customhouse.planes.model.select import Facts, refusal
+from customhouse.registry.capability_model import POSTURES_WITHIN, model_changes
 
 LOCAL: Final = Deployment(
     name="small",
@@ -191,3 +193,11 @@ def shown(changes: list[Capability]) -> list[str]:
 @pytest.mark.parametrize(("reason", "before", "after", "expected"), MODELS, ids=[row[0] for row in MODELS])
 def test_models(reason: str, before: Document, after: Document, expected: list[str]) -> None:
     assert shown(model_changes(before, after)) == sorted(expected), reason
+
+
+@pytest.mark.parametrize("use", sorted(POSTURES_WITHIN))
+def test_postures_are_those_that_a_turn_enforces(use: PostureName) -> None:
+    for posture in POSTURES_WITHIN:
+        deployment = msgspec.structs.replace(LOCAL, posture=posture)
+        refused = refusal(deployment, use, Facts(classification=Classification.PUBLIC, tenant="t", environment="dev"))
+        assert (refused is None) is (posture in POSTURES_WITHIN[use]), (use, posture)

@@ -40,7 +40,7 @@ def sources(directory: Path, problems: Problems) -> tuple[Source, ...]:
     """
     if not directory.is_dir():
         problems.add(
-            Place(str(directory), 0), "no directory", "a manifest directory", hint="`customhouse init` makes one"
+            Place(str(directory), 1), "no directory", "a manifest directory", hint="`customhouse init` makes one"
         )
         return ()
     root = directory.resolve()
@@ -49,14 +49,14 @@ def sources(directory: Path, problems: Problems) -> tuple[Source, ...]:
     for path in sorted(_walk(root, problems)):
         name = path.relative_to(root).as_posix()
         if len(found) >= MAX_FILES:
-            problems.add(Place(name, 0), f"more than {MAX_FILES} files", "a smaller manifest")
+            problems.add(Place(name, 1), f"more than {MAX_FILES} files", "a smaller manifest")
             break
         content = _read(path, name, root, problems)
         if content is None:
             continue
         total += len(content)
         if total > MAX_TOTAL_BYTES:
-            problems.add(Place(name, 0), f"more than {MAX_TOTAL_BYTES} bytes in all files", "a smaller manifest")
+            problems.add(Place(name, 1), f"more than {MAX_TOTAL_BYTES} bytes in all files", "a smaller manifest")
             break
         text = _decoded(content, name, problems)
         if text is not None:
@@ -74,7 +74,7 @@ def _walk(root: Path, problems: Problems) -> Iterator[Path]:
                 seen += 1
                 if seen > MAX_ENTRIES:
                     problems.add(
-                        Place(".", 0), f"more than {MAX_ENTRIES} directory entries", "the manifest's own directory"
+                        Place(".", 1), f"more than {MAX_ENTRIES} directory entries", "the manifest's own directory"
                     )
                     return
                 if entry.name.startswith("."):
@@ -83,14 +83,14 @@ def _walk(root: Path, problems: Problems) -> Iterator[Path]:
                 if entry.is_dir(follow_symlinks=False):
                     if depth >= MAX_DEPTH:
                         name = path.relative_to(root).as_posix()
-                        problems.add(Place(name, 0), f"directories deeper than {MAX_DEPTH}", "a flatter manifest")
+                        problems.add(Place(name, 1), f"directories deeper than {MAX_DEPTH}", "a flatter manifest")
                     else:
                         pending.append((path, depth + 1))
                 elif _wanted(path.relative_to(root).as_posix()):
                     yield path
                 elif entry.is_symlink() and entry.is_dir():
                     name = path.relative_to(root).as_posix()
-                    problems.add(Place(name, 0), "a link to a directory", "files, or links to files in the manifest")
+                    problems.add(Place(name, 1), "a link to a directory", "files, or links to files in the manifest")
 
 
 def _wanted(name: str) -> bool:
@@ -102,10 +102,10 @@ def _read(path: Path, name: str, root: Path, problems: Problems) -> bytes | None
         target = path.resolve(strict=True)
         facts = target.stat()
         if not target.is_relative_to(root):
-            problems.add(Place(name, 0), "a link that leaves the directory", "a file in the manifest's directory")
+            problems.add(Place(name, 1), "a link that leaves the directory", "a file in the manifest's directory")
             return None
         if not stat.S_ISREG(facts.st_mode):
-            problems.add(Place(name, 0), "something that is no regular file", "a file")
+            problems.add(Place(name, 1), "something that is no regular file", "a file")
             return None
         limit = MAX_PROMPT_BYTES if name.endswith(".md") else MAX_FILE_BYTES
         if facts.st_size <= limit:
@@ -115,9 +115,9 @@ def _read(path: Path, name: str, root: Path, problems: Problems) -> bytes | None
                 return content
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
         reason = error.strerror if isinstance(error, OSError) else "a loop of links"
-        problems.add(Place(name, 0), f"an unreadable file ({reason})", "a file that can be read")
+        problems.add(Place(name, 1), f"an unreadable file ({reason})", "a file that can be read")
         return None
-    problems.add(Place(name, 0), f"a file of {facts.st_size} bytes", f"at most {limit}", hint="split it")
+    problems.add(Place(name, 1), f"a file of {facts.st_size} bytes", f"at most {limit}", hint="split it")
     return None
 
 

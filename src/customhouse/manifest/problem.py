@@ -16,7 +16,7 @@ MAX_SHOWN: Final = 60
 
 
 class Place(NamedTuple):
-    """A line of a file, counted from 1; `path` is relative to the manifest's directory."""
+    """A line of a file, counted from 1; `path` is relative to the manifest. Line 1 stands for a whole file too."""
 
     path: str
     line: int

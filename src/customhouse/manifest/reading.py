@@ -25,6 +25,8 @@ Places = dict[Path, Place]
 T = TypeVar("T")
 
 MAX_INTEGER_DIGITS: Final = 15
+_NO_HINT: Final = frozenset({"secret", "scalar"})
+"""What no quotes would make right."""
 _INTEGER: Final = re.compile(r"[-+]?[0-9]+")
 _NUMBER: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -137,9 +139,15 @@ class Reader:
                 fits = node.text in meaning if meaning else _INTEGER.fullmatch(node.text) is not None
                 if shape in choices and node.plain and fits:
                     return self._value(node, choices[shape], path, extra)
-        structured = (inspect.StructType, inspect.DictType, inspect.VarTupleType)
         for shape, choice in choices.items():
-            if shape is not inspect.NoneType and isinstance(node, Scalar) is not (shape in structured):
+            match node:
+                case Mapping():
+                    fits = shape in {inspect.StructType, inspect.DictType}
+                case Sequence():
+                    fits = shape is inspect.VarTupleType
+                case Scalar():
+                    fits = shape in {inspect.StrType, inspect.LiteralType, inspect.IntType, inspect.BoolType}
+            if fits:
                 return self._value(node, choice, path, extra)
         raise self._wrong(node, kind, extra)
 
@@ -183,7 +191,10 @@ class Reader:
                 )
 
     def _fraction(self, node: Scalar) -> float:
-        number = float(node.text)
+        try:
+            number = float(node.text)
+        except ValueError:  # .inf and .nan are YAML's spelling
+            number = math.nan
         if not math.isfinite(number):
             raise self._wrong(node, inspect.FloatType(), {"expected": "a finite number"})
         return number
@@ -200,7 +211,7 @@ class Reader:
         if isinstance(node, Scalar):
             if isinstance(kind, inspect.LiteralType):
                 near = nearest(node.text, [str(value) for value in kind.values])
-            elif isinstance(kind, inspect.StrType) and node.plain and _means(node.text) and "secret" not in extra:
+            elif isinstance(kind, inspect.StrType) and node.plain and _means(node.text) and not extra.keys() & _NO_HINT:
                 hint = "put it in quotes if it is meant as text"
         self._problems.add(
             self.place(node.line), found, extra.get("expected") or expected(kind), nearest=near, hint=hint
