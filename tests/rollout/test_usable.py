@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is refused before it is published, row by row."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from tests.rollout.yard import CHARTER, READ, documents
+
+from customhouse.domain.errors import CustomhouseError, InvalidRequest, ManifestInvalid, PlanesConflict
+from customhouse.domain.plane import PLANES
+from customhouse.planes.model.document import Choice, Parameters
+from customhouse.planes.tools.document import Grant
+from customhouse.registry.charter import Charter
+from customhouse.registry.documents import Documents
+from customhouse.rollout.usable import MAX_DOCUMENT_BYTES, MAX_MEMBERS, require_usable
+
+GOOD = documents()
+
+
+def with_model(**fields: object) -> Documents:
+    """Return documents with another model document."""
+    return replace(GOOD, model=msgspec.structs.replace(GOOD.model, **fields))
+
+
+def charter(**fields: object) -> Charter:
+    """Return the charter with other fields."""
+    return msgspec.structs.replace(CHARTER, **fields)
+
+
+def test_good_documents_come_back_as_bytes() -> None:
+    assert require_usable(GOOD, CHARTER) == GOOD.encoded()
+
+
+@pytest.mark.parametrize(
+    ("given", "terms", "error", "match"),
+    [
+        (
+            documents(tools={"a": Grant(permission="deny", effect="undeclared")}),
+            CHARTER,
+            ManifestInvalid,
+            "for a: name",
+        ),
+        (documents(needs=("gone",)), CHARTER, PlanesConflict, "needs the tool gone"),
+        (documents("{{ nobody }}"), CHARTER, ManifestInvalid, "cannot be put to work"),
+        (documents("{% include 'x' %}"), CHARTER, ManifestInvalid, "cannot be put to work"),
+        (documents("{{"), CHARTER, ManifestInvalid, "cannot be put to work"),
+        (
+            with_model(route=(Choice(use=("small",), when="data.classification >="),)),
+            CHARTER,
+            ManifestInvalid,
+            "cannot be put to work",
+        ),
+        (with_model(route=(Choice(use=("small", "gone")),)), CHARTER, ManifestInvalid, "cannot be put to work"),
+        (with_model(parameters=Parameters(temperature="hot")), CHARTER, ManifestInvalid, "cannot be put to work"),
+        (with_model(parameters=Parameters(seed=2**53)), CHARTER, InvalidRequest, "no canonical form"),
+        (documents("x" * (MAX_DOCUMENT_BYTES + 1)), CHARTER, ManifestInvalid, "at most 1048576"),
+        (GOOD, charter(owner="x" * 255), ManifestInvalid, "more than 254 characters"),
+        (GOOD, charter(groups={"x" * 255: ()}), ManifestInvalid, "more than 254 characters"),
+        (GOOD, charter(groups={"g": ("x" * 255,)}), ManifestInvalid, "more than 254 characters"),
+        (GOOD, charter(groups={"g": ("x",) * (MAX_MEMBERS + 1)}), ManifestInvalid, "more than 1000 members"),
+    ],
+)
+def test_refusals(given: Documents, terms: Charter, error: type[CustomhouseError], match: str) -> None:
+    with pytest.raises(error, match=match):
+        require_usable(given, terms)
+
+
+def test_a_tool_that_may_be_called_needs_nothing_but_an_effect() -> None:
+    assert set(require_usable(documents(tools={"a": READ}), CHARTER)) == set(PLANES)
