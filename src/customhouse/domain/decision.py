@@ -39,7 +39,6 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "tool.budget_not_enforced": "A budget is declared for the tool and this version cannot keep it yet.",
         "tool.calls_per_turn": "The turn has used up the number of tool calls that the policy allows.",
         "tool.workflow_required": "Workflows are declared and the turn runs in none, so only read tools are allowed.",
-        "tool.client_excluded": "The client asked for no tools, or for another one, in this request.",
         "route.dialect": "The deployment's provider speaks a dialect that this version does not speak yet.",
         "route.posture": "The deployment's posture is outside the assistant's.",
         "route.classification": "The deployment's provider does not accept data of this turn's class.",

@@ -131,5 +131,5 @@ def encode(record: Record) -> bytes:
 
 
 def decode(content: bytes) -> Record:
-    """Read a record back; raises msgspec.ValidationError."""
+    """Read a record back; raises ValueError (msgspec's errors are such) for other bytes."""
     return _decode(content)

@@ -67,10 +67,19 @@ def last(tx: Transaction, tenant: str | None) -> tuple[str, str] | None:
 
 
 def read(tx: Transaction, tenant: str, trace_id: str, others: tuple[str, ...] = ()) -> Trace:
-    """Return a trace; `intact` is false when a stored record is not what its leaf hash was made of."""
+    """Return a trace; `intact` is false when a stored record is not what its leaf hash was made of.
+
+    Bytes that are no record any more are left out, so that whoever investigates still sees the others.
+    """
     rows = tables.records_of_trace(tx, tenant, trace_id)
-    steps = tuple(
-        Step(position=row.position, leaf_hash=row.leaf_hash.hex(), record=record.decode(row.canonical)) for row in rows
-    )
+    steps = tuple(step for row in rows if (step := _step(row)) is not None)
     intact = all(chain.leaf_hash(row.canonical) == row.leaf_hash for row in rows)
     return Trace(trace_id=trace_id, tenant=tenant, intact=intact, steps=steps, others=others)
+
+
+def _step(row: chain.Link) -> Step | None:
+    try:
+        found = record.decode(row.canonical)
+    except ValueError:
+        return None
+    return Step(position=row.position, leaf_hash=row.leaf_hash.hex(), record=found)

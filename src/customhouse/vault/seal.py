@@ -55,7 +55,7 @@ class TenantKey:
         place = self._place(trace_id, kind)
         try:
             payload = self._cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], place)
-        except InvalidTag as error:
+        except (InvalidTag, ValueError) as error:  # ValueError: too short to hold a nonce
             raise StoreUnavailable(f"the {kind} payload of trace {trace_id} does not open: it was altered") from error
         if not hmac.compare_digest(self._commit(place, payload), commitment):
             raise StoreUnavailable(f"the {kind} payload of trace {trace_id} is not the one its evidence names")
@@ -78,7 +78,7 @@ def unwrap(root: bytes, tenant: str, wrapped: bytes) -> bytes:
     """Return a tenant's key; raises StoreUnavailable when the root key is not the one that wrapped it."""
     try:
         return AESGCM(root).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], b"tenant\x00" + tenant.encode())
-    except InvalidTag as error:
+    except (InvalidTag, ValueError) as error:
         raise StoreUnavailable(
             "the root key does not open this database's tenant keys: restore keys/root.key"
         ) from error
