@@ -101,12 +101,21 @@ def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
 
 def _settings() -> Iterator[str]:
     described = _field_docstrings(settings.__file__, "Settings")
-    for field in msgspec.structs.fields(Settings):
-        default = field.default
-        shown = "none" if default in {None, ()} else f"`{default}`"
+    for field in _fields(Settings):
+        shown = "none" if field.default in {None, ()} else f"`{field.default}`"
         yield f"### `{field.name}`\n"
-        yield f"`{settings.PREFIX}{field.name.upper()}` · default {shown}\n"
+        yield f"`{settings.PREFIX}{field.name.upper()}` · {_bounded(field.type)} · default {shown}\n"
         yield f"{described[field.name]}\n"
+
+
+def _bounded(found: inspect.Type) -> str:
+    match found:
+        case inspect.IntType(ge=int(least), le=int(most)):
+            return f"a whole number from {least} to {most}"
+        case inspect.IntType(ge=int(least)):
+            return f"a whole number, {least} or more"
+        case _:
+            return _words(found, {}).replace("\\|", "|")
 
 
 def _field_docstrings(path: str, class_name: str) -> dict[str, str]:
