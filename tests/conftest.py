@@ -9,6 +9,13 @@ import pytest
 from tests.upstream.server import Upstream, scripted_upstream
 
 
+def pytest_configure() -> None:
+    """Forget the size of a terminal: pytest's own debugger imports readline, which sets it for every child process."""
+    for name in ("COLUMNS", "LINES"):
+        os.environ.pop(name, None)
+        os.unsetenv(name)  # readline sets it in C, behind the back of os.environ
+
+
 @pytest.fixture(autouse=True)
 def _no_ambient_settings(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction] - autouse
     """Forget the developer's own CUSTOMHOUSE_* variables."""
