@@ -189,3 +189,15 @@ def test_diff_outside_git(here: Path) -> None:
     found = run("diff")
     assert found.exit_code == 1
     assert "is in no git repository that knows 'HEAD'" in found.output
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("effect: read", "efect: read"), ("pay: {effect: irreversible}", "pya: {effect: write}")]
+)
+def test_diff_against_a_commit_with_problems_says_whose_they_are(here: Path, old: str, new: str) -> None:
+    manifest = write(here / "manifest", changed({"house.yaml": (old, new)}))
+    commit(here)
+    write(manifest, HOUSE)
+    found = run("diff")
+    assert found.exit_code == 1
+    assert "the manifest at HEAD has problems itself; name another commit with --from:\nhouse.yaml:1" in found.output
