@@ -10,6 +10,7 @@ import configparser
 import itertools
 import re
 from collections.abc import Iterator, Mapping
+from copy import copy
 from typing import Final
 
 import click
@@ -81,8 +82,10 @@ def help_of(command: click.Command, *names: str) -> str:
     )
     for name in names[:-1]:
         context = click.Context(click.Group(name), parent=context, info_name=name, terminal_width=WIDTH)
-    inner = click.Context(command, parent=context, info_name=names[-1], terminal_width=WIDTH)
-    return "\n".join(line.rstrip() for line in command.get_help(inner).splitlines())
+    fresh = copy(command)
+    vars(fresh)["_help_option"] = None  # click keeps the first one made, which another test may have made without -h
+    inner = click.Context(fresh, parent=context, info_name=names[-1], terminal_width=WIDTH)
+    return "\n".join(line.rstrip() for line in fresh.get_help(inner).splitlines())
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
