@@ -84,6 +84,8 @@ def test_a_release_is_created_and_read_back(home: Path) -> None:
         (changed(extra=1), 400, "request.field_not_allowed"),
         (changed(assistant="a b"), 400, "request.invalid"),
         (changed(assistant="support@1"), 400, "request.invalid"),
+        (changed(assistant="support\n"), 400, "request.invalid"),
+        (changed(expected_generation=2**63), 400, "request.invalid"),
         (changed(assistant="x" * 101), 400, "request.invalid"),
         (changed(environment="prod"), 400, "request.invalid"),
         (changed(git_commit="main"), 400, "request.invalid"),
@@ -129,6 +131,8 @@ def test_what_a_release_is_refused_for(home: Path, body: dict[str, Any], status:
         ("POST", "holds/1/lift", {"reason": "x"}, "hold.unknown"),
         ("POST", "promotions", {"assistant": "support", "number": 9, "environment": "dev"}, "release.unknown"),
         ("POST", "promotions", {"assistant": "support", "number": 1, "environment": "dev"}, "pins.nothing_to_do"),
+        ("POST", "promotions", {"assistant": "support", "number": 2**63, "environment": "dev"}, "request.invalid"),
+        ("POST", "promotions", {"assistant": "support", "number": 0, "environment": "dev"}, "request.invalid"),
         (
             "POST",
             "rollbacks",

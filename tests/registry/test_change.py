@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from customhouse.registry.change import ChangeEvent, ChangeState, approval, step
+from customhouse.registry.change import ChangeEvent, ChangeState, approval, people_needed, step
 
 STATES: tuple[ChangeState, ...] = get_args(ChangeState)
 EVENTS: tuple[ChangeEvent, ...] = get_args(ChangeEvent)
@@ -36,3 +36,17 @@ def test_every_cell(state: ChangeState, event: ChangeEvent) -> None:
 )
 def test_approval(approvals: int, needed: int, expected: ChangeEvent, why: str) -> None:
     assert approval(approvals, needed) == expected, why
+
+
+@pytest.mark.parametrize(
+    ("reviewers", "requested_by", "expected", "why"),
+    [
+        (1, "dana@acme.test", 1, "two people together"),
+        (2, "dana@acme.test", 2, "three people together"),
+        (0, "dana@acme.test", 1, "what waited when nobody was asked for any more still waits for one"),
+        (1, "local:0", 2, "local is nobody in particular, and may be the one who approves"),
+        (0, "local:0", 2, "likewise"),
+    ],
+)
+def test_people_needed(reviewers: int, requested_by: str, expected: int, why: str) -> None:
+    assert people_needed(reviewers, requested_by) == expected, why

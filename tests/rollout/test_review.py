@@ -113,6 +113,18 @@ def test_each_person_counts_once_and_raising_the_number_counts_for_what_waits(tm
     in_yard(tmp_path, story)
 
 
+def test_what_nobody_in_particular_asked_for_needs_one_person_more(tmp_path: Path) -> None:
+    """Dana opens the store on the server, asks as local:0, and approves with her own key: that is one person."""
+
+    async def story(yard: Yard) -> None:
+        change = await asked(yard, LOCAL)
+        first = await yard.review(change, DANA)
+        assert (first.state, first.approvals, first.needed) == ("requested", 1, 2)
+        assert (await yard.review(change, OLA)).state == "approved"
+
+    in_yard(tmp_path, story)
+
+
 def test_a_change_is_stale_once_the_pins_have_moved(tmp_path: Path) -> None:
     async def story(yard: Yard) -> None:
         await yard.in_production(documents("zero"))

@@ -41,6 +41,10 @@ MACHINE: Final[Mapping[ChangeState, Mapping[ChangeEvent, ChangeState]]] = Mappin
 """`sign` is one approval of several that are needed, `complete` the last one. The docs' diagram is made from this."""
 
 
+LOCAL_PREFIX: Final = "local:"
+"""How the name of an actor begins who opened the store itself."""
+
+
 class PinnedBefore(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One pin as it stood when the change was asked for."""
 
@@ -60,7 +64,7 @@ class MoveProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     capabilities: tuple[Capability, ...]
 
 
-class SettingsProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="settings"):
+class TermsProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="terms"):
     """A wider charter, or fewer reviewers. `effects` says what the reviewer signs off, one sentence each."""
 
     charter: Charter | None
@@ -70,7 +74,7 @@ class SettingsProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     effects: tuple[str, ...]
 
 
-Proposal = MoveProposal | SettingsProposal
+Proposal = MoveProposal | TermsProposal
 
 
 def step(state: ChangeState, event: ChangeEvent) -> ChangeState | None:
@@ -81,3 +85,12 @@ def step(state: ChangeState, event: ChangeEvent) -> ChangeState | None:
 def approval(approvals: int, needed: int) -> ChangeEvent:
     """Return which event the newest approval is; one is always needed, even if reviewers were lowered since."""
     return "complete" if approvals >= max(needed, 1) else "sign"
+
+
+def people_needed(reviewers: int, requested_by: str) -> int:
+    """Return how many people must sign a change off: at least one besides whoever asked for it.
+
+    A local actor is nobody in particular. Story: Dana opens the store on the server, asks for a loosening as local:0
+    and approves it with her own key. So a local request needs one person more, who stands in for the one who asked.
+    """
+    return max(reviewers, 1) + int(requested_by.startswith(LOCAL_PREFIX))

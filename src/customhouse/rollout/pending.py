@@ -7,7 +7,7 @@ from customhouse.domain.clock import rfc3339
 from customhouse.domain.errors import ChangeUnknown
 from customhouse.domain.plane import Plane
 from customhouse.registry import history_tables, tables
-from customhouse.registry.change import ChangeState, MoveProposal, SettingsProposal
+from customhouse.registry.change import ChangeState, MoveProposal, TermsProposal
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.registry.history_tables import Change
@@ -82,7 +82,7 @@ def _view(tx: Transaction, change: Change) -> ChangeView:
             verb = "promote" if kind == "promoted" else f"roll {', '.join(planes)} back to"
             summary = f"{verb} {change.assistant}@{release} in {change.environment}"
             charter = None if in_force is None else in_force.charter
-        case SettingsProposal() as terms:
+        case TermsProposal() as terms:
             kind, release, planes, effects = "terms", None, (), terms.effects
             summary = f"change the terms of {change.assistant}"
             charter = terms.charter or (None if in_force is None else in_force.charter)

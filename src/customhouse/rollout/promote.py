@@ -11,7 +11,7 @@ from customhouse.registry.environment import EnvironmentName
 from customhouse.rollout.answer import Outcome
 from customhouse.rollout.captain import require_captain
 from customhouse.rollout.move import Intent, submit
-from customhouse.rollout.submission import AssistantName, Text
+from customhouse.rollout.submission import AssistantName, Generation, ReleaseNumber, Text
 from customhouse.store.database import Transaction
 
 
@@ -19,10 +19,10 @@ class Promotion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Which release goes where."""
 
     assistant: AssistantName
-    number: int
+    number: ReleaseNumber
     environment: EnvironmentName
     reason: Text | None = None
-    expected_generation: int | None = None
+    expected_generation: Generation | None = None
 
 
 async def promote(control: Control, actor: Actor, trace_id: str, promotion: Promotion) -> Outcome:

@@ -9,7 +9,7 @@ import msgspec
 from customhouse.domain.digest import digest
 from customhouse.domain.principal import Actor
 from customhouse.registry import history_tables
-from customhouse.registry.change import Proposal
+from customhouse.registry.change import Proposal, people_needed
 from customhouse.registry.control import Control
 from customhouse.registry.environment import EnvironmentName
 from customhouse.rollout.answer import Waiting
@@ -35,6 +35,7 @@ class Request:
 
 def propose(tx: Transaction, control: Control, actor: Actor, trace_id: str, request: Request) -> Waiting:
     """Store a change with its evidence; nothing moves."""
+    reviewers = people_needed(request.reviewers, actor.name)
     change_id = "chg_" + control.clock.random(CHANGE_ID_BYTES).hex()
     history_tables.insert_change(
         tx,
@@ -54,13 +55,11 @@ def propose(tx: Transaction, control: Control, actor: Actor, trace_id: str, requ
             "change": change_id,
             "environment": request.environment,
             "proposal": digest(msgspec.to_builtins(request.proposal)),
-            "reviewers": request.reviewers,
+            "reviewers": reviewers,
             "effects": [text[:MAX_EFFECT_CHARACTERS] for text in request.effects[:MAX_EFFECTS_IN_EVIDENCE]],
             "effects_total": len(request.effects),
         },
         references=(change_id,),
     )
     control.ledger.write(tx, [entry])
-    return Waiting(
-        change=change_id, environment=request.environment, reviewers=request.reviewers, effects=request.effects
-    )
+    return Waiting(change=change_id, environment=request.environment, reviewers=reviewers, effects=request.effects)

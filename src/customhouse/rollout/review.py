@@ -23,8 +23,9 @@ from customhouse.registry.change import (
     ChangeState,
     MoveProposal,
     PinnedBefore,
-    SettingsProposal,
+    TermsProposal,
     approval,
+    people_needed,
     step,
 )
 from customhouse.registry.control import Control
@@ -95,9 +96,10 @@ def needed(tx: Transaction, change: Change) -> int:
     """Return how many approvals a change needs, by what is in force now."""
     match change.proposal:
         case MoveProposal():
-            return max(1, tables.environment(tx, change.environment).reviewers)
-        case SettingsProposal():
-            return max(1, needed_reviewers(tx, change.assistant, change.environment, change.proposal))
+            reviewers = tables.environment(tx, change.environment).reviewers
+        case TermsProposal():
+            reviewers = needed_reviewers(tx, change.assistant, change.environment, change.proposal)
+    return people_needed(reviewers, change.requested_by)
 
 
 def _require_second_person(actor: Actor, change: Change) -> None:
@@ -159,7 +161,7 @@ def _outdated(tx: Transaction, change: Change) -> bool:
                 for plane, pin in pins.planes.items()
             }
             return pins.base != base or now != before
-        case SettingsProposal(charter=charter, charter_before=number):
+        case TermsProposal(charter=charter, charter_before=number):
             in_force = tables.charter(tx, change.assistant)
             return charter is not None and (in_force.number if in_force else None) != number
 
@@ -179,7 +181,7 @@ def _take_effect(sitting: _Sitting, approvers: tuple[str, ...]) -> Moved | None:
             )
             signatures = Signatures(change.requested_by, change.id, approvers)
             return carry_out(tx, control, actor, sitting.trace_id, decide(tx, control, intent), signatures)
-        case SettingsProposal(charter=charter, reviewers=reviewers):
+        case TermsProposal(charter=charter, reviewers=reviewers):
             if charter is not None:
                 put_charter(tx, control, actor, sitting.trace_id, change.assistant, charter)
             lower: dict[EnvironmentName, int] = {

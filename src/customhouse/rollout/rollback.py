@@ -22,7 +22,7 @@ from customhouse.registry.pins import Carried, Pins, changed, earlier, moved
 from customhouse.rollout.answer import Outcome
 from customhouse.rollout.captain import require_captain
 from customhouse.rollout.move import Intent, statement_of, submit
-from customhouse.rollout.submission import AssistantName, Text
+from customhouse.rollout.submission import AssistantName, Generation, ReleaseNumber, Text
 from customhouse.store.database import Transaction
 
 MAX_PLANES: Final = 5
@@ -35,8 +35,8 @@ class Rollback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     planes: Annotated[tuple[Plane, ...], msgspec.Meta(min_length=1, max_length=MAX_PLANES)]
     environment: EnvironmentName
     reason: Text
-    to: int | None = None
-    expected_generation: int | None = None
+    to: ReleaseNumber | None = None
+    expected_generation: Generation | None = None
 
 
 async def rollback(control: Control, actor: Actor, trace_id: str, wanted: Rollback) -> Outcome:

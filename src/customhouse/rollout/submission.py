@@ -18,11 +18,14 @@ from customhouse.registry.environment import EnvironmentName
 from customhouse.registry.release import Envelope
 from customhouse.rollout.answer import Outcome, Waiting
 
-AssistantName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+# `(?![\s\S])` is the end of the text, for Python and for JSON Schema; `$` would let a line feed follow in Python.
+AssistantName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(?![\s\S])")]
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
 """A reason: it is kept as evidence, whose records have 8 KB."""
 Notes = Annotated[str, msgspec.Meta(min_length=1, max_length=4000)]
-Commit = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?$")]
+Commit = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{40}([0-9a-f]{24})?(?![\s\S])")]
+ReleaseNumber = Annotated[int, msgspec.Meta(ge=1, le=999_999_999)]
+Generation = Annotated[int, msgspec.Meta(ge=0, le=999_999_999)]
 Reviewers = Annotated[int, msgspec.Meta(ge=0, le=5)]
 """More would let one captain lock an environment for everybody."""
 
@@ -53,7 +56,7 @@ class Submission(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     git_commit: Commit | None
     environment: EnvironmentName | None
     reviewers: dict[EnvironmentName, Reviewers] | None = None
-    expected_generation: int | None = None
+    expected_generation: Generation | None = None
 
 
 class PublishedVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -18,7 +18,7 @@ from customhouse.domain.digest import digest
 from customhouse.domain.errors import DeputyMissing
 from customhouse.domain.principal import Actor
 from customhouse.registry import history_tables, tables
-from customhouse.registry.change import SettingsProposal
+from customhouse.registry.change import TermsProposal
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.registry.documents import plain
@@ -74,7 +74,7 @@ def settle(
     request = Request(
         environment=max((name for name in ENVIRONMENTS if name in needed), key=lambda name: needed[name]),
         assistant=assistant,
-        proposal=SettingsProposal(
+        proposal=TermsProposal(
             charter=charter if effects else None,
             charter_before=None if in_force is None else in_force.number,
             reviewers=lowered,
@@ -94,7 +94,7 @@ def guarded(tx: Transaction, assistant: str) -> tuple[EnvironmentName, ...]:
     return tuple(name for name in ENVIRONMENTS if name in places and tables.environment(tx, name).reviewers > 0)
 
 
-def needed_reviewers(tx: Transaction, assistant: str, environment: str, proposal: SettingsProposal) -> int:
+def needed_reviewers(tx: Transaction, assistant: str, environment: str, proposal: TermsProposal) -> int:
     """Return how many people must sign a change of terms off, by what is in force now."""
     places = {environment, *proposal.reviewers, *(guarded(tx, assistant) if proposal.charter else ())}
     return max(tables.environment(tx, name).reviewers for name in places)
