@@ -27,6 +27,7 @@ from customhouse.gateway.health import Health
 from customhouse.gateway.http import DataPlane
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
+from customhouse.ledger import tables
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.recover import settle_open_calls
 from customhouse.planes.model.call import Limits, Upstreams
@@ -117,7 +118,7 @@ def _planes(settings: Settings, built: Installation, upstreams: Upstreams) -> tu
     async def probe() -> str | None:
         try:
             async with asyncio.timeout(PROBE_TIMEOUT_S):
-                await built.control.database.transact(lambda tx: tx.row("chain_heads"))
+                await built.control.database.transact(tables.heads)
         except TimeoutError:
             return "slow"
         except StoreUnavailable:
