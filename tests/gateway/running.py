@@ -196,6 +196,13 @@ class Running:
         finally:
             connection.close()
 
+    def alter(self, sql: str) -> None:
+        """Change the database behind the server's back, as someone with the file would."""
+        connection = apsw.Connection(str(self.settings.database_path))
+        connection.set_busy_timeout(5000)
+        connection.execute(sql)
+        connection.close()
+
     def kinds(self, trace_id: str) -> list[str]:
         return [record["kind"] for record in self.records(trace_id)]
 

@@ -123,7 +123,9 @@ def test_a_chunked_body_over_the_bound_is_413(gateway: Running) -> None:
 
 def test_other_paths_and_methods_are_refused(gateway: Running) -> None:
     refused(gateway.request("POST", "/v1/completions"), 404, "not_found")
-    refused(gateway.request("GET", "/v1/chat/completions"), 405, "request.method_refused")
+    wrong_method = gateway.request("GET", "/v1/chat/completions")
+    refused(wrong_method, 405, "request.method_refused")
+    assert wrong_method.headers["allow"] == "POST"
     assert gateway.request("GET", "/").status == 404
 
 
@@ -180,7 +182,11 @@ def test_delegation_within_the_grant_is_recorded_as_asserted(home: Path, upstrea
         assert accepted["tenant"] == "b"
         assert accepted["principal"]["on_behalf_of"] == "user:42"
         assert accepted["principal"]["assertion"] == "asserted"
-        refused(gateway.chat({**headers, "customhouse-on-behalf-of": "admin:1"}), 403, "identity.delegation_refused")
+        claimed = gateway.chat({**headers, "customhouse-on-behalf-of": "admin:1"})
+        refused(claimed, 403, "identity.delegation_refused")
+        (record,) = gateway.records(claimed.headers["customhouse-trace-id"])
+        assert (record["tenant"], record["kind"]) == ("_organization", "request.refused")
+        assert record["decision"]["reasons"] == ["identity.delegation_refused"]
         refused(gateway.chat({"authorization": f"Bearer {key}"}), 403, "identity.tenant_refused")
 
 

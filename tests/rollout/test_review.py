@@ -61,6 +61,20 @@ def test_the_last_signature_moves_the_pins(tmp_path: Path) -> None:
     in_yard(tmp_path, story)
 
 
+def test_what_a_local_actor_asked_for_needs_two_people(tmp_path: Path) -> None:
+    """Dana asks as local on the server's machine; her own key alone must not sign it off."""
+
+    async def story(yard: Yard) -> None:
+        change = await asked(yard, LOCAL)
+        first = await yard.review(change, DANA)
+        assert (first.state, first.approvals, first.needed, first.moved) == ("requested", 1, 2, None)
+        second = await yard.review(change, OLA)
+        assert (second.state, second.approvals) == ("approved", 2)
+        assert second.moved is not None
+
+    in_yard(tmp_path, story)
+
+
 @pytest.mark.parametrize(
     ("requester", "reviewer", "error", "why"),
     [

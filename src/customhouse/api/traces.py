@@ -10,6 +10,8 @@ from customhouse.api.route import ROOT, Call, Parameter, Route
 from customhouse.domain.errors import InvalidRequest, TraceUnknown, VerbRefused
 from customhouse.ledger import tables, trace
 from customhouse.ledger.trace import Payload, Trace
+from customhouse.registry import tables as registry
+from customhouse.rollout.captain import require_captain
 
 _TENANT: Final = Parameter("tenant", "Look in this tenant's log only.")
 _PAYLOADS: Final = Parameter("payloads", "1 opens the payloads; who reads them is recorded as evidence.")
@@ -41,8 +43,7 @@ async def _read(call: Call[None], tenant: str, trace_id: str, others: tuple[str,
 
 
 async def _with_payloads(call: Call[None], found: Trace) -> Trace:
-    if not allowed(call.actor, "trace.payloads"):
-        raise VerbRefused(f"trace.payloads needs the role {' or '.join(roles_with('trace.payloads'))}.")
+    await _require_reader(call, found)
     ledger = call.control.ledger
     # Durable before the first byte is shown: reading is evidence.
     read = ledger.event(
@@ -64,6 +65,18 @@ async def _with_payloads(call: Call[None], found: Trace) -> Trace:
         for payload in sealed
     )
     return msgspec.structs.replace(found, payloads=opened)
+
+
+async def _require_reader(call: Call[None], found: Trace) -> None:
+    """Refuse payloads unless a role opens them; a captain's opens only those of assistants he answers for."""
+    actor = call.actor
+    if not allowed(actor, "trace.payloads"):
+        raise VerbRefused(f"trace.payloads needs the role {' or '.join(roles_with('trace.payloads'))}.")
+    if actor.kind == "local" or "auditor" in actor.roles:
+        return
+    for assistant in {step.record.assistant for step in found.steps} - {None}:
+        charted = await call.control.database.read(lambda tx, name=assistant: registry.charter(tx, name or ""))
+        require_captain(actor, assistant or "", None if charted is None else charted.charter)
 
 
 ROUTES: Final[tuple[Route, ...]] = (

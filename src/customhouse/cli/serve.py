@@ -4,6 +4,7 @@
 import asyncio
 import logging
 import os
+import signal
 
 import click
 import msgspec
@@ -14,6 +15,8 @@ from customhouse.app import build
 from customhouse.cli.options import options
 from customhouse.cli.output import say
 from customhouse.settings import Settings, load
+
+_log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -57,6 +60,10 @@ def serve(
 
 async def run(settings: Settings) -> None:
     """Serve until a signal; turns in flight are finished within `shutdown_grace_s`. Raises StoreUnavailable."""
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        # The server acts on the signal and raises it again when it has stopped; then the store is still to be closed.
+        loop.add_signal_handler(name, _log.info, "stopping")
     async with build(settings) as app:
         await uvicorn.Server(server_config(settings, app)).serve()
 

@@ -60,7 +60,7 @@ class AudioPart(_Wire, frozen=True, tag="input_audio"):
 
 
 class File(_Wire, frozen=True):
-    """A file in base64, or one uploaded before."""
+    """A file in base64, with its name."""
 
     file_data: str | None = None
     filename: str | None = None

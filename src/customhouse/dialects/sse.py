@@ -34,7 +34,7 @@ class EventReader:
         events: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
-                self._data.append(line[5:].strip(b" "))
+                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
             elif not line and self._data:
                 events.append(b"\n".join(self._data))
                 self._data = []

@@ -239,7 +239,7 @@ class NotInForce(Conflict):
 
 
 class NotEarlier(Conflict):
-    """A rollback goes to a release that was in force here earlier; `customhouse history` lists them, `promote` goes on."""
+    """A rollback goes to a release that was in force here earlier; `customhouse history` lists them."""
 
     code = "pins.not_earlier"
     title = "Not an earlier release"

@@ -9,6 +9,7 @@ from typing import Final, TypedDict
 
 import msgspec
 
+from customhouse.access.credentials import ApiKey
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.decision import Decision
 from customhouse.domain.digest import digest
@@ -18,7 +19,7 @@ from customhouse.domain.message import Answer, ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.prepare import Prepared
 from customhouse.ledger.entry import Entry
-from customhouse.ledger.record import ModelFacts, Record, Ruling, Subject, ToolFacts
+from customhouse.ledger.record import ORGANIZATION, ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.planes.model.document import Deployment
 from customhouse.vault.seal import TenantKey
 
@@ -221,6 +222,23 @@ class Evidence:
             digest=self.prepared.tool_digests.get(call.name),
             effect=grant.effect if grant else None,
         )
+
+
+def key_refused(clock: Clock, trace_id: str, key: ApiKey, problem: CustomhouseError) -> Entry:
+    """Record that a recognised key asked for a tenant or a delegation that it was not created with."""
+    record = Record(
+        v=1,
+        id=clock.uuid7(),
+        tenant=ORGANIZATION,
+        trace_id=trace_id,
+        kind="request.refused",
+        at=rfc3339(clock.now_us()),
+        principal=Subject(key=key.id, environment=key.environment),
+        assistant=key.assistant,
+        decision=Ruling(outcome="deny", reasons=(problem.code,)),
+        outcome="refused",
+    )
+    return Entry(record)
 
 
 def _listed(names: tuple[str, ...]) -> list[str]:

@@ -70,6 +70,7 @@ class DataPlane:
         if method is None:
             raise NotFound(f"there is no endpoint here; this gateway has {', '.join(sorted(_METHODS))}")
         if scope["method"] != method:
+            reply.allow(method)
             raise MethodRefused(f"{scope['path']} takes {method}")
         headers = identity.unique(scope["headers"])
         if method == "GET":

@@ -71,6 +71,10 @@ class Reply:
         self._headers["customhouse-snapshot"] = snapshot.digest
         self._headers["customhouse-generation"] = str(snapshot.generation)
 
+    def allow(self, method: str) -> None:
+        """Name the method that the path takes (RFC 9110, 15.5.6)."""
+        self._headers["allow"] = method
+
     def ask(self, request: ChatRequest) -> None:
         """Take the request, which decides the form of the answer."""
         self._request = request

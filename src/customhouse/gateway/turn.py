@@ -19,11 +19,11 @@ from customhouse.access.credentials import Credentials
 from customhouse.dialects import openai_chat as dialect
 from customhouse.dialects.openai_chat import ChatRequest, ToolChoice
 from customhouse.domain.clock import Clock
-from customhouse.domain.errors import CustomhouseError, InvalidRequest, SnapshotUnavailable, UpstreamTimeout
+from customhouse.domain.errors import CustomhouseError, Forbidden, InvalidRequest, SnapshotUnavailable, UpstreamTimeout
 from customhouse.domain.message import Message, ToolOffer
 from customhouse.gateway import identity
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
-from customhouse.gateway.evidence import Evidence
+from customhouse.gateway.evidence import Evidence, key_refused
 from customhouse.gateway.judge import judge
 from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.reply import Ending, Reply, response_bytes
@@ -62,7 +62,12 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
     """Answer one chat request into `reply`. Raises CustomhouseError; what could be recorded then is recorded."""
     # (1) identity: a key decides who calls; headers can only narrow it
     key = identity.authenticate(incoming.headers, gateway.credentials)
-    principal = identity.principal(key, incoming.headers)
+    try:
+        principal = identity.principal(key, incoming.headers)
+    except Forbidden as refused:
+        # No tenant was accepted, so it stands in the organisation's log.
+        await gateway.ledger.append([key_refused(gateway.clock, incoming.trace_id, key, refused)])
+        raise
     reply.mark("identity")
     # (2) snapshot: one for the whole turn
     snapshot = gateway.current.get(principal.environment, principal.assistant)
@@ -147,7 +152,7 @@ def _render(prepared: Prepared, request: ChatRequest) -> tuple[tuple[Message, ..
             replace(message, role="user") if message.role in {"system", "developer"} else message for message in sent
         )
     prompt = prepared.prompt.render(request.metadata or {})
-    return (Message("system", prompt), *sent), foreign
+    return ((Message("system", prompt), *sent) if prompt else sent), foreign
 
 
 def _offer(prepared: Prepared, request: ChatRequest) -> tuple[tuple[ToolOffer, ...], tuple[str, ...]]:

@@ -24,7 +24,7 @@ class ToolServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 Argument = Annotated[
     str,
     Meta(
-        pattern=r"^args\.[A-Za-z_][A-Za-z0-9_.]{0,127}$",
+        pattern=r"^args\.[A-Za-z_][A-Za-z0-9_.]{0,127}(?![\s\S])",
         description="A path to an argument.",
         extra={"expected": "an argument like args.order_id"},
     ),

@@ -12,7 +12,7 @@ from msgspec import Meta
 Name = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}(?![\s\S])",
         description="A name.",
         extra={"expected": "a name (letters, digits, '_', '-', '.'; at most 64)"},
     ),
@@ -20,7 +20,7 @@ Name = Annotated[
 ToolName = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9_\-]{1,64}$",
+        pattern=r"^[A-Za-z0-9_\-]{1,64}(?![\s\S])",
         description="A tool's name, as every provider accepts it.",
         extra={"expected": "a tool's name (letters, digits, '_', '-'; at most 64)"},
     ),
@@ -28,7 +28,7 @@ ToolName = Annotated[
 VariableName = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z][a-z0-9_]{0,63}$",
+        pattern=r"^[a-z][a-z0-9_]{0,63}(?![\s\S])",
         description="The name of a prompt variable.",
         extra={"expected": "a variable's name (lower-case letters, digits, '_')"},
     ),
@@ -36,7 +36,7 @@ VariableName = Annotated[
 Email = Annotated[
     str,
     Meta(
-        pattern=r"^[^@\s:/]{1,64}@[^@\s:/]{1,190}$",
+        pattern=r"^[^@\s:/]{1,64}@[^@\s:/]{1,190}(?![\s\S])",
         description="One person, by e-mail address.",
         extra={"expected": "one person's e-mail address"},
     ),
@@ -44,7 +44,7 @@ Email = Annotated[
 Approver = Annotated[
     str,
     Meta(
-        pattern=r"^(group:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}|[^@\s:/]{1,64}@[^@\s:/]{1,190})$",
+        pattern=r"^(group:[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}|[^@\s:/]{1,64}@[^@\s:/]{1,190})(?![\s\S])",
         description="A person by e-mail address, or a group as `group:NAME`.",
         extra={"expected": "an e-mail address or group:NAME"},
     ),
@@ -53,14 +53,14 @@ Text = Annotated[str, Meta(min_length=1, max_length=8000, extra={"expected": "te
 Word = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,63}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:\-]{0,63}(?![\s\S])",
         extra={"expected": "one word (letters, digits, '_', '-', '.', ':')"},
     ),
 ]
 Date = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(?![\s\S])",
         description="A date.",
         extra={"expected": "a date like 2027-06-01"},
     ),
@@ -68,7 +68,7 @@ Date = Annotated[
 Duration = Annotated[
     str,
     Meta(
-        pattern=r"^[1-9][0-9]{0,4}[smhd]$",
+        pattern=r"^[1-9][0-9]{0,4}[smhd](?![\s\S])",
         description="A length of time, for example 15m.",
         extra={"expected": "a length of time like 30s, 15m, 2h or 1d"},
     ),
@@ -76,7 +76,7 @@ Duration = Annotated[
 DecimalText = Annotated[
     str,
     Meta(
-        pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,9})?$",
+        pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,9})?(?![\s\S])",
         description="A decimal number; kept as written.",
         extra={"expected": "a decimal number", "scalar": "decimal"},
         extra_json_schema={"decimal": True},
@@ -85,7 +85,7 @@ DecimalText = Annotated[
 Sha256 = Annotated[
     str,
     Meta(
-        pattern=r"^sha256:[0-9a-f]{64}$",
+        pattern=r"^sha256:[0-9a-f]{64}(?![\s\S])",
         description="A digest.",
         extra={"expected": "'sha256:' and 64 lower-case hex digits"},
     ),
@@ -93,7 +93,7 @@ Sha256 = Annotated[
 SecretName = Annotated[
     str,
     Meta(
-        pattern=r"^\$\{[A-Z_][A-Z0-9_]{0,99}\}$",
+        pattern=r"^\$\{[A-Z_][A-Z0-9_]{0,99}\}(?![\s\S])",
         description="A secret, only by the name of an environment variable: ${NAME}.",
         extra={"expected": 'the name of an environment variable as "${NAME}"', "secret": "yes"},
     ),
@@ -101,7 +101,7 @@ SecretName = Annotated[
 HttpUrl = Annotated[
     str,
     Meta(
-        pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,255}(/[A-Za-z0-9._~%!$&'()*+,;=:\-/]{0,1000})?$",
+        pattern=r"^https?://[A-Za-z0-9.\-\[\]:]{1,255}(/[A-Za-z0-9._~%!$&'()*+,;=:\-/]{0,1000})?(?![\s\S])",
         description="An http or https address without user, query or fragment.",
         extra={"expected": "an http(s) address without user, password, query or fragment", "secret": "yes"},
     ),
@@ -112,7 +112,7 @@ Expression = Annotated[
 PromptPath = Annotated[
     str,
     Meta(
-        pattern=r"^prompts/[A-Za-z0-9_.\-/]{1,200}\.md$",
+        pattern=r"^prompts/[A-Za-z0-9_.\-/]{1,200}\.md(?![\s\S])",
         description="The file of a prompt.",
         extra={"expected": "a prompt's file like prompts/support.md"},
     ),

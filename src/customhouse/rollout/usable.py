@@ -13,6 +13,7 @@ from customhouse.domain.plane import Plane
 from customhouse.planes.model.parameters import released
 from customhouse.planes.model.select import Route
 from customhouse.planes.prompt.render import Prompt
+from customhouse.planes.tools.definition import parameters_problem
 from customhouse.registry.charter import Charter
 from customhouse.registry.documents import Documents
 from customhouse.rollout.fit import require_fit
@@ -38,6 +39,7 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
         Prompt(documents.prompt)
         Route(documents.model)
         released(documents.model.parameters)
+        _require_parameters(documents)
     except ValueError as error:
         raise ManifestInvalid(f"a document cannot be put to work: {error}") from error
     if any(len(name) > MAX_NAME_CHARACTERS for name in _names(charter)):
@@ -45,6 +47,13 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
     if sum(map(len, charter.groups.values())) > MAX_MEMBERS:
         raise ManifestInvalid(f"the charter's groups have more than {MAX_MEMBERS} members together")
     return _encoded(documents)
+
+
+def _require_parameters(documents: Documents) -> None:
+    for name, grant in documents.tools.grants.items():
+        problem = None if grant.parameters is None else parameters_problem(grant.parameters)
+        if problem is not None:
+            raise ValueError(f"the parameters of {name}: {problem}")
 
 
 def _names(charter: Charter) -> Iterator[str]:

@@ -158,7 +158,7 @@ class _Read(NamedTuple):
 def _read(events: list[bytes], collector: Collector) -> _Read:
     passing: list[Delta] = []
     for data in events:
-        if data == _DONE:
+        if data.strip() == _DONE:
             return _Read(passing, done=True)
         try:
             delta = collector.feed(dialect.payload(data))

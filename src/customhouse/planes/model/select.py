@@ -9,17 +9,13 @@ accepts internal data, so the list is small-chat alone; when it is down, the tur
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
-import cel
-
-from customhouse.domain.label import CLASSIFICATION_NAMES, Classification, classification
+from customhouse.domain.label import Classification, classification
+from customhouse.planes.model.condition import compiled
+from customhouse.planes.model.condition import facts as facts_of
 from customhouse.planes.model.document import Choice, Deployment, Document, PostureName
 
-MAX_CONDITION_CHARACTERS: Final = 1000
-MAX_CONDITION_NESTING: Final = 32
-"""The engine's parser recurses; a longer or deeper condition is refused when the route is compiled."""
-
-_CLASSES: Final = {name: level for level, name in enumerate(CLASSIFICATION_NAMES)}
 _ALLOWED: Final[dict[PostureName, frozenset[PostureName]]] = {
     "api": frozenset({"api"}),
     "managed": frozenset({"managed"}),
@@ -56,8 +52,10 @@ class Route:
         """Compile the conditions. Raises ValueError for one that does not parse or names an unknown deployment."""
         self._document = document
         self._choices = tuple(
-            (choice, None if choice.when is None else _compiled(choice.when)) for choice in document.route
+            (choice, None if choice.when is None else compiled(choice.when)) for choice in document.route
         )
+        for deployment in document.deployments.values():
+            _require_address(deployment)
         for choice in document.route:
             for name in choice.use:
                 if name not in document.deployments:
@@ -65,12 +63,7 @@ class Route:
 
     def select(self, facts: Facts) -> Selection:
         """Return what may answer. An error in a condition selects nothing: the next entry may be the looser one."""
-        values: dict[str, object] = {
-            "data": {"classification": int(facts.classification), "tenant": facts.tenant},
-            "tenant": facts.tenant,
-            "environment": facts.environment,
-            **_CLASSES,
-        }
+        values = facts_of(int(facts.classification), facts.tenant, facts.environment)
         for choice, program in self._choices:
             if program is None:
                 return self._within(choice, facts)
@@ -109,10 +102,8 @@ def refusal(deployment: Deployment, posture: PostureName, facts: Facts) -> str |
     return None
 
 
-def _compiled(condition: str) -> cel.Program:
-    nesting = max(
-        (condition[:end].count("(") - condition[:end].count(")") for end in range(len(condition) + 1)), default=0
-    )
-    if len(condition) > MAX_CONDITION_CHARACTERS or nesting > MAX_CONDITION_NESTING:
-        raise ValueError(f"a route condition is longer than {MAX_CONDITION_CHARACTERS} characters or nested too deeply")
-    return cel.compile(condition)
+def _require_address(deployment: Deployment) -> None:
+    """Raise ValueError unless the provider's address is http(s), with a host and without credentials in it."""
+    address = urlsplit(deployment.base_url)
+    if address.scheme not in {"http", "https"} or not address.hostname or address.username or address.query:
+        raise ValueError(f"the base_url of {deployment.provider} is no http or https address without credentials")

@@ -13,7 +13,7 @@ MAX_ARGUMENTS_BYTES: Final = 64 * 1024
 
 
 def valid_arguments(text: str) -> bool:
-    """Return whether `text` is empty or one JSON object with unique keys, valid Unicode, finite numbers, at most 64 KB."""
+    """Return whether `text` is empty or one JSON object: unique keys, valid Unicode, finite numbers, at most 64 KB."""
     if not text.strip(" \t\r\n"):
         return True
     try:

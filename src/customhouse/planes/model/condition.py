@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A route's condition (CEL), checked before it is used: one that can never be true protects nothing. Pure.
+
+It is evaluated for every class of data, so a misspelt name or a comparison of text with a number is found when it is
+compiled and not as a route that silently never matches. CEL's `||` answers true beside an error, so names are looked at
+by themselves too. A condition may compare and combine, no more: nested comprehensions would take longer than the
+universe, and patterns backtrack.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import cel
+
+from customhouse.domain.label import CLASSIFICATION_NAMES
+
+MAX_CHARACTERS: Final = 1000
+MAX_NESTING: Final = 32
+"""The engine's parser recurses; a longer or deeper condition is refused before it is parsed."""
+CLASSES: Final = {name: level for level, name in enumerate(CLASSIFICATION_NAMES)}
+NAMES: Final = frozenset({"data", "tenant", "environment", *CLASSES})
+"""What a condition may look at."""
+FIELDS: Final = frozenset({"classification", "tenant"})
+"""The fields of `data`."""
+FUNCTIONS: Final = frozenset(
+    {"_&&_", "_||_", "!_", "_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "_?_:_", "@in", "startsWith", "endsWith"}
+)
+"""Every one takes time linear in the condition; a comprehension is made of others (`@not_strictly_false`, `_+_`)."""
+
+_TEXT: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_FIELD: Final = re.compile(r"\bdata\s*\.\s*([A-Za-z_]\w*)")
+
+
+def compiled(condition: str) -> cel.Program:
+    """Return a condition ready to evaluate. Raises ValueError with what is wrong, in one line."""
+    program = parsed(condition)
+    known("name", program.variables(), NAMES)
+    known("function", program.functions(), FUNCTIONS)
+    known("field data.", _FIELD.findall(_TEXT.sub("''", condition)), FIELDS)
+    for level in CLASSES.values():
+        try:
+            answer: object = program.execute(facts(level, "default", "dev"))
+        except (TypeError, RuntimeError, KeyError, ValueError) as error:
+            raise ValueError(first_line(error)) from error
+        if not isinstance(answer, bool):
+            raise ValueError(f"it gives {type(answer).__name__}, not true or false")  # noqa: TRY004 - one type of refusal
+    return program
+
+
+def facts(level: int, tenant: str, environment: str) -> dict[str, object]:
+    """Return the values that a condition is evaluated with."""
+    return {
+        "data": {"classification": level, "tenant": tenant},
+        "tenant": tenant,
+        "environment": environment,
+        **CLASSES,
+    }
+
+
+def parsed(expression: str) -> cel.Program:
+    """Parse any expression within the bounds. Raises ValueError."""
+    if len(expression) > MAX_CHARACTERS:
+        raise ValueError(f"it has more than {MAX_CHARACTERS} characters")
+    deepest = depth = 0
+    for character in expression:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > MAX_NESTING:
+        raise ValueError(f"it is nested deeper than {MAX_NESTING}")
+    try:
+        return cel.compile(expression)
+    except ValueError as error:
+        raise ValueError(first_line(error)) from error
+
+
+def known(kind: str, found: Iterable[str], expected: frozenset[str]) -> None:
+    """Raise ValueError naming the first of `found` that is not expected."""
+    unknown = sorted(set(found) - expected)
+    if unknown:
+        gap = "" if kind.endswith(".") else " "
+        raise ValueError(f"the unknown {kind}{gap}{unknown[0]}; known are {', '.join(sorted(expected))}")
+
+
+def first_line(error: Exception) -> str:
+    """Return the engine's complaint as one short line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = lines[0] if lines else type(error).__name__
+    syntax = told.partition("ERROR: <input>:")[2].partition(" expecting ")[0]
+    return f"at {syntax}" if syntax else told.partition(". ")[0]

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Traces over the API: found by every id, payloads only for those who may, and reading them is evidence."""
+
+import asyncio
+import http.client
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.gateway.running import TOOLS, Running, documents, running
+from tests.upstream.server import Upstream
+
+from customhouse.access import people
+from customhouse.access.roles import Role
+from customhouse.domain.principal import Actor
+
+LOCAL = Actor("local:1000", "local", frozenset())
+
+
+def person(gateway: Running, email: str, *roles: Role) -> str:
+    """Add a person; return the operator key."""
+    added = people.add(gateway.control, LOCAL, people.NewPerson(email=email, roles=roles), trace_id="t")
+    return asyncio.run_coroutine_threadsafe(added, gateway.loop).result(30).key
+
+
+def get(gateway: Running, key: str, path: str) -> tuple[int, dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
+    connection.request("GET", f"/api/v1/traces/{path}", headers={"authorization": f"Bearer {key}"})
+    response = connection.getresponse()
+    body: dict[str, Any] = json.loads(response.read())
+    connection.close()
+    return response.status, body
+
+
+def test_a_trace_is_found_by_every_id(home: Path, upstream: Upstream) -> None:
+    with running(home, documents(upstream.base_url, ("parallel-calls",))) as gateway:
+        key = person(gateway, "sam@acme.test", "auditor")
+        answer = gateway.chat({"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}, tools=TOOLS)
+        trace_id = answer.headers["customhouse-trace-id"]
+        call_id = answer.json["choices"][0]["message"]["tool_calls"][0]["id"]
+        decision = answer.receipt["decisions"][0]["id"]
+        for name in (trace_id, answer.json["id"], call_id, decision, "ab" * 16, "last"):
+            status, found = get(gateway, key, name)
+            assert (status, found["trace_id"], found["intact"]) == (200, trace_id, True), name
+        status, found = get(gateway, key, "support@1")
+        assert (status, found["steps"][0]["record"]["kind"]) == (200, "release.published")
+        assert get(gateway, key, "nothing")[0] == 404
+        assert get(gateway, key, f"{trace_id}?tenant=other")[0] == 404
+
+
+PAYLOADS: list[tuple[str, tuple[Role, ...], int]] = [
+    # who, roles, what reading payloads answers
+    ("sam@acme.test", ("auditor",), 200),
+    ("dana@acme.test", ("captain",), 200),
+    ("ben@acme.test", ("captain",), 403),
+    ("ola@acme.test", ("approver", "oncall"), 403),
+    ("ada@acme.test", ("admin",), 403),
+]
+
+
+@pytest.mark.parametrize(("email", "roles", "status"), PAYLOADS)
+def test_payloads_are_for_those_who_may_and_reading_is_evidence(
+    home: Path, upstream: Upstream, email: str, roles: tuple[Role, ...], status: int
+) -> None:
+    with running(home, documents(upstream.base_url)) as gateway:
+        key = person(gateway, email, *roles)
+        trace_id = gateway.chat().headers["customhouse-trace-id"]
+        answered, found = get(gateway, key, f"{trace_id}?payloads=1")
+        assert answered == status
+        read = gateway.rows("SELECT canonical FROM evidence WHERE kind = 'access.read'")
+        if status == 200:
+            assert any("Where is order 7?" in payload["text"] for payload in found["payloads"])
+            (record,) = [json.loads(row[0]) for row in read]
+            assert (record["principal"]["actor"], record["detail"]["trace_id"]) == (email, trace_id)
+        else:
+            assert not read
+            assert "Where is order 7?" not in str(found)
+
+
+def test_a_payload_that_was_altered_does_not_open(home: Path, upstream: Upstream) -> None:
+    with running(home, documents(upstream.base_url)) as gateway:
+        key = person(gateway, "sam@acme.test", "auditor")
+        trace_id = gateway.chat().headers["customhouse-trace-id"]
+        gateway.alter("UPDATE payload SET sealed = zeroblob(length(sealed))")
+        assert get(gateway, key, f"{trace_id}?payloads=1")[0] == 503
+
+
+def test_a_record_that_was_altered_is_said(home: Path, upstream: Upstream) -> None:
+    with running(home, documents(upstream.base_url)) as gateway:
+        key = person(gateway, "sam@acme.test", "auditor")
+        trace_id = gateway.chat().headers["customhouse-trace-id"]
+        gateway.alter("UPDATE evidence SET canonical = CAST(replace(canonical, 'support@1', 'support@2') AS BLOB)")
+        status, found = get(gateway, key, trace_id)
+        assert (status, found["intact"]) == (200, False)
