@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The request is an allow-list: every field the SDK knows is accepted or refused by name, and a reviewer sees which."""
+
+import json
+from typing import Any, Final
+
+import pytest
+from openai.types.chat import completion_create_params
+from tests.golden.golden import check_golden
+
+from customhouse.dialects import openai_chat
+from customhouse.dialects.openai_chat import MAX_MESSAGES, MAX_TOOLS, ChatRequest
+from customhouse.domain.errors import DuplicateKey, FieldNotAllowed, InvalidRequest
+from customhouse.domain.message import Message, Part, ToolCall, ToolOffer
+
+Json = dict[str, Any]
+USER: Final[Json] = {"role": "user", "content": "hi"}
+OURS: Final = frozenset(ChatRequest.__struct_fields__)
+THEIRS: Final = frozenset(completion_create_params.CompletionCreateParamsStreaming.__annotations__)
+
+
+def body(**fields: object) -> bytes:
+    return json.dumps({"model": "support", "messages": [USER], **fields}).encode()
+
+
+def read(**fields: object) -> ChatRequest:
+    return openai_chat.read(body(**fields))
+
+
+def test_every_field_of_the_sdk_is_accepted_or_refused_and_the_list_is_reviewed() -> None:
+    """A new version of the SDK brings new fields: they show up here as refused, and somebody looks at them."""
+    assert OURS <= THEIRS, "we accept nothing that the SDK does not send"
+    lines = [f"{name:<24}{'accepted' if name in OURS else 'refused'}\n" for name in sorted(THEIRS)]
+    check_golden("chat-request-fields.txt", "".join(lines))
+
+
+@pytest.mark.parametrize("name", sorted(THEIRS - OURS))
+def test_a_refused_field_is_refused_whatever_it_holds(name: str) -> None:
+    values: tuple[object, ...] = (None, True, {"a": 1}, ["a"], "auto")
+    for value in values:
+        with pytest.raises(FieldNotAllowed, match=rf"`{name}` is not a field this gateway accepts") as caught:
+            read(**{name: value})
+        assert caught.value.param == name
+
+
+VALID: Final[Json] = {
+    "model": "support",
+    "messages": [USER],
+    "tools": [{"type": "function", "function": {"name": "a", "parameters": {"type": "object"}, "strict": True}}],
+    "tool_choice": "auto",
+    "parallel_tool_calls": False,
+    "response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}},
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "max_tokens": 1,
+    "max_completion_tokens": 1,
+    "stop": ["\n"],
+    "user": "ada",
+    "metadata": {"name": "Ada"},
+    "n": 1,
+    "temperature": 0.5,
+    "top_p": 1,
+    "seed": 7,
+    "frequency_penalty": 0,
+    "presence_penalty": -0.5,
+    "reasoning_effort": "low",
+}
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_an_accepted_field_is_read(name: str) -> None:
+    assert getattr(read(**{name: VALID[name]}), name) is not None
+    if name not in {"model", "messages"}:
+        assert getattr(read(**{name: None}), name) is None, "null is as good as absent: SDKs send it"
+
+
+def test_all_of_them_together() -> None:
+    request = openai_chat.read(json.dumps(VALID).encode())
+    assert (request.streamed, request.wants_usage, request.must_call, request.needs_form) == (True, True, False, True)
+    assert request.tool_names == ("a",)
+
+
+INVALID: list[tuple[str, Json]] = [
+    ("no messages", {"messages": []}),
+    ("too many messages", {"messages": [USER] * (MAX_MESSAGES + 1)}),
+    ("no model", {"model": None}),
+    ("several answers", {"n": 2}),
+    ("tokens without end", {"max_tokens": -1}),
+    ("no tokens", {"max_completion_tokens": 0}),
+    ("a temperature in text", {"temperature": "0.2"}),
+    ("too many tools", {"tools": [{"function": {"name": f"t{number}"}} for number in range(MAX_TOOLS + 1)]}),
+    ("two tools of one name", {"tools": [{"function": {"name": "a"}}, {"function": {"name": "a"}}]}),
+    ("a tool of another type", {"tools": [{"type": "custom", "function": {"name": "a"}}]}),
+    ("a choice of several tools", {"tool_choice": {"type": "allowed_tools", "function": {"name": "a"}}}),
+    ("metadata that is no text", {"metadata": {"a": 1}}),
+    ("an unknown role", {"messages": [{"role": "function", "content": "x"}]}),
+    ("a message without content", {"messages": [{"role": "user"}]}),
+    ("a tool message without its call", {"messages": [{"role": "tool", "content": "x"}]}),
+    ("a tool message with an empty call", {"messages": [{"role": "tool", "content": "x", "tool_call_id": ""}]}),
+    ("a user who refuses", {"messages": [{"role": "user", "content": "x", "refusal": "no"}]}),
+    (
+        "a user who calls tools",
+        {"messages": [{**USER, "tool_calls": [{"id": "1", "function": {"name": "a", "arguments": ""}}]}]},
+    ),
+    ("a legacy call in the history", {"messages": [{"role": "assistant", "function_call": {"name": "a"}}]}),
+    ("audio in the history", {"messages": [{"role": "assistant", "content": "x", "audio": {"id": "1"}}]}),
+    ("annotations in the history", {"messages": [{"role": "assistant", "content": "x", "annotations": [{}]}]}),
+    ("a content part of an unknown type", {"messages": [{"role": "user", "content": [{"type": "video"}]}]}),
+]
+
+
+@pytest.mark.parametrize(("what", "fields"), INVALID, ids=[row[0] for row in INVALID])
+def test_an_invalid_request_is_refused(what: str, fields: Json) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        openai_chat.messages(read(**fields))
+    assert not isinstance(caught.value, FieldNotAllowed), what
+    assert "\ufffd" not in caught.value.detail
+
+
+HIDDEN: list[tuple[str, Json, str]] = [
+    ("in a message", {"messages": [{**USER, "cache_control": {}}]}, "messages[0].cache_control"),
+    (
+        "in a part",
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "x", "extra": 1}]}]},
+        "messages[0].content[0].extra",
+    ),
+    ("a file by its id", {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}, ""),
+    ("in a tool", {"tools": [{"function": {"name": "a"}, "server_url": "x"}]}, "tools[0].server_url"),
+    ("in a tool's function", {"tools": [{"function": {"name": "a", "x": 1}}]}, "tools[0].function.x"),
+    ("in stream options", {"stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),
+    ("in a choice", {"tool_choice": {"function": {"name": "a"}, "mode": "x"}}, "tool_choice.mode"),
+    ("with a backtick in its name", {"a`b": 1}, ""),
+]
+
+
+@pytest.mark.parametrize(("where", "fields", "param"), HIDDEN, ids=[row[0] for row in HIDDEN])
+def test_a_field_that_hides_deeper_is_refused_with_its_place(where: str, fields: Json, param: str) -> None:
+    with pytest.raises(FieldNotAllowed) as caught:
+        read(**fields)
+    assert caught.value.param, where
+    assert not param or caught.value.param == param
+
+
+BROKEN = [
+    ("a repeated key", b'{"model":"a","model":"b","messages":[]}', DuplicateKey),
+    (
+        "a repeated key in a tool's schema",
+        body()[:-1] + b',"tools":[{"function":{"name":"a","parameters":{"x":1,"x":2}}}]}',
+        DuplicateKey,
+    ),
+    ("no JSON", b"{", InvalidRequest),
+    ("no object", b"[]", InvalidRequest),
+    (
+        "a surrogate as bytes in a tool's schema",
+        body()[:-1] + b',"tools":[{"function":{"name":"a","parameters":{"x":"\xed\xa0\x80"}}}]}',
+        InvalidRequest,
+    ),
+    ("a surrogate as bytes in text", body()[:-1] + b',"user":"\xed\xa0\x80"}', InvalidRequest),
+    ("a lone surrogate in text", body()[:-1] + rb',"user":"\ud800"}', InvalidRequest),
+    (
+        "a number no parser holds",
+        body()[:-1] + b',"response_format":{"type":"json_schema","json_schema":{"a":1e999}}}',
+        InvalidRequest,
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "content", "error"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_what_cannot_be_read_one_way_only_is_refused(what: str, content: bytes, error: type[InvalidRequest]) -> None:
+    with pytest.raises(error) as caught:
+        openai_chat.offers(openai_chat.read(content))
+    assert type(caught.value) is error, what
+
+
+def test_the_conversation_is_read_into_the_domains_values() -> None:
+    history: list[Json] = [
+        {"role": "system", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "u"}}],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "a", "arguments": "{}"}}],
+        },
+        {"role": "tool", "content": "done", "tool_call_id": "1"},
+        {"role": "assistant", "content": None, "refusal": "I cannot.", "annotations": [], "audio": None},
+    ]
+    assert openai_chat.messages(read(messages=history)) == (
+        Message("system", "Be brief."),
+        Message(
+            "user",
+            (
+                Part("text", b'{"type":"text","text":"look"}'),
+                Part("image_url", b'{"type":"image_url","image_url":{"url":"u"}}'),
+            ),
+        ),
+        Message("assistant", None, tool_calls=(ToolCall("1", "a", "{}"),)),
+        Message("tool", "done", tool_call_id="1"),
+        Message("assistant", "I cannot."),
+    )
+
+
+def test_the_tools_are_read_as_they_were_written() -> None:
+    tools: list[Json] = [
+        {"function": {"name": "a"}},
+        {
+            "type": "function",
+            "function": {"name": "b", "description": "B", "parameters": {"type": "object"}, "strict": True},
+        },
+    ]
+    assert openai_chat.offers(read(tools=tools)) == (
+        ToolOffer("a", None, None, None),
+        ToolOffer("b", "B", '{"type": "object"}', True),  # noqa: FBT003 - the field's own value
+    )
+    assert openai_chat.offers(read()) == ()
+
+
+FORMS: list[tuple[Json, bool, bool]] = [
+    ({}, False, False),
+    ({"tool_choice": "none"}, False, False),
+    ({"tool_choice": "required"}, True, True),
+    ({"tool_choice": {"type": "function", "function": {"name": "a"}}}, True, True),
+    ({"response_format": {"type": "text"}}, False, False),
+    ({"response_format": {"type": "json_object"}}, False, True),
+]
+
+
+@pytest.mark.parametrize(("fields", "must_call", "needs_form"), FORMS)
+def test_what_a_sentence_cannot_stand_in_for(fields: Json, must_call: bool, needs_form: bool) -> None:  # noqa: FBT001 - rows
+    request = read(**fields)
+    assert (request.must_call, request.needs_form) == (must_call, needs_form)
