@@ -2,6 +2,7 @@
 """How turns end that do not end well: the client leaves, time runs out, the server stops, the ledger cannot write."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import threading
@@ -79,6 +80,32 @@ def test_without_a_ledger_nothing_is_sent_to_a_model(home: Path, upstream: Upstr
         assert gateway.chat().status == 200
 
 
+def test_a_client_that_leaves_before_the_call_leaves_no_call_open(home: Path, upstream: Upstream) -> None:
+    """The ledger is slow, so `model.called` is still on its way when the client gives up: no model is asked."""
+    with running(home, documents(upstream.base_url)) as gateway:
+        assert gateway.chat().status == 200
+        other = apsw.Connection(str(gateway.settings.database_path))
+        other.execute("BEGIN IMMEDIATE")
+        with contextlib.closing(leave(gateway, stream=False)) as connection:
+            assert connection.sock is not None
+            connection.sock.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                connection.getresponse()
+        wait_until_left(gateway)
+        other.execute("ROLLBACK")
+        other.close()
+        records = wait_for_ending(gateway, 8)[4:]
+        assert [record["kind"] for record in records] == [
+            "request.accepted",
+            "model.called",
+            "model.failed",
+            "response.completed",
+        ]
+        assert records[2]["decision"] == {"outcome": "deny", "reasons": ["client.left"]}
+        assert len(upstream.requests) == 1
+        assert open_calls(gateway) == 0
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_an_answer_without_durable_evidence_is_not_completed(home: Path, upstream: Upstream, *, stream: bool) -> None:
     """The ledger breaks while the model answers: the client must not get a finished answer."""
@@ -105,15 +132,21 @@ def test_an_answer_without_durable_evidence_is_not_completed(home: Path, upstrea
         assert kinds == ["request.accepted", "model.called", "model.unknown"]
 
 
-def wait_for_ending(gateway: Running) -> list[dict[str, object]]:
-    """Return the records of the only turn once its last one is there; the database itself is asked until then."""
+def wait_until_left(gateway: Running) -> None:
+    """Return when the server has seen that its client is gone: it then answers other requests after that news."""
+    for _ in range(3):
+        assert gateway.request("GET", "/healthz").status == 200
+
+
+def wait_for_ending(gateway: Running, count: int = 4) -> list[dict[str, object]]:
+    """Return the tenant's records once there are `count`; the database itself is asked until then."""
 
     async def ended() -> None:
         while True:
             found = await gateway.control.database.read(
                 lambda tx: [row[0] for row in tx.rows("evidence_page", tenant="default", first=0, limit=100)]
             )
-            if len(found) >= 4:
+            if len(found) >= count:
                 return
 
     asyncio.run_coroutine_threadsafe(asyncio.wait_for(ended(), 20), gateway.loop).result(30)

@@ -57,6 +57,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "upstream.cut_stream": "The upstream's stream ended without a finish_reason.",
         "upstream.too_large": "The upstream's answer is larger than max_answer_bytes.",
         "upstream.tool_choice_ignored": "A tool call was required and the upstream answered without one.",
+        "client.left": "The client left before the call was made; no byte of it was sent.",
         "prompt.foreign_system": "A system message of the client was passed on as a user's, not as instructions.",
         "model.sampling_kept": "The client sent sampling fields it may not set; the released values stand.",
         "decision.failed": "The decision itself failed; a failed decision is a denial.",

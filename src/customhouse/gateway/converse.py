@@ -39,12 +39,13 @@ class Ask:
 
 
 class OpenCall(NamedTuple):
-    """A call whose `model.called` is durable and whose outcome is not written yet."""
+    """A call whose `model.called` is on its way to the ledger, and whose outcome is not. `sent` once it is durable."""
 
     span_id: str
     deployment: Deployment
     attempt: int
     collector: Collector | None
+    sent: bool = False
 
 
 @dataclass(slots=True)
@@ -56,7 +57,8 @@ class Progress:
     pending: list[Entry] = field(default_factory=list[Entry])
     began: bool = False
     said: str | None = None
-    durable: bool = False
+    written: bool = False
+    ended: bool = False
     span_id: str | None = None
     call: OpenCall | None = None
     fell_back: bool = False
@@ -68,11 +70,14 @@ class Progress:
         self.began = True
 
     async def commit(self, entries: Sequence[Entry]) -> None:
-        """Write what waits and `entries` in one transaction. Raises LedgerUnavailable."""
+        """Write what waits and `entries` in one transaction. Raises LedgerUnavailable.
+
+        A turn that is cancelled here has handed them over all the same: they count as written.
+        """
         waiting = [*self.pending, *entries]
         self.pending.clear()
+        self.written = True
         await self.ledger.append(waiting)
-        self.durable = True
 
 
 async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply) -> Answer:
@@ -112,9 +117,10 @@ async def _attempt(
     span_id = progress.evidence.clock.uuid7()
     collector = Collector(ask.answer_bytes) if ask.request.streamed else None
     names = tuple(offer.name for offer in ask.offers)
-    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld)])
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
+    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld)])
+    progress.call = progress.call._replace(sent=True)
     reply.deployment(deployment.label, deployment.model)
     reply.mark("record")
     if collector is None:
@@ -149,10 +155,10 @@ async def settle_unfinished(progress: Progress, reply: Reply, problem: Customhou
 
     A ledger that cannot write leaves the open call for the next start to settle as `model.unknown`.
     """
-    if isinstance(problem, LedgerUnavailable):
+    if isinstance(problem, LedgerUnavailable) or progress.ended:
         return
     evidence = progress.evidence
-    if problem is not None and not progress.durable:
+    if problem is not None and not progress.written:
         entries = [evidence.request_refused(problem)]
         progress.pending.clear()
     elif not progress.began:
@@ -171,6 +177,8 @@ def _closing(progress: Progress, problem: CustomhouseError | None) -> list[Entry
     if call is None:
         return []
     progress.call = None
+    if problem is None and not call.sent:
+        return [evidence.model_failed(call.span_id, call.deployment, call.attempt, "client.left")]
     if problem is None:
         partial = (
             call.collector.answer() if call.collector else Answer(None, None, None, None, None, None, (), None, None)

@@ -19,7 +19,14 @@ from customhouse.access.credentials import Credentials
 from customhouse.dialects import openai_chat as dialect
 from customhouse.dialects.openai_chat import ChatRequest, ToolChoice
 from customhouse.domain.clock import Clock
-from customhouse.domain.errors import CustomhouseError, Forbidden, InvalidRequest, SnapshotUnavailable, UpstreamTimeout
+from customhouse.domain.errors import (
+    CustomhouseError,
+    Forbidden,
+    Internal,
+    InvalidRequest,
+    SnapshotUnavailable,
+    UpstreamTimeout,
+)
 from customhouse.domain.message import Message, ToolOffer
 from customhouse.gateway import identity
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
@@ -85,7 +92,8 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
         timeout = UpstreamTimeout(f"the turn took longer than {gateway.turn_timeout_s:g} s")
         await settle_unfinished(progress, reply, timeout)
         raise timeout from error
-    except CustomhouseError as problem:
+    except Exception as error:
+        problem = error if isinstance(error, CustomhouseError) else Internal()
         await settle_unfinished(progress, reply, problem)
         raise
     except asyncio.CancelledError:
@@ -139,6 +147,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     completed = evidence.response_completed(
         unchanged or response_bytes(ending), outcome=outcome, timing_us=reply.timing_us(), reasons=progress.reasons
     )
+    progress.ended = True
     await progress.commit((*judged.entries, completed))
     reply.mark("evidence")
     await reply.end(ending)
