@@ -27,23 +27,29 @@ class Prompt:
     __slots__ = ("_fixed", "_template", "_variables")
 
     def __init__(self, document: Document) -> None:
-        """Compile the template. Raises ValueError when it is not within the allowed template language."""
+        """Compile the template. Raises ValueError when it is not within the allowed template language or the bound."""
         problems = check_template(document.template, document.variables)
         if problems:
             raise ValueError("; ".join(problems))
         environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - a prompt is not HTML
         self._template = environment.from_string(document.template)
         self._variables: Mapping[str, Variable] = document.variables
-        self._fixed = None if document.variables else self._template.render()
+        try:
+            self._fixed = None if document.variables else self._rendered({})
+        except VariableInvalid as error:
+            raise ValueError(error.detail) from error
 
     def render(self, given: Mapping[str, str]) -> str:
         """Return the system prompt for values given as strings. Raises VariableInvalid naming the variable."""
         if self._fixed is not None:
             return self._fixed
         values = {name: _value(name, variable, given.get(name)) for name, variable in self._variables.items()}
+        return self._rendered(values)
+
+    def _rendered(self, values: Mapping[str, Value]) -> str:
         try:
             text = self._template.render(values)
-        except TemplateError as error:
+        except (TemplateError, TypeError) as error:  # TypeError: a text compared with a number
             raise VariableInvalid("the prompt template does not render with these variables") from error
         if len(text) > MAX_PROMPT_CHARACTERS:
             raise VariableInvalid(f"the rendered prompt has more than {MAX_PROMPT_CHARACTERS} characters")
@@ -60,7 +66,7 @@ def _value(name: str, variable: Variable, given: str | None) -> Value:
         case "string":
             return _text(name, variable, given, place)
         case "integer":
-            if not (given.removeprefix("-").isdecimal() and given.isascii() and len(given) <= 16):  # noqa: PLR2004 - 53 bits
+            if not (given.isascii() and (digits := given.removeprefix("-")).isdecimal() and len(digits) <= 15):  # noqa: PLR2004 - 53 bits
                 raise VariableInvalid(f"{name} must be an integer of at most 15 digits", param=place)
             return int(given)
         case "boolean":

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is sampled with is what was released, but for what the document lets a client set."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customhouse.planes.model.document import SAMPLING_FIELDS, Document, Parameters, Posture
+from customhouse.planes.model.parameters import bounded_tokens, released, settle
+
+VALUES = st.none() | st.floats(0, 2) | st.integers(0, 5)
+ASKED = st.dictionaries(st.sampled_from(SAMPLING_FIELDS), VALUES)
+
+
+def document(*client_may_set: str) -> Document:
+    return Document(deployments={}, route=(), posture=Posture(use="self_hosted"), client_may_set=client_may_set)
+
+
+def test_decimals_become_numbers_and_the_rest_stays() -> None:
+    found = released(Parameters(temperature="0.2", top_p="1", seed=7, reasoning_effort="low"))
+    assert found == {
+        "temperature": 0.2,
+        "top_p": 1.0,
+        "seed": 7,
+        "frequency_penalty": None,
+        "presence_penalty": None,
+        "reasoning_effort": "low",
+    }
+
+
+@pytest.mark.parametrize("written", ["", "warm", "0,2"])
+def test_a_decimal_that_is_none_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        released(Parameters(temperature=written))
+
+
+@given(ASKED, ASKED, st.sets(st.sampled_from(SAMPLING_FIELDS)))
+def test_a_client_moves_only_what_it_may(
+    base: dict[str, float | None], asked: dict[str, float | None], may: set[str]
+) -> None:
+    settled = settle(document(*may), base, asked)
+    for name in SAMPLING_FIELDS:
+        wish = asked.get(name)
+        moved = name in may and wish is not None
+        assert settled.values.get(name) == (wish if moved else base.get(name))
+        assert (name in settled.kept) == (wish is not None and not moved and wish != base.get(name))
+
+
+@given(ASKED, ASKED)
+def test_what_was_released_is_not_changed_in_place(
+    base: dict[str, float | None], asked: dict[str, float | None]
+) -> None:
+    before = dict(base)
+    settle(document(*SAMPLING_FIELDS), base, asked)
+    assert base == before
+
+
+@given(st.none() | st.integers(1, 100), st.none() | st.integers(1, 100))
+def test_a_client_never_gets_more_tokens_than_were_released(bound: int | None, asked: int | None) -> None:
+    found = bounded_tokens(Parameters(max_tokens=bound), asked)
+    assert bound is None or (found is not None and found <= bound)
+    assert asked is None or (found is not None and found <= asked)
+    assert found in {bound, asked}
