@@ -150,6 +150,7 @@ def _reasons() -> Iterator[str]:
         ("upstream", "Upstreams: why a deployment's answer was not used"),
         ("prompt", "Prompt: what was done with the client's messages"),
         ("model", "Model: what was done with the client's wishes"),
+        ("client", "Clients: what they did"),
         ("decision", "Decisions"),
     ):
         yield f"## {title}\n"
