@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.ledger.book import CLOCK, Book, in_book, record
+from tests.ledger.book import Book, in_book, record
 
 from customhouse.ledger import trace
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ORGANIZATION
 
-OLDER, TRACE, OTHER = sorted(CLOCK.uuid7() for _ in range(3))
+OLDER, TRACE, OTHER = (f"019ab000-0000-7000-8000-00000000000{number}" for number in range(3))
+"""Written out, and not drawn: rows are named after them, and every worker of a parallel run must name them alike."""
 RESPONSE: Final = f"chatcmpl-{TRACE.replace('-', '')}"
 W3C: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
 KINDS: Final = ("request.accepted", "tool.decided", "response.completed")
