@@ -71,7 +71,9 @@ def narrowed(document: Document, name: str) -> list[Document]:
         msgspec.structs.replace(document, sums=(*document.sums, Budget(of="a", tool=name, max="1", per="turn"))),
         msgspec.structs.replace(document, workflows={**document.workflows, "returns": (name,)}),
         msgspec.structs.replace(document, writes_per_hour=100),
-        msgspec.structs.replace(document, calls_per_turn=min(100, document.calls_per_turn or 100)),
+        msgspec.structs.replace(
+            document, calls_per_turn=100 if document.calls_per_turn is None else document.calls_per_turn - 1
+        ),
     ]
     grant = document.grants.get(name)
     if grant is not None:
