@@ -157,7 +157,7 @@ def test_the_order_is_by_plane_then_more_before_less_before_different() -> None:
         documents(tools=tools(t=READ)), documents(tools=ToolsDocument(grants={}, calls_per_turn=3), model=routed(BIG))
     )
     assert [capability.plane for capability in found] == ["model"] * (len(found) - 2) + ["tools"] * 2
-    assert [capability.text[0] for capability in found if capability.plane == "model"] == ["+", "-", "-"]
+    assert [capability.text[0] for capability in found if capability.plane == "model"] == ["+", "-", "-", "~"]
 
 
 GRANTS: Final = st.builds(

@@ -36,6 +36,7 @@ BIG: Final = Deployment(
     api_key_env="KEY",
     terms="DPA-17",
 )
+TINY: Final = msgspec.structs.replace(LOCAL, name="tiny", accepts="public", weights=None)
 ALL: Final = Choice(use=("small",))
 HOME: Final = Choice(use=("small",), when="data.classification >= confidential")
 
@@ -62,7 +63,43 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         "one more deployment",
         routed(),
         routed(LOCAL, BIG),
-        ["deployment_added! + may now be answered by openai/big (api, us, accepts internal)"],
+        [
+            "deployment_added! + may now be answered by openai/big (api, us, accepts internal)",
+            "route_changed! ~ the route decides differently: small or big (was small)",
+        ],
+    ),
+    (
+        "one more deployment does not hide a rule that is gone",
+        routed(LOCAL, BIG, route=(HOME, Choice(use=("big", "small")))),
+        routed(LOCAL, BIG, TINY, route=(Choice(use=("big", "small", "tiny")),)),
+        [
+            "deployment_added! + may now be answered by local/tiny (self_hosted, local, accepts public)",
+            (
+                "route_changed! ~ the route decides differently: big or small or tiny "
+                "(was small when data.classification >= confidential, else big or small)"
+            ),
+        ],
+    ),
+    (
+        "a deployment under another's name counts by the key that the route knows",
+        routed(LOCAL, BIG),
+        msgspec.structs.replace(
+            routed(LOCAL, BIG),
+            deployments={"small": msgspec.structs.replace(BIG, base_url="https://evil.test/v1"), "big": BIG},
+        ),
+        [
+            "data_class_lowered - data above internal no longer goes to any model; the limit was confidential",
+            "data_class_lowered - openai/big accepts internal data (was confidential)",
+            "deployment_changed ~ openai/big loses the feature tools",
+            "deployment_changed! ~ openai/big: address is https://evil.test/v1 (was http://127.0.0.1:1/v1)",
+            "deployment_changed! ~ openai/big: credential is KEY (was none)",
+            "deployment_changed! ~ openai/big: model is gpt (was m)",
+            "deployment_changed! ~ openai/big: posture is api (was self_hosted)",
+            "deployment_changed! ~ openai/big: provider is openai (was local)",
+            "deployment_changed! ~ openai/big: region is us (was local)",
+            "deployment_changed! ~ openai/big: terms is DPA-17 (was none)",
+            "deployment_changed! ~ openai/big: weights is none (was sha256:aa)",
+        ],
     ),
     (
         "one deployment less",
@@ -78,6 +115,7 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         [
             "data_class_raised! + confidential data may now go to a model (local/small); the limit was internal",
             "deployment_added! + may now be answered by local/small (self_hosted, local, accepts confidential)",
+            "route_changed! ~ the route decides differently: big or small (was big)",
         ],
     ),
     (
@@ -156,13 +194,18 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         "the same deployments in another order",
         routed(LOCAL, BIG),
         routed(LOCAL, BIG, route=(Choice(use=("big", "small")),)),
-        ["route_changed ~ the route prefers its deployments differently"],
+        ["route_changed ~ the route prefers its deployments differently: big or small (was small or big)"],
     ),
     (
         "a condition falls away",
         routed(LOCAL, BIG, route=(HOME, Choice(use=("big", "small")))),
         routed(LOCAL, BIG, route=(Choice(use=("big", "small")),)),
-        ["route_changed! ~ the route decides differently"],
+        [
+            (
+                "route_changed! ~ the route decides differently: big or small "
+                "(was small when data.classification >= confidential, else big or small)"
+            )
+        ],
     ),
     (
         "a condition falls away with a deployment",
@@ -171,7 +214,10 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         [
             "data_class_lowered - data above internal no longer goes to any model; the limit was confidential",
             "deployment_removed - no longer answered by local/small (self_hosted, local, accepts confidential)",
-            "route_changed! ~ the route decides differently",
+            (
+                "route_changed! ~ the route decides differently: big "
+                "(was small when data.classification >= confidential, else big)"
+            ),
         ],
     ),
     (

@@ -16,6 +16,7 @@ from customhouse.registry.documents import Documents
 from customhouse.rollout.usable import MAX_DOCUMENT_BYTES, MAX_MEMBERS, require_usable
 
 GOOD = documents()
+SMALL = GOOD.model.deployments["small"]
 
 
 def with_model(**fields: object) -> Documents:
@@ -52,6 +53,12 @@ def test_good_documents_come_back_as_bytes() -> None:
             "cannot be put to work",
         ),
         (with_model(route=(Choice(use=("small", "gone")),)), CHARTER, ManifestInvalid, "cannot be put to work"),
+        (
+            with_model(deployments={"small": msgspec.structs.replace(SMALL, name="other")}),
+            CHARTER,
+            ManifestInvalid,
+            "the deployment small calls itself other",
+        ),
         (with_model(parameters=Parameters(temperature="hot")), CHARTER, ManifestInvalid, "cannot be put to work"),
         (with_model(parameters=Parameters(seed=2**53)), CHARTER, InvalidRequest, "no canonical form"),
         (documents(sources={"big": "x" * MAX_DOCUMENT_BYTES}), CHARTER, ManifestInvalid, "at most 1048576"),

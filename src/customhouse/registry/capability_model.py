@@ -12,7 +12,6 @@ from customhouse.domain.capability import Capability, CapabilityKind
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
 from customhouse.planes.model.document import Choice, Deployment, Document, Parameters, Posture, PostureName
-from customhouse.registry.conflict import routed
 
 POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingProxyType(
     {
@@ -30,8 +29,7 @@ PARAMETERS: Final = Parameters.__struct_fields__
 
 def model_changes(before: Document, after: Document) -> list[Capability]:
     """Return the changes of deployments, route, posture, parameters and of what clients may set."""
-    old = {deployment.name: deployment for deployment in routed(before)}
-    new = {deployment.name: deployment for deployment in routed(after)}
+    old, new = _reached(before), _reached(after)
     found = [*_posture(before.posture, after.posture), *_data_class(old, new)]
     gone, come = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
     found += [
@@ -43,9 +41,14 @@ def model_changes(before: Document, after: Document) -> list[Capability]:
     ]
     for name in sorted(old.keys() & new.keys()):
         found += _deployment(old[name], new[name])
-    if not come:
-        found += _route(before, after)
+    found += _route(before, after)
     return [*found, *_parameters(before.parameters, after.parameters), *_clients(before, after)]
+
+
+def _reached(document: Document) -> Mapping[str, Deployment]:
+    """Return the deployments by the name that the route knows them under; what one calls itself decides nothing."""
+    names = dict.fromkeys(name for choice in document.route for name in choice.use)
+    return {name: document.deployments[name] for name in names if name in document.deployments}
 
 
 def _posture(before: Posture, after: Posture) -> list[Capability]:
@@ -109,21 +112,36 @@ def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
 
 
 def _route(before: Document, after: Document) -> list[Capability]:
-    """Compare routes when no deployment was added.
+    """Compare routes, whatever else changed: an added deployment must not hide a rule that is gone.
 
     Proved harmless: the same conditions in the same order, each with the same deployments or fewer. A condition that
-    is new, gone or moved can send a class of data to another deployment than before, so it loosens.
+    is new, gone or moved can send a class of data to another deployment than before, so it loosens. From no route at
+    all, there is nothing to compare with: every deployment is shown as added.
     """
+    if not before.route:
+        return []
+    reached = _reached(after)
     left = tuple(
-        Choice(use=tuple(name for name in choice.use if name in after.deployments), when=choice.when)
-        for choice in before.route
+        Choice(use=tuple(name for name in choice.use if name in reached), when=choice.when) for choice in before.route
     )
     if left == after.route:
         return []
     same_conditions = [choice.when for choice in left] == [choice.when for choice in after.route]
     harmless = same_conditions and all(set(new.use) <= set(old.use) for old, new in zip(left, after.route, strict=True))
-    text = "~ the route prefers its deployments differently" if harmless else "~ the route decides differently"
+    verb = "prefers its deployments" if harmless else "decides"
+    text = f"~ the route {verb} differently: {_told(after.route)} (was {_told(before.route)})"
     return [_say("route_changed", "route", text, more=not harmless)]
+
+
+def _told(route: tuple[Choice, ...]) -> str:
+    """Return a route as it reads: `small when data.classification >= confidential, else big or small`."""
+    return (
+        ", else ".join(
+            (" or ".join(choice.use) or "nobody") + ("" if choice.when is None else f" when {choice.when}")
+            for choice in route
+        )
+        or "nobody"
+    )
 
 
 def _parameters(before: Parameters, after: Parameters) -> list[Capability]:

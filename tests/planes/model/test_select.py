@@ -209,3 +209,10 @@ def test_a_route_that_cannot_be_kept_is_refused_when_it_is_compiled(given_docume
 def test_a_class_that_does_not_exist_accepts_nothing() -> None:
     forged = msgspec.structs.replace(HOME, accepts="everything")
     assert refusal(forged, "hybrid", facts(Classification.PUBLIC)) == "route.classification"
+
+
+def test_a_deployment_under_another_name_is_refused_when_it_is_loaded() -> None:
+    """Whatever is shown of `home` in a review would be true of another deployment."""
+    misnamed = document(Choice(use=("home",)), home=msgspec.structs.replace(AWAY, accepts="restricted"), away=AWAY)
+    with pytest.raises(ValueError, match="the deployment home calls itself away"):
+        Route(misnamed)

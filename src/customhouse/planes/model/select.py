@@ -49,12 +49,14 @@ class Route:
     __slots__ = ("_choices", "_document")
 
     def __init__(self, document: Document) -> None:
-        """Compile the conditions. Raises ValueError for one that does not parse or names an unknown deployment."""
+        """Compile the conditions. Raises ValueError for one that does not parse, or an unknown or misnamed deployment."""
         self._document = document
         self._choices = tuple(
             (choice, None if choice.when is None else compiled(choice.when)) for choice in document.route
         )
-        for deployment in document.deployments.values():
+        for key, deployment in document.deployments.items():
+            if key != deployment.name:
+                raise ValueError(f"the deployment {key} calls itself {deployment.name}: both must be one name")
             _require_address(deployment)
         for choice in document.route:
             for name in choice.use:
