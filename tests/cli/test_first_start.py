@@ -15,9 +15,11 @@ from customhouse.cli.first_start import (
     SECOND_WORDING,
     compile_all,
     dev_key,
+    differing,
     favourite,
     local_models,
     publish_missing,
+    running,
 )
 from customhouse.manifest.load import load
 from customhouse.manifest.manifest import Manifest
@@ -47,6 +49,20 @@ def reasons(client: Client, assistant: str) -> list[str]:
 
 def standing(client: Client) -> list[Key]:
     return [key for key in client.fetch("GET", "/api/v1/keys", Keys).keys if key.revoked_at is None]
+
+
+def test_what_is_in_force_decides_which_models_start_and_the_difference_is_known(
+    client: Client, manifest: Manifest
+) -> None:
+    before = compile_all(manifest)
+    publish_missing(client, manifest, before, str)
+    models = manifest.directory / "models.yaml"
+    models.write_text(models.read_text().replace(":8081", ":8099"))
+    served, wanted = running(client), compile_all(load(manifest.directory))
+    assert local_models(served) == local_models(before)
+    assert [model.port for model in local_models(wanted)] == [8099]
+    assert set(differing(wanted, served)) == set(wanted)
+    assert differing(before, served) == ()
 
 
 def test_the_sample_gets_two_releases_and_a_second_run_none(client: Client, manifest: Manifest) -> None:

@@ -152,3 +152,20 @@ def test_works_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert str(port) in said
     shown = json.loads(run(tmp_path, "releases", "show", "customer_support_bot@2", "--json").stdout)
     assert shown["statement"]["git_commit"] is None
+
+
+def test_the_models_follow_the_release_and_a_manifest_that_differs_is_said(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        busy = f"127.0.0.1:{holder.getsockname()[1]}"
+        manifest_with_model_at(tmp_path, busy)
+        with up(tmp_path, "--no-model"):
+            pass
+        models = tmp_path / "manifest" / "models.yaml"
+        models.write_text(models.read_text().replace(busy, f"127.0.0.1:{free_port()}"))
+        done = run(tmp_path, "up", "--port", str(free_port()))
+    assert done.returncode == 1
+    assert "the manifest differs from what is in force in dev: customhouse plan customer_support_bot" in done.stderr
+    assert f"Port {busy.rpartition(':')[2]} on 127.0.0.1" in done.stderr
+    assert "in the manifest and release it (customhouse release customer_support_bot --notes" in done.stderr

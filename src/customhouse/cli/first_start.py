@@ -3,7 +3,8 @@
 
 Rules:
 - Everything goes through the control API, as any other change does, with the actor `local:<uid>` and evidence.
-- Nothing that exists is touched: an assistant that is in force in dev stays as it is, whatever the manifest says now.
+- Nothing that exists is touched: an assistant that is in force in dev stays as it is, whatever the manifest says now,
+  and the models that are started are those it names.
 - The sample's support assistant gets two releases, because it really has had two wordings: so there is something to
   roll back to from the first minute. A manifest that was changed gets one.
 - The key is bound to one assistant in dev, and its file is readable by its owner alone.
@@ -20,6 +21,7 @@ import msgspec
 
 from customhouse.access.keys import CreatedKey, Keys, NewKey
 from customhouse.cli.client import Client
+from customhouse.cli.published import in_force
 from customhouse.manifest.compile import Compiled, compile_assistant
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.source import git_commit
@@ -46,8 +48,9 @@ Say = Callable[[str], None]
 
 
 class LocalModel(NamedTuple):
-    """A deployment on this machine whose weights are known."""
+    """A deployment on this machine whose weights are known, and an assistant that uses it."""
 
+    assistant: str
     alias: str
     port: int
     weights: Weights
@@ -58,14 +61,31 @@ def compile_all(manifest: Manifest) -> dict[str, Compiled]:
     return {name: compile_assistant(manifest, name) for name in manifest.declared.assistants}
 
 
+def running(client: Client) -> dict[str, Compiled]:
+    """Return what each assistant in force in dev carries; one that is refused there, because it fails, is left out."""
+    status = client.fetch("GET", "/api/v1/status", Status)
+    names = [one.assistant for one in status.assistants if one.environment == ENVIRONMENT and one.refused is None]
+    found = {name: in_force(client, name, ENVIRONMENT) for name in names}
+    return {name: one.compiled for name, one in found.items() if one is not None}
+
+
+def differing(wanted: dict[str, Compiled], served: dict[str, Compiled]) -> tuple[str, ...]:
+    """Return the assistants whose manifest says something else than what is in force."""
+    return tuple(
+        name
+        for name, one in wanted.items()
+        if name in served and served[name].documents.digests() != one.documents.digests()
+    )
+
+
 def local_models(compiled: dict[str, Compiled]) -> tuple[LocalModel, ...]:
     """Return the deployments that `up` starts: on a loopback address, with weights named. One for each port."""
     found: dict[int, LocalModel] = {}
-    for one in compiled.values():
+    for name, one in compiled.items():
         for deployment in one.documents.model.deployments.values():
             address = urlsplit(deployment.base_url)
             if deployment.weights is not None and address.hostname in LOOPBACK and address.port is not None:
-                found.setdefault(address.port, LocalModel(deployment.model, address.port, deployment.weights))
+                found.setdefault(address.port, LocalModel(name, deployment.model, address.port, deployment.weights))
     return tuple(found.values())
 
 

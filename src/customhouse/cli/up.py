@@ -2,7 +2,8 @@
 """`customhouse up`: everything embedded, from nothing to a served assistant; `make run` calls it.
 
 (1) the ports are free, the manifest stands (the sample, when there is none) and the weights are those it names
-(2) releases and the dev-only key, through the control API (first_start.py)
+(2) releases and the dev-only key, through the control API (first_start.py); what is in force in dev decides which model
+    is started, as it decides for the gateway, and the manifest only where nothing is in force yet
 (3) the local model, supervised, then the gateway, in this process
 (4) a signal: turns are finished, the model is stopped, nothing stays behind
 
@@ -110,12 +111,18 @@ def _prepare(settings: Settings, manifest: Path, progress: Progress, *, with_mod
         refuse(f"{manifest}/ declares no assistant; `customhouse init DIRECTORY` writes a sample to start from")
     for name in declared.policy_only:
         progress.note(f"{name} has a policy only: owner, on_call, fallback missing, so it is not released")
-    models = first_start.local_models(compiled) if with_model else ()
-    progress.step("verifying the model's weights")
-    children = tuple(_child(settings, model) for model in models)
     progress.step("looking at what is in force")
     client = Client(Local(settings))
     try:
+        # The first run of all makes no home before the weights are known to be right.
+        served = first_start.running(client) if settings.database_path.exists() else {}
+        for name in first_start.differing(compiled, served):
+            again = f"customhouse plan {name}, then customhouse release {name} --notes …"
+            progress.note(f"{name}: the manifest differs from what is in force in dev: {again}")
+        new = {name: one for name, one in compiled.items() if name not in served}
+        models = first_start.local_models(served | new) if with_model else ()
+        progress.step("verifying the model's weights")
+        children = tuple(_child(settings, model, in_force=model.assistant in served) for model in models)
         first_start.publish_missing(client, declared, compiled, progress.note)
         assistant = first_start.favourite(compiled)
         key = first_start.dev_key(client, settings.home_path, assistant, progress.note)
@@ -124,10 +131,11 @@ def _prepare(settings: Settings, manifest: Path, progress: Progress, *, with_mod
     return Ready(children, assistant, key)
 
 
-def _child(settings: Settings, model: LocalModel) -> Child:
+def _child(settings: Settings, model: LocalModel, *, in_force: bool) -> Child:
     """Return the process that serves a model, after its weights were found and verified and its port is free."""
     name = f"the local model {model.alias}"
-    require_free(model.port, name, "Stop that program, or give the provider another port in the manifest.")
+    release = f" and release it (customhouse release {model.assistant} --notes …)" if in_force else ""
+    require_free(model.port, name, f"Stop that program, or give the provider another port in the manifest{release}.")
     file = weights.find(model.weights.source)
     weights.verify(file, model.weights.digest)
     program = (sys.executable, "-m", "customhouse.processes.local_model")

@@ -74,7 +74,9 @@ def require_free(port: int, what: str, instead: str) -> None:
 @asynccontextmanager
 async def supervised(child: Child, say: Say) -> AsyncGenerator[Running]:
     """Run the child while the block runs. Raises PortBusy or ProcessFailed when it can't be started at all."""
-    require_free(child.port, child.name, "Stop that program, or give the provider another port in the manifest.")
+    require_free(
+        child.port, child.name, "Stop that program, or give the provider another port in the manifest and release it."
+    )
     child.log.write_bytes(b"")
     running = Running()
     process = await _start(child, running)
