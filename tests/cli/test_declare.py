@@ -201,3 +201,15 @@ def test_diff_against_a_commit_with_problems_says_whose_they_are(here: Path, old
     found = run("diff")
     assert found.exit_code == 1
     assert "the manifest at HEAD has problems itself; name another commit with --from:\nhouse.yaml:1" in found.output
+
+
+def test_check_notes_where_the_manifest_is_ahead_of_the_store_here(here: Path) -> None:
+    assert run("init").exit_code == 0
+    assert run("--local", "release", "customer_support_bot", "--notes", "n").exit_code == 0
+    assert "ahead of the pin" not in run("check").stdout
+    prompt = here / "manifest" / "prompts" / "support.md"
+    prompt.write_text(prompt.read_text() + "Be friendly.\n")
+    told = "is ahead of the pin: customer_support_bot in dev: prompt (customhouse plan --environment dev shows it)"
+    assert f"manifest/: note: the manifest {told}" in run("check").stdout
+    commit(here / "manifest")
+    assert f"manifest/: note: git {told}" in run("check").stdout

@@ -25,9 +25,12 @@ def test_one_plane_goes_back_and_everything_says_so(home: Path) -> None:
         status = opened.good("sam", "status", "-m", str(opened.manifest))
         assert "support@2+prompt@1" in status
         assert "Held: prompt version 2 of support in dev, by ola@acme.test: it babbles" in status
-        assert "git is ahead of the pin: support in dev: prompt" in status
+        assert "git is ahead of the pin: support in dev: prompt (customhouse plan --environment dev shows it)" in status
+        assert "(customhouse holds lift 1 --reason …)" in status
         shown = opened.json("sam", "status", "-m", str(opened.manifest))
-        assert shown["git_ahead"] == [{"assistant": "support", "environment": "dev", "planes": ["prompt"]}]
+        assert shown["git_ahead"] == [
+            {"committed": True, "assistant": "support", "environment": "dev", "planes": ["prompt"]}
+        ]
         history = opened.good("sam", "history", "support")
         assert "rolled back: prompt 2→1" in history
         assert "it babbles" in history

@@ -15,8 +15,12 @@ from customhouse.registry.status import Status
 
 
 class Ahead(msgspec.Struct, frozen=True, kw_only=True):
-    """An assistant whose manifest differs from what is in force; `planes` are those that differ."""
+    """An assistant whose manifest differs from what is in force; `planes` are those that differ.
 
+    `committed`: git holds exactly these files.
+    """
+
+    committed: bool
     assistant: str
     environment: str
     planes: tuple[Plane, ...]
@@ -24,7 +28,11 @@ class Ahead(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def text(self) -> str:
         """Return it as one line."""
-        return f"git is ahead of the pin: {self.assistant} in {self.environment}: {', '.join(self.planes)}"
+        source = "git" if self.committed else "the manifest"
+        return (
+            f"{source} is ahead of the pin: {self.assistant} in {self.environment}: {', '.join(self.planes)} "
+            f"(customhouse plan --environment {self.environment} shows it)"
+        )
 
 
 def ahead(status: Status, directory: Path) -> tuple[Ahead, ...]:
@@ -33,11 +41,13 @@ def ahead(status: Status, directory: Path) -> tuple[Ahead, ...]:
         return ()
     from customhouse.manifest.compile import compile_assistant  # noqa: PLC0415 - imports the YAML reader
     from customhouse.manifest.load import load  # noqa: PLC0415 - likewise
+    from customhouse.manifest.source import git_commit  # noqa: PLC0415 - likewise
 
     try:
         manifest = load(directory)
     except CustomhouseError:
         return ()
+    committed = git_commit(directory) is not None
     found: list[Ahead] = []
     for entry in status.assistants:
         try:
@@ -48,5 +58,7 @@ def ahead(status: Status, directory: Path) -> tuple[Ahead, ...]:
             plane for plane in PLANES if plane in entry.planes and entry.planes[plane].digest != digests[plane]
         )
         if differing:
-            found.append(Ahead(assistant=entry.assistant, environment=entry.environment, planes=differing))
+            found.append(
+                Ahead(committed=committed, assistant=entry.assistant, environment=entry.environment, planes=differing)
+            )
     return tuple(found)

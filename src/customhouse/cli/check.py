@@ -1,19 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`customhouse check`: read the manifest, say what it means and what is wrong. Exit 1 when something is wrong."""
+"""`customhouse check`: read the manifest, say what it means and what is wrong. Exit 1 when something is wrong.
 
+Rule: it works without a server and without a store. Where a store is here, it notes besides what runs otherwise.
+"""
+
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+import msgspec
 
+from customhouse.cli.ahead import ahead
+from customhouse.cli.client import Client, settings
 from customhouse.cli.manifest_option import manifest_option
 from customhouse.cli.options import json_option
 from customhouse.cli.output import EXIT_REFUSED, emit, visible
+from customhouse.cli.transport import Local
+from customhouse.domain.errors import CustomhouseError
 from customhouse.manifest.check import Remark, Report
 from customhouse.manifest.check import check as check_manifest
 from customhouse.manifest.load import load
 from customhouse.manifest.problem import ManifestErrors
+from customhouse.registry.status import Status
 
 
 @click.command()
@@ -23,9 +33,12 @@ from customhouse.manifest.problem import ManifestErrors
 def check(ctx: click.Context, *, manifest: Path, as_json: bool) -> None:
     """Read the manifest and say what it declares and what is wrong.
 
-    Errors stop a release. Warnings say what will surprise, notes what is declared and not enforced yet.
+    Errors stop a release. Warnings say what will surprise, notes what is declared and not enforced yet, and, where a
+    store is here, in which planes the manifest is ahead of what is in force.
     """
     report = _report(manifest)
+    if not report.errors:
+        report = msgspec.structs.replace(report, notes=(*report.notes, *_ahead(ctx, manifest)))
     if as_json:
         emit(report, as_json=True, render=str)
     else:
@@ -41,6 +54,21 @@ def _report(manifest: Path) -> Report:
     except ManifestErrors as errors:
         found = tuple(Remark(place=str(problem.place), text=problem.text) for problem in errors.problems)
         return Report(errors=found, warnings=(), notes=(), readings=())
+
+
+def _ahead(ctx: click.Context, manifest: Path) -> tuple[Remark, ...]:
+    """Return where the manifest differs from what the store here has in force; nothing when none can be asked."""
+    chosen = settings(ctx)
+    if os.environ.get("CUSTOMHOUSE_URL") or not chosen.database_path.is_file():
+        return ()
+    local = Client(Local(chosen))
+    try:
+        status = local.fetch("GET", "/api/v1/status", Status)
+    except (CustomhouseError, click.ClickException):
+        return ()
+    finally:
+        local.close()
+    return tuple(Remark(place=f"{manifest}/", text=entry.text) for entry in ahead(status, manifest))
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 def status(ctx: click.Context, manifest: Path, *, as_json: bool) -> None:
     """Show what is in force in every environment: release, versions, since when, by whom, holds, what waits.
 
-    Where a manifest directory is here, it also says which planes git is ahead in.
+    Where a manifest directory is here, it also says in which planes git, or the files here, are ahead of what runs.
     """
     found = client(ctx).fetch("GET", "/api/v1/status", Status)
     emit(Shown(status=found, git_ahead=ahead(found, manifest)), as_json=as_json, render=_drawn)
@@ -56,7 +56,7 @@ def _drawn(shown: Shown) -> Group | str:
     )
     lines.extend(
         f"Held: {hold.plane} version {hold.version} of {hold.assistant} in {hold.environment}, "
-        f"by {hold.by}: {hold.reason} (customhouse holds lift {hold.seq})"
+        f"by {hold.by}: {hold.reason} (customhouse holds lift {hold.seq} --reason …)"
         for hold in found.holds
     )
     lines.extend(
@@ -64,7 +64,7 @@ def _drawn(shown: Shown) -> Group | str:
         f"asked by {change.requested_by} (customhouse changes show {change.id})"
         for change in found.changes
     )
-    lines.extend(f"{entry.text} (customhouse diff shows it)" for entry in shown.git_ahead)
+    lines.extend(entry.text for entry in shown.git_ahead)
     return Group(table, "\n".join(lines))
 
 
