@@ -92,7 +92,7 @@ def shown(found: tuple[Capability, ...]) -> list[tuple[str, str, bool]]:
     return [(capability.kind, capability.text, capability.loosens) for capability in found]
 
 
-def test_prompt_changes_are_neutral() -> None:
+def test_prompt_changes_are_neutral_except_for_what_clients_may_write() -> None:
     before = PromptDocument(template="a\nb\nc", source="p.md", variables={"x": Variable()})
     after = PromptDocument(
         template="a\nB\nc\nd",
@@ -103,13 +103,81 @@ def test_prompt_changes_are_neutral() -> None:
     )
     found = compare(documents(prompt=before), documents(prompt=after))
     assert [capability.text for capability in found] == [
+        "+ clients may now write y into the prompt: a whole number",
         "~ prompt text changed (+2 -1 lines)",
         "~ the prompt now needs the tool t",
         "~ the prompt now needs the feature tools",
         "~ prompt variable x removed",
-        "~ prompt variable y added",
     ]
-    assert not loosens(found)
+    assert [capability.subject for capability in found if capability.loosens] == ["y"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (None, Variable(), "+ clients may now write x into the prompt: any text of at most 200 characters"),
+        (Variable(), None, None),
+        (Variable(), Variable(default="d", description="words"), None),
+        (
+            Variable(choices=("a", "b")),
+            Variable(),
+            "+ clients may now write x into the prompt: any text of at most 200 characters (was one of a, b)",
+        ),
+        (
+            Variable(choices=("a",)),
+            Variable(choices=("a", "b")),
+            "+ clients may now write x into the prompt: one of a, b (was one of a)",
+        ),
+        (Variable(choices=("a", "b")), Variable(choices=("b",)), None),
+        (Variable(), Variable(choices=("a", "b")), None),
+        (Variable(max_length=3), Variable(max_length=2), None),
+        (
+            Variable(max_length=2),
+            Variable(max_length=3),
+            (
+                "+ clients may now write x into the prompt: any text of at most 3 characters "
+                "(was any text of at most 2 characters)"
+            ),
+        ),
+        (
+            Variable(choices=("a", "long"), max_length=1),
+            Variable(choices=("a", "long"), max_length=4),
+            "+ clients may now write x into the prompt: one of a, long (was one of a, long)",
+        ),
+        (
+            Variable(type="integer"),
+            Variable(),
+            "+ clients may now write x into the prompt: any text of at most 200 characters (was a whole number)",
+        ),
+        (Variable(), Variable(type="integer"), None),
+        (Variable(), Variable(type="boolean"), None),
+        (
+            Variable(max_length=15),
+            Variable(type="integer"),
+            "+ clients may now write x into the prompt: a whole number (was any text of at most 15 characters)",
+        ),
+        (
+            Variable(choices=("a",)),
+            Variable(type="boolean"),
+            "+ clients may now write x into the prompt: true or false (was one of a)",
+        ),
+        (
+            Variable(type="boolean"),
+            Variable(type="integer"),
+            "+ clients may now write x into the prompt: a whole number (was true or false)",
+        ),
+    ],
+)
+def test_what_clients_may_write_into_the_prompt(
+    before: Variable | None, after: Variable | None, text: str | None
+) -> None:
+    old, new = (
+        PromptDocument(template="t", source="p.md", variables={} if each is None else {"x": each})
+        for each in (before, after)
+    )
+    (found,) = compare(documents(prompt=old), documents(prompt=new))
+    assert found.loosens is (text is not None), "narrowing is neutral, opening is not"
+    assert text is None or found.text == text
 
 
 def test_retrieval_sources() -> None:
@@ -145,8 +213,8 @@ def test_safety(before: dict[str, object], after: dict[str, object], text: str, 
 def test_a_first_release_gains_everything_it_can_do() -> None:
     found = compare(None, documents(tools=tools(t=READ), model=routed(LOCAL, BIG)))
     assert [capability.text for capability in found if capability.loosens] == [
-        "+ may now be answered by openai/big (api, us, accepts internal)",
-        "+ may now be answered by local/small (self_hosted, local, accepts confidential)",
+        "+ may now be answered by openai/big (api, us, accepts internal, at https://api.test/v1)",
+        "+ may now be answered by local/small (self_hosted, local, accepts confidential, at http://127.0.0.1:1/v1)",
         "+ may now call t (read)",
     ]
     assert loosens(found)
@@ -158,6 +226,27 @@ def test_the_order_is_by_plane_then_more_before_less_before_different() -> None:
     )
     assert [capability.plane for capability in found] == ["model"] * (len(found) - 2) + ["tools"] * 2
     assert [capability.text[0] for capability in found if capability.plane == "model"] == ["+", "-", "-", "~"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "plane"),
+    [
+        (documents(), documents(prompt=PromptDocument(template="You help.", source="prompts/b.md")), "prompt"),
+        (
+            documents(tools=tools(t=Grant(permission="deny", effect="read"))),
+            documents(tools=tools(t=Grant(permission="deny", effect="write"))),
+            "tools",
+        ),
+        (
+            documents(),
+            documents(model=msgspec.structs.replace(routed(), deployments={"small": LOCAL, "big": BIG})),
+            "model",
+        ),
+    ],
+)
+def test_no_document_changes_in_silence(before: Documents, after: Documents, plane: str) -> None:
+    text = f"~ the {plane} document changed; the assistant may do neither more nor less"
+    assert shown(compare(before, after)) == [("definition_changed", text, False)]
 
 
 GRANTS: Final = st.builds(

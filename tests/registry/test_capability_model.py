@@ -64,7 +64,7 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         routed(),
         routed(LOCAL, BIG),
         [
-            "deployment_added! + may now be answered by openai/big (api, us, accepts internal)",
+            "deployment_added! + may now be answered by openai/big (api, us, accepts internal, at https://api.test/v1)",
             "route_changed! ~ the route decides differently: small or big (was small)",
         ],
     ),
@@ -73,7 +73,7 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         routed(LOCAL, BIG, route=(HOME, Choice(use=("big", "small")))),
         routed(LOCAL, BIG, TINY, route=(Choice(use=("big", "small", "tiny")),)),
         [
-            "deployment_added! + may now be answered by local/tiny (self_hosted, local, accepts public)",
+            "deployment_added! + may now be answered by local/tiny (self_hosted, local, accepts public, at http://127.0.0.1:1/v1)",
             (
                 "route_changed! ~ the route decides differently: big or small or tiny "
                 "(was small when data.classification >= confidential, else big or small)"
@@ -98,14 +98,14 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
             "deployment_changed! ~ openai/big: provider is openai (was local)",
             "deployment_changed! ~ openai/big: region is us (was local)",
             "deployment_changed! ~ openai/big: terms is DPA-17 (was none)",
-            "deployment_changed! ~ openai/big: weights is none (was sha256:aa)",
+            "deployment_changed! ~ openai/big: weights is none (was sha256:aa from here)",
         ],
     ),
     (
         "one deployment less",
         routed(LOCAL, BIG),
         routed(LOCAL),
-        ["deployment_removed - no longer answered by openai/big (api, us, accepts internal)"],
+        ["deployment_removed - no longer answered by openai/big (api, us, accepts internal, at https://api.test/v1)"],
     ),
     ("a deployment that no route names is no capability", routed(), routed(LOCAL, BIG, route=(ALL,)), []),
     (
@@ -114,7 +114,7 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         routed(BIG, LOCAL),
         [
             "data_class_raised! + confidential data may now go to a model (local/small); the limit was internal",
-            "deployment_added! + may now be answered by local/small (self_hosted, local, accepts confidential)",
+            "deployment_added! + may now be answered by local/small (self_hosted, local, accepts confidential, at http://127.0.0.1:1/v1)",
             "route_changed! ~ the route decides differently: big or small (was big)",
         ],
     ),
@@ -146,7 +146,55 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         "other weights",
         routed(),
         routed(msgspec.structs.replace(LOCAL, weights=None)),
-        ["deployment_changed! ~ local/small: weights is none (was sha256:aa)"],
+        ["deployment_changed! ~ local/small: weights is none (was sha256:aa from here)"],
+    ),
+    *(
+        (
+            f"another {field}",
+            routed(BIG),
+            routed(msgspec.structs.replace(BIG, **{field: value})),
+            [f"deployment_changed! ~ {shown_as} (was {was})"],
+        )
+        for field, value, shown_as, was in (
+            ("provider", "acme", "acme/big: provider is acme", "openai"),
+            ("model", "gpt-2", "openai/big: model is gpt-2", "gpt"),
+            ("base_url", "https://evil.test/v1", "openai/big: address is https://evil.test/v1", "https://api.test/v1"),
+            ("api_key_env", "OTHER_KEY", "openai/big: credential is OTHER_KEY", "KEY"),
+            ("region", "cn", "openai/big: region is cn", "us"),
+            ("posture", "managed", "openai/big: posture is managed", "api"),
+            ("terms", None, "openai/big: terms is none", "DPA-17"),
+            ("approved_by", "mallory@acme.test", "openai/big: approval is mallory@acme.test", "none"),
+        )
+    ),
+    (
+        "weights of other terms",
+        routed(),
+        routed(msgspec.structs.replace(LOCAL, weights=Weights(digest="sha256:aa", source="there", licence="MIT"))),
+        [("deployment_changed! ~ local/small: weights is sha256:aa from there, licence MIT (was sha256:aa from here)")],
+    ),
+    (
+        "a later retirement and another context",
+        routed(BIG),
+        routed(msgspec.structs.replace(BIG, retires="2030-01-01", context=8192)),
+        [
+            "deployment_changed ~ openai/big: context is 8192 (was none)",
+            "deployment_changed ~ openai/big: retirement is 2030-01-01 (was none)",
+        ],
+    ),
+    (
+        "another name to be called by",
+        msgspec.structs.replace(routed(), aliases=("old",)),
+        msgspec.structs.replace(routed(), aliases=("new",)),
+        [
+            "parameters_changed ~ no longer answers to the name old",
+            "parameters_changed ~ now answers to the name new",
+        ],
+    ),
+    (
+        "another reason",
+        routed(),
+        routed(posture=Posture(use="hybrid", because="a pilot")),
+        ["posture_changed ~ the posture is so because of a pilot (was nothing)"],
     ),
     (
         "a feature more",
@@ -213,7 +261,7 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         routed(BIG),
         [
             "data_class_lowered - data above internal no longer goes to any model; the limit was confidential",
-            "deployment_removed - no longer answered by local/small (self_hosted, local, accepts confidential)",
+            "deployment_removed - no longer answered by local/small (self_hosted, local, accepts confidential, at http://127.0.0.1:1/v1)",
             (
                 "route_changed! ~ the route decides differently: big "
                 "(was small when data.classification >= confidential, else big)"

@@ -230,6 +230,18 @@ TOOLS: Final[list[Row]] = [
         tool(READ, servers={"s": "http://b"}),
         ["definition_changed! ~ the tool server s is reached at http://b (was http://a)"],
     ),
+    (
+        "a server gone",
+        tool(READ, servers={"s": "http://a"}),
+        tool(READ),
+        ["definition_changed - there is no tool server s any more (was http://a)"],
+    ),
+    (
+        "a server more",
+        tool(READ),
+        tool(READ, servers={"s": "http://a"}),
+        ["definition_changed! + there is a tool server s at http://a"],
+    ),
 ]
 
 

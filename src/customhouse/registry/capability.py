@@ -4,7 +4,8 @@
 Rules kept:
 - Nothing is called tightening or neutral unless that is proved from the two values; everything else loosens where it
   widens what the model may do or where data may go (invariant 5: loosening needs review, tightening never waits).
-- The text of a prompt and sampling parameters are neutral: they change what a model says, not what it may do.
+- The text of a prompt and sampling parameters are neutral: they change what a model says, not what it may do. What
+  clients may write into the prompt is not its text: a variable that is new or takes more loosens.
 - A first release has nothing before it: everything usable is `gained`, so it loosens wherever reviewers are asked for.
 """
 
@@ -31,12 +32,28 @@ def compare(before: Documents | None, after: Documents) -> tuple[Capability, ...
         *retrieval_changes(before.retrieval, after.retrieval),
         *safety_changes(before.safety, after.safety),
     )
-    return tuple(sorted(found, key=_order))
+    return tuple(sorted((*found, *_unshown(before, after, found)), key=_order))
 
 
 def loosens(capabilities: tuple[Capability, ...]) -> bool:
     """Whether any of the changes needs a second person where reviewers are asked for."""
     return any(capability.loosens for capability in capabilities)
+
+
+def _unshown(before: Documents, after: Documents, found: tuple[Capability, ...]) -> list[Capability]:
+    """Say of each plane whose document changes and shows nothing that it does: nothing changes in silence."""
+    shown = {capability.plane for capability in found}
+    return [
+        Capability(
+            kind="definition_changed",
+            plane=plane,
+            subject=plane,
+            text=f"~ the {plane} document changed; the assistant may do neither more nor less",
+            loosens=False,
+        )
+        for plane in PLANES
+        if plane not in shown and before.of(plane) != after.of(plane)
+    ]
 
 
 def _order(capability: Capability) -> tuple[int, int, str, str]:
@@ -50,7 +67,7 @@ def _nothing(after: Documents) -> Documents:
         prompt=msgspec.structs.replace(
             after.prompt, template="", variables={}, requires_tools=(), requires_features=()
         ),
-        tools=msgspec.structs.replace(after.tools, grants={}),
+        tools=msgspec.structs.replace(after.tools, grants={}, servers={}),
         retrieval=msgspec.structs.replace(after.retrieval, sources={}),
         safety=after.safety,
     )

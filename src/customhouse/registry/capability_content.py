@@ -2,17 +2,24 @@
 """What changes in a prompt, in what may be retrieved, in the limits on data. Pure; `capability.py` has the rules."""
 
 import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
 
 from customhouse.domain.capability import Capability
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
 from customhouse.planes.prompt.document import Document as PromptDocument
+from customhouse.planes.prompt.document import Variable
 from customhouse.planes.retrieval.document import Document as RetrievalDocument
 from customhouse.planes.safety.document import Document as SafetyDocument
 
+LONGEST: Final[Mapping[str, int]] = MappingProxyType({"integer": 16, "boolean": 5})
+"""Characters of the longest value of a type, as a client writes it."""
+
 
 def prompt_changes(before: PromptDocument, after: PromptDocument) -> list[Capability]:
-    """Return the changes of a prompt: text, variables, what it needs. All are neutral."""
+    """Return the changes of a prompt: text, variables, what it needs. What clients may newly write in it loosens."""
     found: list[Capability] = []
     if before.template != after.template:
         added, removed = _lines_changed(before.template, after.template)
@@ -21,11 +28,7 @@ def prompt_changes(before: PromptDocument, after: PromptDocument) -> list[Capabi
             Capability(kind="prompt_changed", plane=Plane.PROMPT, subject=after.source, text=text, loosens=False)
         )
     for name in sorted(before.variables.keys() | after.variables.keys()):
-        if before.variables.get(name) == after.variables.get(name):
-            continue
-        what = _appeared(name in before.variables, name in after.variables)
-        text = f"~ prompt variable {name} {what}"
-        found.append(Capability(kind="variables_changed", plane=Plane.PROMPT, subject=name, text=text, loosens=False))
+        found += _variable(name, before.variables.get(name), after.variables.get(name))
     for word, old, new in (
         ("tool", before.requires_tools, after.requires_tools),
         ("feature", before.requires_features, after.requires_features),
@@ -34,6 +37,46 @@ def prompt_changes(before: PromptDocument, after: PromptDocument) -> list[Capabi
             text = f"~ the prompt {'now needs' if name in new else 'no longer needs'} the {word} {name}"
             found.append(Capability(kind="needs_changed", plane=Plane.PROMPT, subject=name, text=text, loosens=False))
     return found
+
+
+def _variable(name: str, before: Variable | None, after: Variable | None) -> list[Capability]:
+    if before == after:
+        return []
+    more = after is not None and not _within(after, before)
+    if more and after is not None:
+        was = "" if before is None else f" (was {_values(before)})"
+        text = f"+ clients may now write {name} into the prompt: {_values(after)}{was}"
+    else:
+        text = f"~ prompt variable {name} {'removed' if after is None else 'changed'}"
+    return [Capability(kind="variables_changed", plane=Plane.PROMPT, subject=name, text=text, loosens=more)]
+
+
+def _within(new: Variable, old: Variable | None) -> bool:
+    """Whether it is proved that every value which `new` takes was taken by `old`."""
+    if old is None:
+        return False
+    if old.type != "string":
+        return new.type == old.type
+    if new.type == "string" and new.choices:
+        texts = {choice for choice in new.choices if len(choice) <= new.max_length}
+        longest = max(map(len, texts), default=0)
+    else:
+        texts, longest = None, new.max_length if new.type == "string" else LONGEST[new.type]
+    if old.choices and (texts is None or not texts <= set(old.choices)):
+        return False
+    return longest <= old.max_length
+
+
+def _values(variable: Variable) -> str:
+    match variable.type:
+        case "integer":
+            return "a whole number"
+        case "boolean":
+            return "true or false"
+        case "string" if variable.choices:
+            return f"one of {', '.join(variable.choices)}"
+        case "string":
+            return f"any text of at most {variable.max_length} characters"
 
 
 def retrieval_changes(before: RetrievalDocument, after: RetrievalDocument) -> list[Capability]:
@@ -94,12 +137,6 @@ def _regions(residency: tuple[str, ...]) -> str:
 def _rank(name: str) -> int:
     rank = classification(name)
     return Classification.PUBLIC if rank is None else rank
-
-
-def _appeared(before: bool, after: bool) -> str:  # noqa: FBT001 - two symmetric facts, named at the only call
-    if before and after:
-        return "changed"
-    return "added" if after else "removed"
 
 
 def _lines_changed(before: str, after: str) -> tuple[int, int]:

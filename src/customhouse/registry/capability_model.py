@@ -63,6 +63,9 @@ def _posture(before: Posture, after: Posture) -> list[Capability]:
         was, now = before.until or "further notice", after.until or "further notice"
         text = f"{'+' if more else '-'} the posture holds until {now} (was {was})"
         found.append(_say("posture_changed", "posture", text, more=more))
+    if before.because != after.because:
+        text = f"~ the posture is so because of {after.because or 'nothing'} (was {before.because or 'nothing'})"
+        found.append(_say("posture_changed", "posture", text, more=False))
     return found
 
 
@@ -101,10 +104,18 @@ def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
         ("posture", before.posture, after.posture),
         ("weights", _weights(before), _weights(after)),
         ("terms", before.terms, after.terms),
+        ("approval", before.approved_by, after.approved_by),
     ):
         if was != now:
             text = f"~ {after.label}: {field} is {now or 'none'} (was {was or 'none'})"
             found.append(_say("deployment_changed", name, text, more=True))
+    for field, was, now in (
+        ("context", before.context, after.context),
+        ("retirement", before.retires, after.retires),
+    ):
+        if was != now:
+            text = f"~ {after.label}: {field} is {now or 'none'} (was {was or 'none'})"
+            found.append(_say("deployment_changed", name, text, more=False))
     for feature in sorted(set(before.features) ^ set(after.features)):
         text = f"~ {after.label} {'gains' if feature in after.features else 'loses'} the feature {feature}"
         found.append(_say("deployment_changed", name, text, more=False))
@@ -177,11 +188,15 @@ def _say(kind: CapabilityKind, subject: str, text: str, *, more: bool) -> Capabi
 
 def _described(deployment: Deployment) -> str:
     place = f", {deployment.region}" if deployment.region else ""
-    return f"{deployment.label} ({deployment.posture}{place}, accepts {deployment.accepts})"
+    return f"{deployment.label} ({deployment.posture}{place}, accepts {deployment.accepts}, at {deployment.base_url})"
 
 
 def _weights(deployment: Deployment) -> str | None:
-    return deployment.weights.digest if deployment.weights else None
+    weights = deployment.weights
+    if weights is None:
+        return None
+    rest = (weights.licence and f"licence {weights.licence}", weights.tuned_on and f"tuned on {weights.tuned_on}")
+    return ", ".join(filter(None, (f"{weights.digest} from {weights.source}", *rest)))
 
 
 def _rank(deployment: Deployment) -> Classification:

@@ -37,13 +37,26 @@ def tools_changes(before: Document, after: Document) -> list[Capability]:
     found: list[Capability] = []
     for name in sorted(before.grants.keys() | after.grants.keys()):
         found += _tool(name, before.grants.get(name), after.grants.get(name))
-    for name in sorted(before.servers.keys() & after.servers.keys()):
-        if before.servers[name] != after.servers[name]:
-            text = f"~ the tool server {name} is reached at {after.servers[name]} (was {before.servers[name]})"
-            found.append(_say("definition_changed", name, text, more=True))
+    found += _servers(before.servers, after.servers)
     found += _limit("tool calls a turn", "calls_per_turn", before.calls_per_turn, after.calls_per_turn)
     found += _limit("writes an hour", "writes_per_hour", before.writes_per_hour, after.writes_per_hour)
     return [*found, *_sums(before.sums, after.sums), *_workflows(before.workflows, after.workflows)]
+
+
+def _servers(before: Mapping[str, str], after: Mapping[str, str]) -> list[Capability]:
+    found: list[Capability] = []
+    for name in sorted(before.keys() | after.keys()):
+        was, now = before.get(name), after.get(name)
+        if was == now:
+            continue
+        if now is None:
+            text = f"- there is no tool server {name} any more (was {was})"
+        elif was is None:
+            text = f"+ there is a tool server {name} at {now}"
+        else:
+            text = f"~ the tool server {name} is reached at {now} (was {was})"
+        found.append(_say("definition_changed", name, text, more=now is not None))
+    return found
 
 
 def _tool(name: str, before: Grant | None, after: Grant | None) -> list[Capability]:

@@ -49,7 +49,7 @@ class Route:
     __slots__ = ("_choices", "_document")
 
     def __init__(self, document: Document) -> None:
-        """Compile the conditions. Raises ValueError for one that does not parse, or an unknown or misnamed deployment."""
+        """Compile the conditions. Raises ValueError for one that does not parse, or an unknown or misnamed name."""
         self._document = document
         self._choices = tuple(
             (choice, None if choice.when is None else compiled(choice.when)) for choice in document.route
