@@ -94,14 +94,17 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
             upstreams = Upstreams(_limits(settings), os.environ)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    poller = tasks.create_task(_poll(built, settings.poll_interval_ms / 1000))
-                    yield _Front(settings.hosts, *_planes(settings, built, upstreams))
+                    orphans: set[str] = set()
+                    poller = tasks.create_task(_poll(built, orphans, settings.poll_interval_ms / 1000))
+                    yield _Front(settings.hosts, *_planes(settings, built, upstreams, orphans))
                     poller.cancel()
             finally:
                 await upstreams.close()
 
 
-def _planes(settings: Settings, built: Installation, upstreams: Upstreams) -> tuple[ASGIApp, ASGIApp, ASGIApp]:
+def _planes(
+    settings: Settings, built: Installation, upstreams: Upstreams, orphans: set[str]
+) -> tuple[ASGIApp, ASGIApp, ASGIApp]:
     gateway = Gateway(
         current=built.current,
         credentials=built.credentials,
@@ -109,6 +112,7 @@ def _planes(settings: Settings, built: Installation, upstreams: Upstreams) -> tu
         upstreams=upstreams,
         preparations=Preparations(),
         clock=built.control.clock,
+        orphans=orphans,
         turn_timeout_s=settings.turn_timeout_s,
         answer_bytes=settings.max_answer_bytes,
     )
@@ -137,15 +141,26 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-async def _poll(built: Installation, interval_s: float) -> None:
-    """Look up pins, keys and people again and again; a database that does not answer leaves the last state to age."""
+async def _poll(built: Installation, orphans: set[str], interval_s: float) -> None:
+    """Look up pins, keys and people again and again, and settle calls that a failing ledger left open.
+
+    A database that does not answer, or holds a row that cannot be read, leaves the last state to age: it must not end
+    the server that still refuses what it cannot confirm.
+    """
+    control = built.control
     while True:
         await asyncio.sleep(interval_s)
         try:
             await built.credentials.refresh()
             await built.current.refresh()
-        except StoreUnavailable as error:
+            if orphans:
+                spans = frozenset(orphans)
+                await settle_open_calls(control.database, control.ledger, control.clock, spans)
+                orphans -= spans
+        except CustomhouseError as error:
             _log.warning("pins and keys could not be refreshed: %s", error.detail)
+        except Exception:  # noqa: BLE001 - the supervisor of this task: see above
+            _log.exception("pins and keys could not be refreshed")
 
 
 class _only_server:  # noqa: N801 - reads as the statement it is used in

@@ -265,7 +265,7 @@ def test_an_unexpected_error_tells_its_trace_and_nothing_else(home: Path, caplog
         key = await house.person("ada@acme.test", "admin")
         with caplog.at_level(logging.WARNING):
             reply = await send(house.app(routes), "GET", "/api/v1/broken", key=key)
-            expect(reply, 500, "internal")
+            expect(reply, 500, "internal.error")
             assert b"secret" not in reply.body
             assert reply.headers["customhouse-trace-id"] in caplog.text
             assert "secret-of-the-house" in caplog.text
@@ -305,6 +305,6 @@ def test_a_local_actor_needs_no_key_and_never_reviews(home: Path) -> None:
 def test_unknown_endpoints_say_where_the_known_ones_are(home: Path) -> None:
     async def work(house: House) -> None:
         for path in ("/api/v1/peopl", "/", "/api/v2/people", "/api/v1/people/"):
-            expect(await send(house.app(), "GET", path), 404, "not_found")
+            expect(await send(house.app(), "GET", path), 404, "request.not_found")
 
     in_house(home, work)

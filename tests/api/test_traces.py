@@ -4,12 +4,15 @@
 import asyncio
 import http.client
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.gateway.running import TOOLS, Running, documents, running
-from tests.upstream.server import Upstream
+from tests.upstream import replies
+from tests.upstream.server import Upstream, scripted_upstream
+from tests.upstream.wire import Received, Step
 
 from customhouse.access import people
 from customhouse.access.roles import Role
@@ -47,6 +50,27 @@ def test_a_trace_is_found_by_every_id(home: Path, upstream: Upstream) -> None:
         assert (status, found["steps"][0]["record"]["kind"]) == (200, "release.published")
         assert get(gateway, key, "nothing")[0] == 404
         assert get(gateway, key, f"{trace_id}?tenant=other")[0] == 404
+
+
+def test_a_model_cannot_hide_a_trace_behind_an_id_it_chose(home: Path) -> None:
+    """The upstream names its tool call after a release and after an earlier trace: both are still found."""
+    chosen: list[str] = ["support@1"]
+
+    def reply(request: Received) -> Iterator[Step]:
+        calls = [{**replies.call("issue_refund", "{}"), "id": chosen[-1]}]
+        yield from replies.tool_calls(calls)(request)
+
+    with (
+        scripted_upstream(by_model={"answer": reply}) as upstream,
+        running(home, documents(upstream.base_url)) as gateway,
+    ):
+        key = person(gateway, "sam@acme.test", "auditor")
+        first = gateway.chat(tools=TOOLS).headers["customhouse-trace-id"]
+        chosen.append(first)
+        gateway.chat(tools=TOOLS)
+        assert get(gateway, key, first)[1]["trace_id"] == first
+        assert get(gateway, key, "support@1")[1]["steps"][0]["record"]["kind"] == "release.published"
+        assert first in get(gateway, key, "support@1")[1]["others"]
 
 
 PAYLOADS: list[tuple[str, tuple[Role, ...], int]] = [

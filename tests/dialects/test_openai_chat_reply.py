@@ -43,7 +43,7 @@ WHOLE: Final[dict[str, tuple[Answer, Receipt]]] = {
     ),
     "fallback": (
         answer(text="Please call."),
-        Receipt(trace_id="019ab", release="support@3", deployment=None, fallback=True),
+        Receipt(trace_id="019ab", release="support@3", deployment="fallback", fallback=True),
     ),
 }
 
@@ -107,7 +107,7 @@ def test_every_error_has_the_shape_that_sdks_read(cls: type[CustomhouseError]) -
     error: Json = body["error"]
     assert (error["message"], error["code"], error["trace_id"]) == (cls().detail, cls.code, "019ab")
     assert error["type"].endswith("_error")
-    assert error["docs"].startswith("docs/reference/errors.md#")
+    assert error["docs"] == f"/api/v1/#{cls.code}"
 
 
 def test_an_error_names_the_field_and_never_its_cause() -> None:

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customhouse.dialects import openai_chat_upstream as dialect
-from customhouse.dialects.openai_chat_stream import MAX_CALLS, Collector, Delta
+from customhouse.dialects.openai_chat_stream import Collector, Delta
+from customhouse.dialects.openai_chat_upstream import MAX_CALLS
 from customhouse.dialects.sse import EventReader
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Answer, ToolCall, Usage

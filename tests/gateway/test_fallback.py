@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every way an upstream can fail: the next deployment answers, then the fallback answer, and the evidence says why."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.gateway.running import FALLBACK, Json, documents, running
+from tests.upstream import replies
 from tests.upstream.replies import TEXT
-from tests.upstream.server import Upstream
+from tests.upstream.server import Upstream, scripted_upstream
+from tests.upstream.wire import Received, Reply, Step, whole
 
 FAST = {"connect_timeout_s": 1, "first_byte_timeout_s": 1, "idle_timeout_s": 1}
 
@@ -110,6 +113,50 @@ def test_a_required_call_that_does_not_come_is_named(home: Path, upstream: Upstr
         assert (answer.status, answer.json["error"]["code"]) == (502, "upstream.failed")
         failed = gateway.records(answer.headers["customhouse-trace-id"])[2]
         assert failed["decision"]["reasons"] == ["upstream.tool_choice_ignored"]
+
+
+def deep(request: Received) -> Iterator[Step]:
+    """Answer JSON that is nested deeper than any parser's stack."""
+    del request
+    yield whole(200, b'{"choices":' + b"[" * 5000 + b"]" * 5000 + b"}")
+
+
+def many(request: Received) -> Iterator[Step]:
+    """Propose more calls than anybody decides."""
+    yield from replies.tool_calls([replies.call("issue_refund", "{}", number) for number in range(200)])(request)
+
+
+@pytest.mark.parametrize("reply", [deep, many])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_answer_made_to_hurt_is_a_failure_like_any_other(home: Path, reply: Reply, *, stream: bool) -> None:
+    by_model = {**replies.BY_MODEL, "hurt": reply}
+    with (
+        scripted_upstream(by_model=by_model) as upstream,
+        running(home, documents(upstream.base_url, ("hurt", "answer"))) as gateway,
+    ):
+        answer = gateway.chat(stream=stream)
+        assert answer.text.strip() == TEXT
+        failed = gateway.records(answer.headers["customhouse-trace-id"])[2]
+        assert failed["kind"] == "model.failed"
+        assert gateway.rows("SELECT count(*) FROM open_call") == [(0,)]
+
+
+def test_what_was_shown_before_a_stream_broke_is_kept(home: Path, upstream: Upstream) -> None:
+    with running(home, documents(upstream.base_url, ("cut-stream",))) as gateway:
+        answer = gateway.chat(stream=True)
+        shown = "".join(c["delta"].get("content") or "" for chunk in answer.chunks[:-1] for c in chunk["choices"])
+        failed = gateway.records(answer.headers["customhouse-trace-id"])[2]
+        assert shown
+        assert failed["commitments"]["model_answer"].startswith("hmac-sha256:")
+
+
+def test_a_finish_reason_never_announces_calls_that_are_not_there(home: Path) -> None:
+    by_model = {"odd": replies.answer(finish_reason="tool_calls")}
+    with (
+        scripted_upstream(by_model=by_model) as upstream,
+        running(home, documents(upstream.base_url, ("odd",))) as gateway,
+    ):
+        assert gateway.chat().json["choices"][0]["finish_reason"] == "stop"
 
 
 def test_a_thousand_chunks_arrive(home: Path, upstream: Upstream) -> None:

@@ -58,6 +58,21 @@ def test_a_bad_body_is_refused(gateway: Running, body: bytes, code: str, param: 
     assert gateway.kinds(answer.headers["customhouse-trace-id"]) == ["request.refused"]
 
 
+NAMES = ["", "x" * 65, "get order", "get_order\n", "получить", "\u202eget", "a/b", "💣" * 32]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_tool_s_name_is_bounded(gateway: Running, name: str) -> None:
+    refused(gateway.chat(tools=[{"type": "function", "function": {"name": name}}]), 400, "request.invalid")
+
+
+def test_as_many_tools_as_are_accepted_fit_into_the_evidence(gateway: Running) -> None:
+    tools = [{"type": "function", "function": {"name": f"{number:03}" + "x" * 61}} for number in range(128)]
+    answer = gateway.chat(tools=tools)
+    assert answer.status == 200
+    assert gateway.kinds(answer.headers["customhouse-trace-id"])[-1] == "response.completed"
+
+
 FIELDS = [
     "web_search_options",
     "mcp_servers",
@@ -122,7 +137,7 @@ def test_a_chunked_body_over_the_bound_is_413(gateway: Running) -> None:
 
 
 def test_other_paths_and_methods_are_refused(gateway: Running) -> None:
-    refused(gateway.request("POST", "/v1/completions"), 404, "not_found")
+    refused(gateway.request("POST", "/v1/completions"), 404, "request.not_found")
     wrong_method = gateway.request("GET", "/v1/chat/completions")
     refused(wrong_method, 405, "request.method_refused")
     assert wrong_method.headers["allow"] == "POST"

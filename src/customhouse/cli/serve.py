@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import signal
+from typing import Final
 
 import click
 import msgspec
@@ -14,7 +15,11 @@ from starlette.types import ASGIApp
 from customhouse.app import build
 from customhouse.cli.options import options
 from customhouse.cli.output import say
+from customhouse.gateway.connection import BoundedConnection
 from customhouse.settings import Settings, load
+
+MAX_CONNECTIONS: Final = 900
+"""Open connections at most, below the usual 1024 open files; one more is answered 503 by the server."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +80,8 @@ def server_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         loop="none",
-        http="httptools",
+        http=BoundedConnection,
+        limit_concurrency=MAX_CONNECTIONS,
         ws="none",
         lifespan="off",
         log_level=settings.log_level,

@@ -23,6 +23,10 @@ Tokens = Annotated[int, msgspec.Meta(ge=1)]
 """A number of tokens. Servers read -1 as "without end", which no released bound would stop."""
 
 
+ToolName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{1,64}(?![\s\S])")]
+"""What a tool may be called: OpenAI's own rule, and dots."""
+
+
 class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     pass
 
@@ -113,7 +117,7 @@ class WireMessage(_Wire, frozen=True):
 class Definition(_Wire, frozen=True):
     """A tool's definition, as the client sent it."""
 
-    name: str
+    name: ToolName
     description: str | None = None
     parameters: msgspec.Raw = msgspec.Raw(b"")
     strict: bool | None = None
@@ -214,7 +218,7 @@ def read(body: bytes) -> ChatRequest:
         request = _decode(body)
     except msgspec.ValidationError as error:
         raise _explained(str(error)) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error
     if not 1 <= len(request.messages) <= MAX_MESSAGES:
         raise InvalidRequest(f"1 to {MAX_MESSAGES} messages expected, {len(request.messages)} found", param="messages")
@@ -231,8 +235,8 @@ def _explained(message: str) -> InvalidRequest:
         return InvalidRequest(f"the request does not have the expected shape: {message}")
     place = ".".join(part for part in (unknown["path"], unknown["field"]) if part)
     return FieldNotAllowed(
-        f"`{place}` is not a field this gateway accepts: it could change what the model may do. Remove it, or declare "
-        "what it asks for in the assistant's manifest",
+        f"`{place}` is not a field this gateway accepts: it could change what the model may do. Remove it; "
+        "docs/reference/http.md lists the fields that are understood",
         param=place,
     )
 

@@ -31,7 +31,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     trace_id: str
     release: str
-    deployment: str | None
+    deployment: str
     fallback: bool = False
     decisions: tuple[Notice, ...] = ()
 
@@ -124,6 +124,7 @@ _TYPES: Final = {
     401: "authentication_error",
     403: "permission_error",
     404: "not_found_error",
+    405: "invalid_request_error",
     413: "invalid_request_error",
     421: "invalid_request_error",
     429: "rate_limit_error",
@@ -210,7 +211,7 @@ def error(problem: CustomhouseError, trace_id: str) -> bytes:
                 param=problem.param,
                 code=problem.code,
                 trace_id=trace_id,
-                docs=f"docs/reference/errors.md#{problem.code.replace('.', '')}",
+                docs=f"/api/v1/#{problem.code}",
             )
         )
     )

@@ -5,13 +5,10 @@ A client that is shown half a call may act on it; so no byte of a call leaves be
 """
 
 from dataclasses import dataclass, field
-from typing import Final
 
-from customhouse.dialects.openai_chat_upstream import Payload, merged, proposed, usage
+from customhouse.dialects.openai_chat_upstream import MAX_CALLS, Payload, merged, proposed, usage
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Answer, ToolCall, Usage
-
-MAX_CALLS: Final = 128
 
 
 @dataclass(frozen=True, slots=True)

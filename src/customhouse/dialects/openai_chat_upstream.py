@@ -5,7 +5,7 @@ The answer is read into typed values and never passed through: what a client get
 are not named here (timings, logprobs, vendor extras) are dropped.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -15,6 +15,8 @@ from customhouse.domain.digest import MAX_INTEGER
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Answer, Message, ToolCall, ToolOffer, Usage
 
+MAX_CALLS: Final = 128
+"""Tool calls in one answer at most: each is decided and recorded by itself."""
 Sampling = dict[str, str | int | float | None]
 
 
@@ -202,7 +204,7 @@ def payload(content: bytes) -> Payload:
     """Read one body or chunk. Raises UpstreamFailed for what is not the dialect, with a stable sentence."""
     try:
         found = _decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamFailed("the upstream's answer is not the JSON of a chat completion") from error
     if found.error is not None and bytes(found.error) != b"null":
         raise UpstreamFailed("the upstream reported an error inside its answer")
@@ -221,6 +223,8 @@ def answer(content: bytes) -> Answer:
     choice = found.choices[0]
     if choice.finish_reason is None:
         raise UpstreamFailed("the upstream's answer has no finish_reason")
+    if len(choice.message.tool_calls or ()) > MAX_CALLS:
+        raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
     calls = [
         proposed(call.id, (call.function or _InFunction()).name, (call.function or _InFunction()).arguments, position)
         for position, call in enumerate(choice.message.tool_calls or ())
@@ -267,6 +271,6 @@ def error_message(content: bytes) -> str | None:
     """Return the sentence of a provider's error body, 300 characters at most, or None."""
     try:
         found = _decode_error(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return found.error.message[:300] if found.error and found.error.message else None

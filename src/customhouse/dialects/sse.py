@@ -15,33 +15,56 @@ MAX_EVENT_BYTES: Final = 1024 * 1024
 class EventReader:
     """Collects the bytes of one stream. Invariant: an event is given out once, whole, in order."""
 
-    __slots__ = ("_data", "_rest")
+    __slots__ = ("_data", "_data_size", "_line", "_line_size")
 
     def __init__(self) -> None:
         """Begin with nothing read."""
-        self._rest = b""
+        self._line: list[bytes] = []
+        self._line_size = 0
         self._data: list[bytes] = []
+        self._data_size = 0
 
     def feed(self, content: bytes) -> list[bytes]:
-        """Take bytes as they came; return the data of the events they complete. Raises UpstreamFailed."""
-        buffer = self._rest + content
+        """Take bytes as they came; return the data of the events they complete. Raises UpstreamFailed.
+
+        Cost: linear in what is fed, however it is cut: a line's pieces are joined once, when it ends.
+        """
+        self._line.append(content)
+        self._line_size += len(content)
+        events: list[bytes] = []
+        if b"\n" in content or b"\r" in content:
+            for line in self._lines():
+                self._take(line, events)
+        if self._line_size + self._data_size > MAX_EVENT_BYTES:
+            raise _too_large()
+        return events
+
+    def _lines(self) -> list[bytes]:
+        """Return the lines that are whole, and keep the rest."""
+        buffer = b"".join(self._line)
         if b"\r" in buffer:
             # A lone CR may be half of a CRLF that is still on its way.
             tail = b"\r" if buffer.endswith(b"\r") else b""
             buffer = buffer[: len(buffer) - len(tail)].replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
         lines = buffer.split(b"\n")
-        self._rest = lines.pop()
-        events: list[bytes] = []
-        for line in lines:
-            if line.startswith(b"data:"):
-                self._data.append(line[6:] if line.startswith(b"data: ") else line[5:])
-            elif not line and self._data:
-                events.append(b"\n".join(self._data))
-                self._data = []
-        unfinished = len(self._rest) + sum(len(line) + 1 for line in self._data)
-        if max(unfinished, *map(len, events), 0) > MAX_EVENT_BYTES:
-            raise UpstreamFailed("an event of the upstream's stream is larger than 1 MiB")
-        return events
+        rest = lines.pop()
+        self._line, self._line_size = [rest], len(rest)
+        return lines
+
+    def _take(self, line: bytes, events: list[bytes]) -> None:
+        if line.startswith(b"data:"):
+            data = line[6:] if line.startswith(b"data: ") else line[5:]
+            self._data.append(data)
+            self._data_size += len(data) + 1
+            if self._data_size > MAX_EVENT_BYTES + 1:
+                raise _too_large()
+        elif not line and self._data:
+            events.append(b"\n".join(self._data))
+            self._data, self._data_size = [], 0
+
+
+def _too_large() -> UpstreamFailed:
+    return UpstreamFailed("an event of the upstream's stream is larger than 1 MiB")
 
 
 def event(data: bytes) -> bytes:

@@ -28,7 +28,7 @@ from typing import ClassVar
 class CustomhouseError(Exception):
     """The request could not be completed."""
 
-    code: ClassVar[str] = "internal"
+    code: ClassVar[str] = "internal.error"
     title: ClassVar[str] = "Internal error"
     status_hint: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
@@ -46,7 +46,7 @@ class CustomhouseError(Exception):
 class Internal(CustomhouseError):
     """An unexpected error stopped the request. The operator's log has the cause under the trace id."""
 
-    code = "internal"
+    code = "internal.error"
     title = "Internal error"
 
 
@@ -154,7 +154,7 @@ class NotTheCaptain(Forbidden):
 class NotFound(CustomhouseError):
     """There is nothing under this name."""
 
-    code = "not_found"
+    code = "request.not_found"
     title = "Not found"
     status_hint = 404
 

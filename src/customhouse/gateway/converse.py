@@ -54,6 +54,7 @@ class Progress:
 
     evidence: Evidence
     ledger: Ledger
+    orphans: set[str]
     pending: list[Entry] = field(default_factory=list[Entry])
     began: bool = False
     said: str | None = None
@@ -144,18 +145,20 @@ def _answered(progress: Progress, deployment: Deployment, attempt: int, answer: 
 def _fail(progress: Progress, error: UpstreamFailed) -> None:
     call = progress.call
     if call is not None:
-        progress.pending.append(
-            progress.evidence.model_failed(call.span_id, call.deployment, call.attempt, error.reason)
-        )
+        progress.pending.append(_failed(progress.evidence, call, error.reason))
         progress.call = None
 
 
 async def settle_unfinished(progress: Progress, reply: Reply, problem: CustomhouseError | None) -> None:
     """Record how a turn ended that did not complete; `problem` is None when the client left.
 
-    A ledger that cannot write leaves the open call for the next start to settle as `model.unknown`.
+    A ledger that cannot write leaves the open call behind, to be settled as `model.unknown` when it can again.
     """
-    if isinstance(problem, LedgerUnavailable) or progress.ended:
+    if isinstance(problem, LedgerUnavailable):
+        if progress.span_id is not None:
+            progress.orphans.add(progress.span_id)
+        return
+    if progress.ended:
         return
     evidence = progress.evidence
     if problem is not None and not progress.written:
@@ -178,10 +181,15 @@ def _closing(progress: Progress, problem: CustomhouseError | None) -> list[Entry
         return []
     progress.call = None
     if problem is None and not call.sent:
-        return [evidence.model_failed(call.span_id, call.deployment, call.attempt, "client.left")]
+        return [_failed(evidence, call, "client.left")]
     if problem is None:
         partial = (
             call.collector.answer() if call.collector else Answer(None, None, None, None, None, None, (), None, None)
         )
         return [evidence.model_answered(call.span_id, call.deployment, call.attempt, partial, outcome="partial")]
-    return [evidence.model_failed(call.span_id, call.deployment, call.attempt, problem.code)]
+    return [_failed(evidence, call, problem.code)]
+
+
+def _failed(evidence: Evidence, call: OpenCall, reason: str) -> Entry:
+    partial = call.collector.answer() if call.collector and call.collector.started else None
+    return evidence.model_failed(call.span_id, call.deployment, call.attempt, reason, partial)

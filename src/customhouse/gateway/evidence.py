@@ -109,17 +109,21 @@ class Evidence:
         )
         return Entry(record, opens=True)
 
-    def model_failed(self, span_id: str, deployment: Deployment, attempt: int, reason: str) -> Entry:
-        """Record that a call gave no usable answer."""
+    def model_failed(
+        self, span_id: str, deployment: Deployment, attempt: int, reason: str, partial: Answer | None = None
+    ) -> Entry:
+        """Record that a call gave no usable answer; what came of it before, and may have been shown, is kept."""
+        said = self.key.seal(self.trace_id, "model_answer", _encode(partial)) if partial else None
         record = Record(
             **self._facts("model.failed", self.clock.uuid7()),
             span_id=span_id,
             parents=(span_id,),
             model=_model(deployment, attempt),
             decision=Ruling(outcome="deny", reasons=(reason,)),
+            commitments={"model_answer": said.commitment} if said else None,
             outcome="failed",
         )
-        return Entry(record, closes=span_id)
+        return Entry(record, (said,) if said else (), closes=span_id)
 
     def model_answered(
         self, span_id: str, deployment: Deployment, attempt: int, answer: Answer, *, outcome: str
@@ -151,7 +155,7 @@ class Evidence:
             tool=self._tool(call),
             commitments={"arguments": arguments.commitment},
         )
-        return Entry(record, (arguments,), (call.id,) if len(call.id) <= MAX_NAME else ())
+        return Entry(record, (arguments,), (call.id[:MAX_NAME],))
 
     def tool_decided(self, decision_id: str, proposed_id: str, call: ToolCall, decision: Decision) -> Entry:
         """Record the decision on a proposed call, by the version of the policy that made it."""

@@ -5,6 +5,7 @@ Records come in the order of what happened: proposed, decided, and passed only f
 """
 
 import re
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from customhouse.dialects.openai_chat_reply import Notice
@@ -45,20 +46,17 @@ def judge(evidence: Evidence, answer: Answer, offered: frozenset[str], span_id: 
             notices.append(_notice(evidence, decision_id, call, decision))
             sentences.append(_sentence(call, decision))
     if not answer.tool_calls:
-        return Judged(answer, (), (), "")
+        # A finish reason that announces calls where there are none would make a client look for them.
+        announced = answer.finish_reason in {"tool_calls", "function_call"}
+        return Judged(replace(answer, finish_reason="stop") if announced else answer, (), (), "")
     added = "\n".join(sentences)
     if added and answer.text:
         added = f"\n\n{added}"
-    shown = Answer(
-        upstream_id=answer.upstream_id,
-        model=answer.model,
-        fingerprint=answer.fingerprint,
+    shown = replace(
+        answer,
         text=(answer.text or "") + added or None,
-        refusal=answer.refusal,
-        reasoning=answer.reasoning,
         tool_calls=tuple(passed),
         finish_reason="tool_calls" if passed else "stop",
-        usage=answer.usage,
     )
     return Judged(shown, tuple(notices), tuple(entries), added)
 

@@ -97,7 +97,7 @@ class Reply:
         receipt = Receipt(
             trace_id=self._trace_id,
             release=self._release,
-            deployment=self._deployment,
+            deployment=self._deployment or "fallback",
             fallback=ending.fallback,
             decisions=ending.notices,
         )
@@ -142,8 +142,8 @@ class Reply:
         await self._send({"type": "http.response.body", "body": body})
 
     async def _whole(self, ending: Ending, receipt: Receipt) -> None:
+        self._headers["customhouse-decisions"] = ",".join(notice.id for notice in ending.notices)
         if ending.notices:
-            self._headers["customhouse-decisions"] = ",".join(notice.id for notice in ending.notices)
             self._headers["x-should-retry"] = "false"
         body = dialect.completion(
             ending.answer,

@@ -44,7 +44,10 @@ from customhouse.registry.current import Current
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """What turns share. Built once by the composition root."""
+    """What turns share. Built once by the composition root.
+
+    `orphans` are the spans of calls whose outcome could not be written; the server settles them as soon as it can.
+    """
 
     current: Current
     credentials: Credentials
@@ -52,6 +55,7 @@ class Gateway:
     upstreams: Upstreams
     preparations: Preparations
     clock: Clock
+    orphans: set[str]
     turn_timeout_s: float
     answer_bytes: int
 
@@ -84,7 +88,7 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
     reply.stamp(snapshot)
     tenant_key = await gateway.ledger.tenant_key(principal.tenant)
     evidence = Evidence(incoming.trace_id, gateway.clock.uuid7(), principal, prepared, tenant_key, gateway.clock)
-    progress = Progress(evidence, gateway.ledger)
+    progress = Progress(evidence, gateway.ledger, gateway.orphans)
     try:
         async with asyncio.timeout(gateway.turn_timeout_s):
             await _answer(gateway, incoming, reply, progress)

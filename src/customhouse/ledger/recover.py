@@ -13,13 +13,18 @@ from customhouse.ledger.record import Record
 from customhouse.store.database import Database, Transaction
 
 
-async def settle_open_calls(database: Database, ledger: Ledger, clock: Clock) -> int:
-    """Record every open call as unknown; return how many. Call only while no other process answers turns."""
-    return await database.transact(lambda tx: _settle(tx, ledger, clock))
+async def settle_open_calls(
+    database: Database, ledger: Ledger, clock: Clock, spans: frozenset[str] | None = None
+) -> int:
+    """Record open calls as unknown; return how many.
+
+    `spans` None means all of them: only while no process answers turns.
+    """
+    return await database.transact(lambda tx: _settle(tx, ledger, clock, spans))
 
 
-def _settle(tx: Transaction, ledger: Ledger, clock: Clock) -> int:
-    left = tables.open_calls(tx)
+def _settle(tx: Transaction, ledger: Ledger, clock: Clock, spans: frozenset[str] | None) -> int:
+    left = [call for call in tables.open_calls(tx) if spans is None or call[1] in spans]
     ledger.write(tx, [_unknown(record.decode(canonical), span_id, clock) for _, span_id, canonical in left])
     return len(left)
 

@@ -130,6 +130,11 @@ def traces_named(tx: Transaction, tenant: str, name: str) -> tuple[str, ...]:
     return tuple(cast("str", row[0]) for row in tx.rows("reference_find", tenant=tenant, name=name))
 
 
+def first_traces_named(tx: Transaction, tenant: str, name: str) -> tuple[str, ...]:
+    """Return the traces known under `name`, oldest first, 20 at most."""
+    return tuple(cast("str", row[0]) for row in tx.rows("reference_find_first", tenant=tenant, name=name))
+
+
 def links(tx: Transaction, tenant: str) -> Iterator[Link]:
     """Read a whole log in order, a page at a time."""
     first = 0

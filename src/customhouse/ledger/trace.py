@@ -10,6 +10,8 @@ from customhouse.ledger import chain, record, tables
 from customhouse.ledger.record import ORGANIZATION, Record
 from customhouse.store.database import Transaction
 
+MAX_NAME: Final = 128
+"""Characters of an id that a trace is found by; longer ids are known by their beginning."""
 _RESPONSE: Final = re.compile(r"chatcmpl-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
 
 
@@ -41,19 +43,27 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str], ...]:
-    """Return (tenant, trace id) of what is known under `name`, newest first.
+    """Return (tenant, trace id) of what is known under `name`, the best answer first.
 
     `name` is a trace id, the id of a response, a tool call, a decision, a release (`assistant@3`), a change, or the
-    client's own W3C trace id. Cost: two indexed look-ups for each log.
+    client's own W3C trace id. A trace's own id outranks every other use of it, since models and clients choose some of
+    the others; then comes the organisation's log, oldest first (a release's publication), then turns, newest first.
+    Cost: two indexed look-ups for each log.
     """
     response = _RESPONSE.fullmatch(name)
     trace_id = "-".join(response.groups()) if response else name
-    found: list[tuple[str, str]] = []
+    exact: list[tuple[str, str]] = []
+    organization: list[tuple[str, str]] = []
+    turns: list[tuple[str, str]] = []
     for log in [tenant] if tenant is not None else [head.tenant for head in tables.heads(tx)]:
         if tables.records_of_trace(tx, log, trace_id):
-            found.append((log, trace_id))
-        found.extend((log, other) for other in tables.traces_named(tx, log, name))
-    return tuple(sorted(dict.fromkeys(found), key=lambda place: place[1], reverse=True))
+            exact.append((log, trace_id))
+        if log == ORGANIZATION:
+            organization += [(log, other) for other in tables.first_traces_named(tx, log, name[:MAX_NAME])]
+        else:
+            turns += [(log, other) for other in tables.traces_named(tx, log, name[:MAX_NAME])]
+    turns.sort(key=lambda place: place[1], reverse=True)
+    return tuple(dict.fromkeys((*exact, *organization, *turns)))
 
 
 def last(tx: Transaction, tenant: str | None) -> tuple[str, str] | None:

@@ -44,6 +44,10 @@ INSERT OR IGNORE INTO reference (tenant_id, name, trace_id) VALUES (:tenant, :na
 -- The traces known under an id, newest first (UUIDv7 sorts by time).
 SELECT trace_id FROM reference WHERE tenant_id = :tenant AND name = :name ORDER BY trace_id DESC LIMIT 20;
 
+-- reference_find_first --
+-- The traces known under an id, oldest first.
+SELECT trace_id FROM reference WHERE tenant_id = :tenant AND name = :name ORDER BY trace_id LIMIT 20;
+
 -- payload_insert --
 -- Store a sealed payload; the same commitment in the same trace is the same payload.
 INSERT OR IGNORE INTO payload (tenant_id, commitment, trace_id, kind, sealed)
