@@ -61,6 +61,10 @@ curl -s {url}/v1/chat/completions \\
 3. Roll its prompt back, alone, and ask again:
 {command} rollback {assistant} --plane prompt --environment dev --reason test
 
+And back again, because what was rolled back is held until somebody lifts it ({command} holds list):
+{command} holds lift 1 --reason "it was a test"
+{command} promote {assistant}@2 --environment dev
+
 Ctrl-C stops everything.
 """
 
