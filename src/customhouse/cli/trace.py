@@ -24,6 +24,13 @@ _COLOURS: Final = {"allow": "green", "deny": "red", "hold": "yellow"}
 _ENDINGS: Final = {"answered": "green", "fallback": "yellow", "failed": "red", "client_left": "yellow"}
 
 
+class _Pinned(msgspec.Struct):
+    """A version in force, as `pin.moved` records it."""
+
+    version: int
+    release: int
+
+
 @click.command()
 @click.argument("name", required=False, metavar="[ID]")
 @click.option("--last", is_flag=True, help="The newest turn.")
@@ -75,19 +82,21 @@ def picture(found: Trace) -> RenderableType:
 
 
 def _in_force(tree: Tree, record: Record) -> None:
-    if record.release is None:
-        return
     subject = record.principal
-    force = tree.add(
-        Text.assemble(
-            ("in force  ", "dim"),
-            (record.release, "bold cyan"),
-            ("  generation ", "dim"),
-            str(record.generation),
-            ("  environment ", "dim"),
-            (subject.environment or "") if subject else "",
-        )
-    )
+    if record.release is not None:
+        place = Text.assemble(("in force  ", "dim"), (record.release, "bold cyan"))
+        place.append_text(Text.assemble(("  generation ", "dim"), str(record.generation)))
+        if subject is not None:
+            place.append_text(Text.assemble(("  environment ", "dim"), subject.environment or ""))
+        _versions(tree.add(place), record)
+    if subject is not None and subject.key is not None:
+        behalf = f" on behalf of {subject.on_behalf_of} ({subject.assertion})" if subject.on_behalf_of else ""
+        tree.add(Text.assemble(("asked by  ", "dim"), subject.key, behalf))
+    if record.labels:
+        tree.add(Text(record.labels, style="dim"))
+
+
+def _versions(force: Tree, record: Record) -> None:
     force.add(Text.assemble(("snapshot ", "dim"), record.snapshot or ""))
     numbers = (record.detail or {}).get("numbers")
     known = msgspec.convert(numbers, dict[str, int]) if numbers is not None else {}
@@ -95,11 +104,6 @@ def _in_force(tree: Tree, record: Record) -> None:
         if record.versions and plane in record.versions:
             number = f"version {known[plane]}" if plane in known else ""
             force.add(Text.assemble((f"{plane.value:<10}", "dim"), f"{number:<12}", (record.versions[plane], "dim")))
-    if subject is not None and subject.key is not None:
-        behalf = f" on behalf of {subject.on_behalf_of} ({subject.assertion})" if subject.on_behalf_of else ""
-        tree.add(Text.assemble(("asked by  ", "dim"), subject.key, behalf))
-    if record.labels:
-        tree.add(Text(record.labels, style="dim"))
 
 
 def _line(record: Record) -> Text:
@@ -138,13 +142,18 @@ def _details(record: Record) -> list[Text]:
 
 
 def _text(value: object) -> str:
-    """Return a detail as one line: lists with commas, anything deeper as JSON."""
+    """Return a detail as one line: lists with commas, pinned versions by number, anything deeper as JSON."""
     if isinstance(value, str):
         return value
     try:
         return ", ".join(msgspec.convert(value, list[str]))
     except msgspec.ValidationError:
+        pass
+    try:
+        pinned = msgspec.convert(value, dict[str, _Pinned])
+    except msgspec.ValidationError:
         return msgspec.json.encode(value).decode()
+    return ", ".join(f"{plane} version {pin.version} (@{pin.release})" for plane, pin in pinned.items())
 
 
 def _model_details(record: Record) -> list[tuple[str, str]]:
