@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.rollout.yard import (
     BEN,
+    CHARTER,
     DANA,
     DREW,
     LOCAL,
@@ -117,7 +118,7 @@ def test_one_rejection_ends_it(tmp_path: Path) -> None:
 def test_each_person_counts_once_and_raising_the_number_counts_for_what_waits(tmp_path: Path) -> None:
     async def story(yard: Yard) -> None:
         change = await asked(yard)
-        await yard.publish(documents("two"), None, reviewers={"production": 2})
+        await yard.publish(documents("two"), None, actor=LOCAL, reviewers={"production": 2})
         first = await yard.review(change, OLA)
         assert (first.state, first.approvals, first.needed, first.moved) == ("requested", 1, 2, None)
         with pytest.raises(ChangeClosed, match="answered"):
@@ -223,7 +224,7 @@ def test_a_charter_that_waits_goes_stale_when_another_came_first(tmp_path: Path)
         await yard.in_production(documents("one"))
         published = await yard.publish(documents("two"), charter=wider(wider(), BEN.name))
         assert published.terms is not None
-        tighter = Charter(owner=DANA.name, deputy=DREW.name, on_call="x", fallback="y")
+        tighter = Charter(owner=DANA.name, deputy=DREW.name, on_call="x", fallback=CHARTER.fallback)
         assert (await yard.publish(documents("three"), charter=tighter)).terms is None
         with pytest.raises(ChangeStale):
             await yard.review(published.terms.change, OLA)

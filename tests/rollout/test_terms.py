@@ -5,9 +5,24 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.rollout.yard import BEN, CHARTER, DANA, DREW, OLA, PAT, Yard, documents, in_yard, moved, waits, wider
+from tests.rollout.yard import (
+    BEN,
+    CHARTER,
+    DANA,
+    DREW,
+    LOCAL,
+    OLA,
+    PAT,
+    Yard,
+    documents,
+    in_yard,
+    moved,
+    person,
+    waits,
+    wider,
+)
 
-from customhouse.domain.errors import DeputyMissing, SecondPersonRequired
+from customhouse.domain.errors import ChangeStale, DeputyMissing, SecondPersonRequired
 from customhouse.registry.charter import Charter
 from customhouse.rollout.terms import powers_given
 
@@ -21,7 +36,8 @@ def changed(**fields: object) -> Charter:
     ("after", "expected", "why"),
     [
         (CHARTER, [], "nothing changed"),
-        (changed(fallback="Sorry", on_call="b", purpose="p", regulation=["gdpr"]), [], "words give no power"),
+        (changed(on_call="b", purpose="p", regulation=["gdpr"]), [], "words give no power"),
+        (changed(fallback="Sorry"), ["+ the fallback answer becomes: Sorry"], "users read it, and nobody did before"),
         (changed(groups={}), [], "a group that is gone approves nothing"),
         (changed(groups={"refunds": []}), [], "fewer members"),
         (changed(deputy=None), [], "one person fewer"),
@@ -106,7 +122,7 @@ def test_production_keeps_its_deputy(tmp_path: Path) -> None:
 
 def test_more_reviewers_at_once_fewer_by_review(tmp_path: Path) -> None:
     async def story(yard: Yard) -> None:
-        published = await yard.publish(documents("one"), reviewers={"production": 2, "staging": 1})
+        published = await yard.publish(documents("one"), actor=LOCAL, reviewers={"production": 2, "staging": 1})
         assert published.terms is None
         assert (await yard.reviewers(), await yard.reviewers("staging")) == (2, 1)
         lower = await yard.publish(documents("two"), reviewers={"production": 0, "staging": 1})
@@ -124,5 +140,47 @@ def test_more_reviewers_at_once_fewer_by_review(tmp_path: Path) -> None:
             ("staging", 1),
             ("production", 0),
         ]
+
+    in_yard(tmp_path, story)
+
+
+def test_a_captain_does_not_set_the_reviewers_of_everybody(tmp_path: Path) -> None:
+    async def story(yard: Yard) -> None:
+        published = await yard.publish(documents("one"), reviewers={"production": 5, "staging": 3})
+        assert published.terms is not None
+        assert published.terms.effects == (
+            "+ production asks for 5 reviewers, not 1",
+            "+ staging asks for 3 reviewers, not 0",
+        )
+        assert (await yard.reviewers(), await yard.reviewers("staging")) == (1, 0)
+        assert (await yard.review(published.terms.change, OLA)).state == "approved"
+        assert (await yard.reviewers(), await yard.reviewers("staging")) == (5, 3)
+
+    in_yard(tmp_path, story)
+
+
+def test_an_admin_raises_at_once_and_lowers_by_review(tmp_path: Path) -> None:
+    async def story(yard: Yard) -> None:
+        admin = person("dana", "captain", "admin")
+        assert (await yard.publish(documents("one"), actor=admin, reviewers={"production": 2})).terms is None
+        lower = await yard.publish(documents("two"), actor=admin, reviewers={"production": 1})
+        assert lower.terms is not None
+        assert await yard.reviewers() == 2
+
+    in_yard(tmp_path, story)
+
+
+def test_reviewers_that_moved_meanwhile_make_the_change_stale(tmp_path: Path) -> None:
+    """Ola would sign "2, not 1" off, and take somebody's 3 away."""
+
+    async def story(yard: Yard) -> None:
+        raised = await yard.publish(documents("one"), reviewers={"production": 2})
+        await yard.publish(documents("two"), actor=LOCAL, reviewers={"production": 3})
+        assert raised.terms is not None
+        await yard.review(raised.terms.change, OLA)
+        await yard.review(raised.terms.change, PAT)
+        with pytest.raises(ChangeStale):
+            await yard.review(raised.terms.change, person("ben", "approver"))
+        assert await yard.reviewers() == 3
 
     in_yard(tmp_path, story)

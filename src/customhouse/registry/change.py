@@ -65,11 +65,12 @@ class MoveProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class TermsProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="terms"):
-    """A wider charter, or fewer reviewers. `effects` says what the reviewer signs off, one sentence each."""
+    """A wider charter, or other numbers of reviewers. `effects` says what is signed off, one sentence each."""
 
     charter: Charter | None
     charter_before: int | None
     reviewers: dict[EnvironmentName, int]
+    reviewers_before: dict[EnvironmentName, int] = {}
     reason: str
     effects: tuple[str, ...]
 

@@ -161,9 +161,11 @@ def _outdated(tx: Transaction, change: Change) -> bool:
                 for plane, pin in pins.planes.items()
             }
             return pins.base != base or now != before
-        case TermsProposal(charter=charter, charter_before=number):
+        case TermsProposal(charter=charter, charter_before=number, reviewers_before=reviewers):
             in_force = tables.charter(tx, change.assistant)
-            return charter is not None and (in_force.number if in_force else None) != number
+            if charter is not None and (in_force.number if in_force else None) != number:
+                return True
+            return any(tables.environment(tx, name).reviewers != count for name, count in reviewers.items())
 
 
 def _take_effect(sitting: _Sitting, approvers: tuple[str, ...]) -> Moved | None:
@@ -184,10 +186,7 @@ def _take_effect(sitting: _Sitting, approvers: tuple[str, ...]) -> Moved | None:
         case TermsProposal(charter=charter, reviewers=reviewers):
             if charter is not None:
                 put_charter(tx, control, actor, sitting.trace_id, change.assistant, charter)
-            lower: dict[EnvironmentName, int] = {
-                name: n for name, n in reviewers.items() if n < tables.environment(tx, name).reviewers
-            }
-            set_reviewers(tx, control, actor, sitting.trace_id, lower)
+            set_reviewers(tx, control, actor, sitting.trace_id, reviewers)
             return None
 
 

@@ -3,9 +3,11 @@
 
 Rules kept (invariant 5):
 - A charter belongs to no environment: it is in force everywhere at once. So a charter that gives power (another owner
-  or deputy, one more member of an approver group) waits for a second person as soon as the assistant is in force, or
-  asks to be, in any environment that asks for reviewers. Everything else in it is put into force at once.
-- Fewer reviewers is a loosening for the whole environment and always waits; more reviewers is put into force at once.
+  or deputy, one more member of an approver group), or another fallback answer, which users read as any other, waits for
+  a second person as soon as the assistant is in force, or asks to be, in any environment that asks for reviewers.
+  Everything else in it is put into force at once.
+- An environment belongs to no assistant: one captain must not set its reviewers for all others. Fewer reviewers always
+  wait; more wait too, unless an admin or a local actor asks for them.
 
 Story: Mallory, captain, may not approve refunds. She releases to dev, where nobody reviews, a charter whose group
 `refunds` has one more member: mallory. The assistant runs in production, so the release is published, the old charter
@@ -29,7 +31,7 @@ from customhouse.store.database import Transaction
 
 
 def powers_given(before: Charter | None, after: Charter) -> tuple[str, ...]:
-    """Return what a charter lets people do that they could not do before, one sentence each. Pure."""
+    """Return what a charter lets people do, or say to users, that it did not before, one sentence each. Pure."""
     if before is None:
         return ()
     found: list[str] = []
@@ -41,6 +43,8 @@ def powers_given(before: Charter | None, after: Charter) -> tuple[str, ...]:
     for group in sorted(after.groups):
         gained = sorted(set(after.groups[group]) - set(before.groups.get(group, ())))
         found.extend(f"+ group {group} gains {member}" for member in gained)
+    if after.fallback != before.fallback:
+        found.append(f"+ the fallback answer becomes: {after.fallback}")
     return tuple(found)
 
 
@@ -64,20 +68,26 @@ def settle(
     if before != charter and not effects:
         put_charter(tx, control, actor, trace_id, assistant, charter)
     now = {name: tables.environment(tx, name).reviewers for name in reviewers}
-    raised: dict[EnvironmentName, int] = {name: count for name, count in reviewers.items() if count > now[name]}
-    lowered: dict[EnvironmentName, int] = {name: count for name, count in reviewers.items() if count < now[name]}
-    set_reviewers(tx, control, actor, trace_id, raised)
-    if not effects and not lowered:
+    trusted = actor.kind == "local" or "admin" in actor.roles
+    at_once: dict[EnvironmentName, int] = {
+        name: count for name, count in reviewers.items() if trusted and count > now[name]
+    }
+    later: dict[EnvironmentName, int] = {
+        name: count for name, count in reviewers.items() if name not in at_once and count != now[name]
+    }
+    set_reviewers(tx, control, actor, trace_id, at_once)
+    if not effects and not later:
         return None
-    sentences = (*effects, *(f"+ {name} asks for {lowered[name]} reviewers, not {now[name]}" for name in lowered))
-    needed = {name: tables.environment(tx, name).reviewers for name in {*lowered, *(guards if effects else ())}}
+    sentences = (*effects, *(f"+ {name} asks for {later[name]} reviewers, not {now[name]}" for name in later))
+    needed = {name: tables.environment(tx, name).reviewers for name in {*later, *(guards if effects else ())}}
     request = Request(
         environment=max((name for name in ENVIRONMENTS if name in needed), key=lambda name: needed[name]),
         assistant=assistant,
         proposal=TermsProposal(
             charter=charter if effects else None,
             charter_before=None if in_force is None else in_force.number,
-            reviewers=lowered,
+            reviewers=later,
+            reviewers_before={name: now[name] for name in later},
             reason=reason,
             effects=sentences,
         ),
