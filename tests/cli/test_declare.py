@@ -181,7 +181,10 @@ def test_a_change_without_capabilities_says_so(here: Path) -> None:
     write(manifest, {"more.yaml": "tools: {gone: {effect: write}}"})
     commit(here)
     write(manifest, HOUSE)
-    assert run("diff").stdout.splitlines() == ["bot: tools changed", "  ~ no capability changes"]
+    assert run("diff").stdout.splitlines() == [
+        "bot: tools changed",
+        "  ~ the tools document changed; the assistant may do neither more nor less",
+    ]
 
 
 def test_diff_outside_git(here: Path) -> None:
