@@ -4,6 +4,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,8 @@ from customhouse.api.app import MAX_BODY_BYTES
 from customhouse.api.people import ROUTES as PEOPLE
 from customhouse.api.route import Call, Parameter, Route
 from customhouse.domain.errors import Conflict
+from customhouse.ledger.append import Ledger
+from customhouse.store.sqlite import open_sqlite
 
 PEOPLE_PATH = "/api/v1/people"
 NEW: dict[str, object] = {"email": "sam@acme.test", "roles": ["auditor"]}
@@ -297,7 +300,39 @@ def test_a_local_actor_needs_no_key_and_never_reviews(home: Path) -> None:
         added = await send(app, "POST", PEOPLE_PATH, body={"email": "ada@acme.test", "roles": ["admin"]})
         assert added.status == 201, "the first admin comes from here"
         expect(await send(app, "POST", "/api/v1/review"), 403, "access.verb_refused")
-        assert [entry.principal.actor for entry in await house.evidence() if entry.principal] == ["local:1000"]
+        found = [(entry.kind, entry.principal and entry.principal.actor) for entry in await house.evidence()]
+        assert found == [("person.added", "local:1000"), ("request.refused", "local:1000")]
+
+    in_house(home, work)
+
+
+def test_what_somebody_may_not_do_is_evidence(home: Path) -> None:
+    async def work(house: House) -> None:
+        key = await house.person("sam@acme.test", "auditor")
+        expect(await send(house.app(), "POST", PEOPLE_PATH), 401, "identity.unauthenticated")
+        reply = await send(house.app(), "POST", PEOPLE_PATH, key=key, body=NEW)
+        expect(reply, 403, "access.verb_refused")
+        assert (await send(house.app(), "POST", f"{PEOPLE_PATH}/{'a' * 300}/revoke", key=key)).status in {403, 404}
+        refused = [entry for entry in await house.evidence() if entry.kind == "request.refused"]
+        assert refused[0].trace_id == reply.json["trace_id"]
+        assert refused[0].principal is not None
+        assert refused[0].principal.actor == "sam@acme.test"
+        assert refused[0].detail == {"verb": "people.manage", "code": "access.verb_refused", "path": PEOPLE_PATH}
+
+    in_house(home, work)
+
+
+def test_a_refusal_stands_when_it_cannot_be_recorded(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def work(house: House) -> None:
+        key = await house.person("sam@acme.test", "auditor")
+        gone = await open_sqlite(home / "gone.db")
+        await gone.close()
+        ledger = Ledger(gone, bytes(32), house.control.clock)
+        broken = replace(house, control=replace(house.control, ledger=ledger))
+        with caplog.at_level(logging.WARNING):
+            reply = await send(broken.app(), "POST", PEOPLE_PATH, key=key, body=NEW)
+        expect(reply, 403, "access.verb_refused")
+        assert f"trace {reply.json['trace_id']}: the refusal could not be recorded" in caplog.text
 
     in_house(home, work)
 

@@ -4,6 +4,7 @@
 Rules:
 - Deny by default: no route, no verb, no key or no role is a refusal, and nothing of the body is read before.
 - Every answer carries `customhouse-trace-id`. An error tells the client its own sentence; its cause goes to the log.
+- What somebody known may not do (403) is evidence in the organisation's log; where that fails, the refusal stands.
 - A key in a URL is refused whoever sends it, because URLs are written into logs on their way.
 - There is no CORS and there are no cookies: a page in somebody's browser cannot use this API.
 """
@@ -31,8 +32,10 @@ from customhouse.domain.errors import (
     BodyTooLarge,
     CustomhouseError,
     FieldNotAllowed,
+    Forbidden,
     Internal,
     InvalidRequest,
+    LedgerUnavailable,
     MediaTypeRefused,
     MethodRefused,
     NotFound,
@@ -48,6 +51,8 @@ MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 BODY_TIMEOUT_S: Final = 30
 """For a whole body to arrive."""
 MAX_PARAMETERS: Final = 20
+MAX_RECORDED_PATH: Final = 256
+"""Characters of a path that a record of a refusal keeps."""
 ANYBODY: Final = Actor("anybody", "person", frozenset())
 """Who calls a route that needs no key."""
 
@@ -110,12 +115,16 @@ class _Api:
             return _refusal(MethodRefused(), trace_id, allow=", ".join(found.allow))
         # (2) who asks, (3) whether the matched route is for him
         actor = await self._actor(scope, found.route)
-        _authorise(actor, found.route)
-        # (4) what he asks for, decoded strictly
-        parameters = _parameters(found.route, query)
-        body = await _body(found.route, scope, receive)
-        # (5) the verb
-        return _success(found.route, await found.route.handle(self._call(actor, trace_id, found, parameters, body)))
+        try:
+            _authorise(actor, found.route)
+            # (4) what he asks for, decoded strictly
+            parameters = _parameters(found.route, query)
+            body = await _body(found.route, scope, receive)
+            # (5) the verb
+            return _success(found.route, await found.route.handle(self._call(actor, trace_id, found, parameters, body)))
+        except Forbidden as error:
+            await self._record(error, actor, found, raw_path, trace_id)
+            raise
 
     async def _actor(self, scope: Scope, route: Route) -> Actor:
         if route.verb is None:
@@ -129,6 +138,19 @@ class _Api:
         if actor is None:
             raise Unauthenticated("the key is unknown or revoked; ask an admin for `customhouse people add`.")
         return actor
+
+    async def _record(self, error: Forbidden, actor: Actor, found: Match, path: str, trace_id: str) -> None:
+        """Record that an actor may not do what he asked for; a ledger that cannot write must not hide the refusal."""
+        entry = self.control.ledger.event(
+            "request.refused",
+            actor=actor.name,
+            trace_id=trace_id,
+            detail={"verb": found.route.verb or "", "code": error.code, "path": path[:MAX_RECORDED_PATH]},
+        )
+        try:
+            await self.control.ledger.append([entry])
+        except LedgerUnavailable:
+            _log.warning("trace %s: the refusal could not be recorded", trace_id, exc_info=True)
 
     def _call(
         self, actor: Actor, trace_id: str, found: Match, parameters: dict[str, str], body: object
