@@ -40,6 +40,8 @@ from customhouse.vault.sign import open_release_key
 
 _log = logging.getLogger(__name__)
 PROBE_TIMEOUT_S: Final = 2
+GC_THRESHOLD: Final = 20_000
+"""Allocations between two collections; a turn makes some thousand, nearly all freed by reference counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
             # What was built until here lives as long as the process: the collector need not walk it again.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(GC_THRESHOLD)
             upstreams = Upstreams(_limits(settings), os.environ)
             try:
                 async with asyncio.TaskGroup() as tasks:

@@ -29,6 +29,8 @@ from customhouse.gateway.turn import Gateway, Incoming, chat
 BODY_TIMEOUT_S: Final = 30
 """For a whole body to arrive; a client that dribbles bytes holds one of max_turns places."""
 RETRY_AFTER_S: Final = 1
+WATCH_AFTER_S: Final = 0.02
+"""How long a turn runs before somebody watches for its client to leave."""
 
 _METHODS: Final[Mapping[str, str]] = {"/v1/chat/completions": "POST", "/v1/models": "GET"}
 _log = logging.getLogger(__name__)
@@ -88,12 +90,13 @@ class DataPlane:
         """Run the turn; a client that leaves cancels it, and with it the provider's call."""
         turn = asyncio.current_task()
         left = False
-        watcher: asyncio.Future[None] | None = None
+        loop = asyncio.get_running_loop()
+        watching: list[asyncio.Handle | asyncio.Future[None]] = []
 
         async def body() -> bytes:
-            nonlocal watcher
             content = await incoming.body()
-            watcher = asyncio.ensure_future(watch())
+            # A turn shorter than this ends before its client's leaving would matter; most never start the watcher.
+            watching.append(loop.call_later(WATCH_AFTER_S, lambda: watching.append(asyncio.ensure_future(watch()))))
             return content
 
         async def watch() -> None:
@@ -113,7 +116,7 @@ class DataPlane:
                 turn.uncancel()
             raise ClientLeft from None
         finally:
-            if watcher is not None:
+            for watcher in watching:
                 watcher.cancel()
 
     async def _models(self, headers: Mapping[str, str], reply: Reply) -> None:

@@ -85,7 +85,7 @@ class Ledger:
     def _flush(self) -> None:
         batch, self._waiting = self._waiting[:MAX_FLUSH], self._waiting[MAX_FLUSH:]
         leaves = [leaf for waiter in batch for leaf in waiter.leaves]
-        self._flushing = asyncio.ensure_future(self._database.transact(lambda tx: self._write(tx, leaves)))
+        self._flushing = self._database.begin(lambda tx: self._write(tx, leaves))
         self._flushing.add_done_callback(lambda flushed: self._landed(batch, flushed))
 
     def _landed(self, batch: list["_Waiter"], flushed: "asyncio.Future[None]") -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the rooms need of a database: named queries inside transactions that are durable when they return."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import LiteralString, Protocol, TypeVar
 
@@ -42,6 +43,10 @@ class Database(Protocol):
         Works may share a commit. When one of them raises, each is run again by itself, so a work must change nothing
         but the database.
         """
+        ...
+
+    def begin(self, work: Callable[[Transaction], T]) -> "asyncio.Future[T]":
+        """Queue `work` as `transact` does and return at once; the future ends as `transact` would."""
         ...
 
     async def read(self, work: Callable[[Transaction], T]) -> T:

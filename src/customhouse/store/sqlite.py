@@ -24,7 +24,7 @@ from customhouse.store.database import DuplicateRow, Row, Transaction, Value
 T = TypeVar("T")
 
 MAX_QUEUED: Final = 4096
-"""Works waiting for a thread at most; one more waits in its caller, so that pressure reaches the client."""
+"""Works waiting for a thread at most, far above what max_turns can queue; one more is refused, and said so."""
 MAX_BATCH: Final = 256
 """Works in one commit at most, which bounds how long the first of them waits."""
 BUSY_TIMEOUT_MS: Final = 5000
@@ -103,7 +103,11 @@ class SqliteDatabase:
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one serialised writing transaction; on return it is durable. May share a commit."""
-        return cast("T", await self._writer.submit(work))
+        return await self.begin(work)
+
+    def begin(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Queue `work` as `transact` does and return at once; the future ends as `transact` would."""
+        return cast("asyncio.Future[T]", self._writer.submit(work))
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one consistent state of the database, without writing."""
@@ -170,22 +174,23 @@ class _Worker:
         self._connect = connect
         self._work = work
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._room = asyncio.Semaphore(MAX_QUEUED)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._stopped = False
 
     def start(self) -> None:
         self._thread.start()
 
-    async def submit(self, work: Callable[[Transaction], object]) -> object:
-        async with self._room:
-            if self._stopped:
-                raise StoreUnavailable("the database is closed")
-            loop = asyncio.get_running_loop()
-            job = _Job(work, loop.create_future(), loop)
+    def submit(self, work: Callable[[Transaction], object]) -> asyncio.Future[object]:
+        """Queue a work. A caller that is cancelled no longer waits; the work runs all the same."""
+        loop = asyncio.get_running_loop()
+        job = _Job(work, loop.create_future(), loop)
+        if self._stopped:
+            job.done.set_exception(StoreUnavailable("the database is closed"))
+        elif self._queue.qsize() >= MAX_QUEUED:
+            job.done.set_exception(StoreUnavailable("too many transactions are waiting; try again"))
+        else:
             self._queue.put(job)
-            # A caller that is cancelled no longer waits; the work runs all the same.
-            return await job.done
+        return job.done
 
     async def stop(self) -> None:
         if not self._stopped and self._thread.is_alive():

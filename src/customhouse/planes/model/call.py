@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 import aiohttp
 
+from customhouse import __version__
 from customhouse.dialects import openai_chat_upstream as dialect
 from customhouse.dialects.openai_chat_stream import Collector, Delta
 from customhouse.dialects.sse import EventReader
@@ -52,7 +53,8 @@ class Upstreams:
                 total=None, sock_connect=limits.connect_s, sock_read=max(limits.first_byte_s, limits.idle_s)
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=True,
+            headers={"User-Agent": f"customhouse/{__version__}", "Accept": "application/json, text/event-stream"},
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
         )
 
     async def close(self) -> None:
