@@ -55,7 +55,7 @@ def test_what_is_in_force_decides_which_models_start_and_the_difference_is_known
     client: Client, manifest: Manifest
 ) -> None:
     before = compile_all(manifest)
-    publish_missing(client, manifest, before, str)
+    publish_missing(client, manifest, before, list[str]().append)
     models = manifest.directory / "models.yaml"
     models.write_text(models.read_text().replace(":8081", ":8099"))
     served, wanted = running(client), compile_all(load(manifest.directory))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from customhouse.manifest.load import load
+from customhouse.manifest.sample import write_sample
 from customhouse.processes.supervise import Child, supervised
 from customhouse.processes.weights import find, verify
 
@@ -30,6 +32,18 @@ def ask(port: int) -> dict[str, object]:
         return json.load(response)
 
 
+def slot_context(port: int) -> int:
+    """Return how many tokens one request may have."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/props", timeout=60) as response:  # noqa: S310 - loopback
+        return int(json.load(response)["default_generation_settings"]["n_ctx"])
+
+
+def declared_context(folder: Path) -> int | None:
+    """Return what the sample says of the model."""
+    write_sample(folder / "manifest")
+    return load(folder / "manifest").declared.models["small-chat"].context
+
+
 @pytest.mark.model
 @pytest.mark.slow
 def test_serves_the_verified_weights(tmp_path: Path) -> None:
@@ -47,10 +61,11 @@ def test_serves_the_verified_weights(tmp_path: Path) -> None:
         log=tmp_path / "model.log",
     )
 
-    async def main() -> dict[str, object]:
+    async def main() -> tuple[dict[str, object], int]:
         async with supervised(served, print):
-            return await asyncio.to_thread(ask, port)
+            return await asyncio.to_thread(ask, port), await asyncio.to_thread(slot_context, port)
 
-    answered = asyncio.run(main())
+    answered, context = asyncio.run(main())
+    assert context == declared_context(tmp_path), "a request may be as long as the sample says"
     assert answered["model"] == "smollm2-135m"
     assert answered["usage"]

@@ -17,10 +17,10 @@ from typing import Final
 import xllamacpp
 
 CONTEXT_TOKENS: Final = 8192
-"""The model's training context, shared by all slots."""
+"""What each slot may hold: the model's training context, which the sample declares."""
 
 SLOTS: Final = 2
-"""Requests computed at once; each slot has an equal part of the context."""
+"""Requests computed at once. A slot's context costs about 185 MB of memory from the start."""
 
 QUIET: Final = -1
 
@@ -40,7 +40,7 @@ def parameters(*, model: str, alias: str, port: int) -> xllamacpp.CommonParams:
     chosen.model_alias = {alias}
     chosen.hostnames = ["127.0.0.1"]
     chosen.port = port
-    chosen.n_ctx = CONTEXT_TOKENS
+    chosen.n_ctx = CONTEXT_TOKENS * SLOTS  # the server divides it
     chosen.n_parallel = SLOTS
     chosen.cpuparams.n_threads = threads()
     chosen.cpuparams_batch.n_threads = threads()
