@@ -108,11 +108,19 @@ def test_a_refusal_shows_sentence_code_and_trace(monkeypatch: pytest.MonkeyPatch
 
 
 def test_something_else_on_the_port_is_recognised(monkeypatch: pytest.MonkeyPatch, upstream: Upstream) -> None:
-    monkeypatch.setenv("CUSTOMHOUSE_URL", upstream.base_url)
+    root = upstream.base_url.removesuffix("/v1")
     monkeypatch.setenv("CUSTOMHOUSE_KEY", KEY)
-    result = ask(path="/nowhere")
-    assert result.exit_code == 1
-    assert "HTTP status" in result.stderr or "http.error" in result.stderr
+    for url, hint in ((root, "is this a Customhouse?"), (f"{root}/v1", f"leave out /v1: CUSTOMHOUSE_URL={root}")):
+        monkeypatch.setenv("CUSTOMHOUSE_URL", url)
+        result = ask(path="/nowhere")
+        assert result.exit_code == 1
+        assert f"from {url}: {hint} (http.error)" in result.stderr
+
+
+def test_the_gateways_own_form_of_errors_is_no_explanation_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUSTOMHOUSE_URL", "http://127.0.0.1:8080/v1/")
+    with pytest.raises(click.ClickException, match=r"HTTP 404 from .*/v1/: leave out /v1: .*8080 \(http.error\)"):
+        Client(Scripted(404, b'{"error": {"message": "no such path", "code": "request.not_found"}}')).call("GET", "/x")
 
 
 def test_a_segment_cannot_leave_its_place() -> None:

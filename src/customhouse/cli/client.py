@@ -124,7 +124,7 @@ def _transport(ctx: click.Context) -> Transport:
 class _Problem(msgspec.Struct):
     """What a command needs of an RFC 9457 answer; everything may be absent when something else answered."""
 
-    code: str = "http.error"
+    code: str = ""
     detail: str = ""
     title: str = ""
     trace_id: str | None = None
@@ -142,5 +142,10 @@ def _refused(reply: Reply) -> Refused:
     try:
         problem = msgspec.json.decode(reply.body, type=_Problem)
     except msgspec.MsgspecError:
-        problem = _Problem(detail=f"HTTP status {reply.status} without an explanation: is this a Customhouse?")
+        problem = _Problem()
+    if not problem.code:
+        url = os.environ.get("CUSTOMHOUSE_URL", "")
+        base = url.rstrip("/").removesuffix("/v1")
+        hint = "is this a Customhouse?" if url.rstrip("/") == base else f"leave out /v1: CUSTOMHOUSE_URL={base}"
+        return Refused(reply.status, "http.error", f"HTTP {reply.status} from {url}: {hint}", None)
     return Refused(reply.status, problem.code, problem.detail or problem.title, problem.trace_id)
