@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import socket
 import threading
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def test_a_client_that_leaves_cancels_the_call_and_is_recorded(
         ]
         assert (records[2]["outcome"], records[3]["outcome"]) == ("partial", "client_left")
         assert open_calls(gateway) == 0
+
+
+def test_a_client_that_leaves_in_its_own_body_asked_nothing(home: Path, upstream: Upstream) -> None:
+    with running(home, documents(upstream.base_url)) as gateway:
+        head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {gateway.key}\r\n"
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as raw:
+            raw.sendall((head + "Content-Length: 100\r\n\r\nhalf").encode())
+        wait_until_left(gateway)
+        assert gateway.chat().status == 200
+        kinds = [row[0] for row in gateway.rows("SELECT kind FROM evidence WHERE tenant_id = 'default'")]
+        assert "request.refused" not in kinds
 
 
 def test_a_turn_that_takes_too_long_ends(home: Path, upstream: Upstream) -> None:

@@ -24,7 +24,7 @@ from customhouse.domain.errors import (
 )
 from customhouse.gateway import identity
 from customhouse.gateway.reply import Reply
-from customhouse.gateway.turn import Gateway, Incoming, chat
+from customhouse.gateway.turn import ClientLeft, Gateway, Incoming, chat
 
 BODY_TIMEOUT_S: Final = 30
 """For a whole body to arrive; a client that dribbles bytes holds one of max_turns places."""
@@ -34,10 +34,6 @@ WATCH_AFTER_S: Final = 0.02
 
 _METHODS: Final[Mapping[str, str]] = {"/v1/chat/completions": "POST", "/v1/models": "GET"}
 _log = logging.getLogger(__name__)
-
-
-class ClientLeft(Exception):  # noqa: N818 - not an error: nobody is there to be told
-    """The client closed its connection before its request was complete."""
 
 
 class DataPlane:

@@ -60,9 +60,13 @@ class Gateway:
     answer_bytes: int
 
 
+class ClientLeft(Exception):  # noqa: N818 - not an error: nobody is there to be told
+    """The client closed its connection before its request was complete; nothing was asked, nothing is recorded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A request as it stands on the wire. The body is read only after the key was recognised."""
+    """A request as it stands on the wire. The body is read after the key was recognised; it may raise ClientLeft."""
 
     trace_id: str
     headers: Mapping[str, str]
@@ -96,6 +100,8 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
         timeout = UpstreamTimeout(f"the turn took longer than {gateway.turn_timeout_s:g} s")
         await settle_unfinished(progress, reply, timeout)
         raise timeout from error
+    except ClientLeft:
+        raise
     except Exception as error:
         problem = error if isinstance(error, CustomhouseError) else Internal()
         await settle_unfinished(progress, reply, problem)
