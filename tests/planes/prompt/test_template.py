@@ -69,6 +69,9 @@ REFUSED = [
     ),
     ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "line 1: a template nested so deeply is not allowed"),
     ("{% if vip %}" * 40 + "{% endif %}" * 40, "line 1: a template nested so deeply is not allowed"),
+    ("{{ " + "9" * 5000 + " }}", "line 1: a whole number so long is not allowed"),
+    ("{{ 0x" + "f" * 5000 + " }}", "line 1: a whole number so large is not allowed"),
+    ("{{ '\\ud800' }}", "line 1: half a character is not allowed"),
     ("{{ name }}" * 3000, "line 1: a template of 3002 parts, more than 2000, is not allowed"),
 ]
 

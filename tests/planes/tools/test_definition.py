@@ -17,6 +17,8 @@ ROWS = [
     ('{"$ref":"file:///etc/passwd"}', "points outside"),
     ('{"$ref":"http://169.254.169.254/"}', "points outside"),
     ('{"properties":{"a":{"anyOf":[{"$ref":"other.json"}]}}}', "points outside"),
+    ('{"$ref":"http://169.254.169.254/","$ref":"#"}', "stands twice"),
+    ('{"a":{"b":[{"c":1,"c":1}]}}', "stands twice"),
     ('{"$dynamicRef":"https://evil.test/x"}', "points outside"),
 ]
 

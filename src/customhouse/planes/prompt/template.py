@@ -6,6 +6,7 @@ a template can do nothing but put text together. Jinja2's sandbox blocks what is
 not known to be harmless is refused. Rendering is bounded too: a loop runs over a short written-out list, one deep.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
@@ -15,6 +16,10 @@ MAX_ITEMS: Final = 50
 MAX_DEPTH: Final = 32
 """Jinja2's compiler recurses; a template nested deeper than this is refused before it is compiled."""
 MAX_NODES: Final = 2000
+MAX_NUMBER: Final = 2**53
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""What an escape can put into a text and no encoding can take out."""
 
 _ALLOWED: Final = (
     nodes.Template,
@@ -55,6 +60,8 @@ def template_problems(text: str, variables: Collection[str]) -> tuple[TemplatePr
         return (TemplateProblem(error.lineno, f"a template that does not parse ({error.message})"),)
     except RecursionError:
         return (TemplateProblem(1, "a template nested so deeply"),)
+    except ValueError:  # Python reads no whole number of more than 4300 digits
+        return (TemplateProblem(1, "a whole number so long"),)
     problems = list(dict.fromkeys(_walk(tree, frozenset(variables), depth=0, looping=False)))
     size = sum(1 for _ in _all(tree))
     if size > MAX_NODES:
@@ -74,6 +81,10 @@ def _walk(node: nodes.Node, names: frozenset[str], *, depth: int, looping: bool)
             yield TemplateProblem(node.lineno, f"the undeclared variable {name}")
         case nodes.Const(value=value) if not isinstance(value, str | int | None):
             yield TemplateProblem(node.lineno, "a constant that is no text, whole number, true or false")
+        case nodes.Const(value=int(value)) if abs(value) > MAX_NUMBER:
+            yield TemplateProblem(node.lineno, "a whole number so large")
+        case nodes.Const(value=str(value)) if _SURROGATE.search(value):
+            yield TemplateProblem(node.lineno, "half a character")
         case nodes.For():
             yield from _loop(node, names, depth=depth, looping=looping)
             return

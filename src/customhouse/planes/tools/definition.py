@@ -10,17 +10,31 @@ from typing import Final, cast
 MAX_PARAMETERS_CHARACTERS: Final = 64 * 1024
 
 
+class _RepeatedKeyError(ValueError):
+    pass
+
+
 def parameters_problem(text: str) -> str | None:
     """Return what is wrong with a tool's parameters (JSON text), or None."""
     if len(text) > MAX_PARAMETERS_CHARACTERS:
         return f"they have more than {MAX_PARAMETERS_CHARACTERS} characters"
     try:
-        schema: object = json.loads(text)
+        schema: object = json.loads(text, object_pairs_hook=_unique)
         if not isinstance(schema, dict):
             return "they are not a JSON object"
         return _foreign(cast("object", schema))
+    except _RepeatedKeyError as error:
+        return str(error)
     except (ValueError, RecursionError):
         return "they are not valid JSON"
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a key that stands twice: one parser takes the first, another the last, and only one was looked at."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise _RepeatedKeyError("a key stands twice in one object")
+    return fields
 
 
 def _foreign(value: object) -> str | None:
