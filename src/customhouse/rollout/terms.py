@@ -44,7 +44,7 @@ def powers_given(before: Charter | None, after: Charter) -> tuple[str, ...]:
         gained = sorted(set(after.groups[group]) - set(before.groups.get(group, ())))
         found.extend(f"+ group {group} gains {member}" for member in gained)
     if after.fallback != before.fallback:
-        found.append(f"+ the fallback answer becomes: {after.fallback}")
+        found.append(f"+ the fallback answer becomes: {' '.join(after.fallback.split())}")
     return tuple(found)
 
 

@@ -17,6 +17,7 @@ from customhouse.planes.tools.definition import parameters_problem
 from customhouse.registry.charter import Charter
 from customhouse.registry.documents import Documents
 from customhouse.rollout.fit import require_fit
+from customhouse.rollout.names import misnamed
 
 MAX_DOCUMENT_BYTES: Final = 1024 * 1024
 """One document at most; a prompt of a megabyte is a mistake."""
@@ -46,6 +47,9 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
         raise ManifestInvalid(f"a name in the charter has more than {MAX_NAME_CHARACTERS} characters")
     if sum(map(len, charter.groups.values())) > MAX_MEMBERS:
         raise ManifestInvalid(f"the charter's groups have more than {MAX_MEMBERS} members together")
+    problem = misnamed(documents, charter)
+    if problem is not None:
+        raise ManifestInvalid(problem)
     return _encoded(documents)
 
 
