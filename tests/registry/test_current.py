@@ -83,6 +83,11 @@ STATEMENT = (
 )
 NUMBER = "UPDATE release SET number = number + 10 WHERE assistant = 'support' AND number = 2"
 
+OLDER = (
+    "UPDATE pin SET release_number = 1, digest = (SELECT digest FROM version WHERE assistant = 'support' AND number = 1"
+    " AND plane = 'prompt') WHERE plane = 'prompt' AND assistant = 'support'"
+)
+
 
 @pytest.mark.parametrize(
     ("sql", "reason"),
@@ -96,6 +101,9 @@ NUMBER = "UPDATE release SET number = number + 10 WHERE assistant = 'support' AN
         ("DELETE FROM pin WHERE plane = 'safety' AND assistant = 'support'", "incomplete"),
         ("DELETE FROM base_release WHERE assistant = 'support'", "incomplete"),
         ("UPDATE base_release SET release_number = 77 WHERE assistant = 'support'", "there is no such release"),
+        (OLDER, "was never moved there: the history ends with support@2;"),
+        ("DELETE FROM pin_event WHERE assistant = 'support'", "the history is empty"),
+        ("UPDATE pin_event SET event = CAST('{}' AS BLOB) WHERE assistant = 'support'", "cannot be read"),
         ("DELETE FROM version WHERE plane = 'prompt' AND assistant = 'support'", "is missing"),
         ("DELETE FROM charter WHERE assistant = 'support'", "has no charter"),
         ("UPDATE charter SET document = CAST('{}' AS BLOB) WHERE assistant = 'support'", "cannot be read"),

@@ -18,7 +18,7 @@ from typing import Final
 from customhouse.domain.digest import Digest
 from customhouse.domain.errors import IntegrityFailed
 from customhouse.domain.plane import PLANES, Plane
-from customhouse.registry import load, tables
+from customhouse.registry import history_tables, load, tables
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.registry.pins import Pin, Pins, stamp
@@ -50,6 +50,7 @@ class _Read:
     generations: Mapping[str, int]
     pins: Mapping[Key, tuple[PinRow, ...]]
     charters: Mapping[str, tuple[int, bytes]]
+    newest: Mapping[Key, bytes]
     kept: frozenset[Key]
     releases: Mapping[tuple[str, int], Signed | None]
     documents: Mapping[tuple[str, Plane, Digest], bytes | None]
@@ -116,6 +117,7 @@ def _read(tx: Transaction, before: _State) -> _Read | None:
         generations={name: entry.generation for name, entry in tables.environments(tx).items()},
         pins=rows,
         charters=charters,
+        newest=history_tables.newest_events(tx),
         kept=kept,
         releases={key: tables.release(tx, *key) for key in numbers},
         documents={key: tables.version_document(tx, *key) for key in documents},
@@ -174,6 +176,7 @@ def _snapshot(
         if statement is not None:
             statements[number] = statement
     load.check_pins(assistant, pins, statements)
+    load.check_history(assistant, environment, pins, found.newest.get(key))
     contents = {plane: found.documents[assistant, plane, row.digest] for plane, row in pinned.items()}
     documents = load.documents(assistant, pins.digests(), contents)
     if assistant not in found.charters:

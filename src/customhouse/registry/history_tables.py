@@ -107,6 +107,18 @@ def events(
     return tuple(EventRow(*cast("tuple[int, str, str, str, bytes, int, str, int]", row)) for row in rows)
 
 
+def newest_events(tx: Transaction) -> dict[tuple[str, str], bytes]:
+    """Return the newest entry of each assistant in each environment, by environment and assistant."""
+    rows = cast("list[tuple[str, str, bytes]]", tx.rows("pin_events_newest"))
+    return {(environment, assistant): event for environment, assistant, event in rows}
+
+
+def newest_event(tx: Transaction, environment: str, assistant: str) -> bytes | None:
+    """Return the newest entry of one assistant in one environment."""
+    row = tx.row("pin_event_newest", environment=environment, assistant=assistant)
+    return None if row is None else cast("bytes", row[0])
+
+
 def promoted_releases(tx: Transaction, environment: str, assistant: str) -> Iterator[int]:
     """Return the numbers of the releases that were in force here, newest first."""
     for row in tx.rows("releases_promoted", environment=environment, assistant=assistant):

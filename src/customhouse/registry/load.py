@@ -2,7 +2,8 @@
 """Verified reading: stored releases and documents become values only here. Pure, over rows that were read elsewhere.
 
 For every version in force: its release carries our signature, the release is the one its row says, it names this digest
-for this plane, and the stored bytes have this digest. Then they are decoded strictly.
+for this plane, and the stored bytes have this digest. Then they are decoded strictly. All five together are what the
+assistant's history in the environment ends with: a signed release that nobody promoted there is not in force there.
 """
 
 from collections.abc import Mapping
@@ -13,8 +14,10 @@ from customhouse.domain.digest import Digest, digest_bytes
 from customhouse.domain.errors import IntegrityFailed
 from customhouse.domain.plane import PLANES, Plane
 from customhouse.registry.documents import Documents, decode
-from customhouse.registry.pins import Carried, Pins
+from customhouse.registry.history import Event
+from customhouse.registry.pins import Carried, Pin, Pins, stamp
 from customhouse.registry.release import Signed, Statement, verified
+from customhouse.registry.tables import stored
 
 
 def statement(signed: Signed, assistant: str, number: int, public_pem: str) -> Statement:
@@ -42,6 +45,18 @@ def check_pins(assistant: str, pins: Pins, statements: Mapping[int, Statement]) 
                 f"the {plane} pin of {assistant} points at {pin.digest}, "
                 f"which the signed release {assistant}@{pin.release_number} does not name"
             )
+
+
+def check_history(assistant: str, environment: str, pins: Pins, newest: bytes | None) -> None:
+    """Refuse pins other than those that the assistant's history ends with. `newest` is its last entry, as stored."""
+    found = None if newest is None else stored(newest, Event, f"the history of {assistant}")
+    told = None if found is None else {plane: Pin(point.digest, point.release) for plane, point in found.after.items()}
+    if found is None or told != pins.planes or found.stamp != stamp(assistant, pins):
+        ends = "is empty" if found is None else f"ends with {found.stamp}"
+        raise IntegrityFailed(
+            f"{stamp(assistant, pins)} is pinned in {environment} and was never moved there: the history {ends}; "
+            "promote the release that should be in force"
+        )
 
 
 def documents(assistant: str, digests: Mapping[Plane, Digest], contents: Mapping[Plane, bytes | None]) -> Documents:

@@ -200,6 +200,7 @@ async def force(control: Control, environment: str, assistant: str) -> Force:
             if signed is not None
         }
         load.check_pins(assistant, pins, statements)
+        load.check_history(assistant, environment, pins, history_tables.newest_event(tx, environment, assistant))
         digests = pins.digests()
         contents = {plane: tables.version_document(tx, assistant, plane, digests[plane]) for plane in PLANES}
         documents = load.documents(assistant, digests, contents)

@@ -109,7 +109,7 @@ def decide(tx: Transaction, control: Control, intent: Intent) -> Plan:
     _require_generation(environment, intent.expected_generation)
     before = tables.pins(tx, intent.environment, intent.assistant)
     target = statement_of(tx, control, intent.assistant, intent.number)
-    after = _after(before, intent, load.carried(target))
+    after = _after(tx, before, intent, load.carried(target))
     if before == after:
         raise NothingToDo(f"{stamp(intent.assistant, after)} is in force in {intent.environment} already")
     _require_commit(intent, target)
@@ -117,7 +117,7 @@ def decide(tx: Transaction, control: Control, intent: Intent) -> Plan:
     _require_no_holds(tx, intent, before, after)
     documents = documents_of(tx, intent.assistant, after.digests())
     require_fit(documents, _fixes(tx, intent, before, load.carried(target)))
-    return Plan(intent, environment, before, after, compare(_in_force(tx, intent.assistant, before), documents))
+    return Plan(intent, environment, before, after, compare(_in_force(tx, intent, before), documents))
 
 
 def submit(
@@ -218,22 +218,29 @@ def proposal(plan: Plan) -> MoveProposal:
     )
 
 
-def _after(before: Pins | None, intent: Intent, target: Carried) -> Pins:
+def _after(tx: Transaction, before: Pins | None, intent: Intent, target: Carried) -> Pins:
     if intent.kind == "promoted":
         return promoted(target)
     if before is None:
         raise IntegrityFailed("a rollback was decided where nothing is in force")
+    _require_history(tx, intent, before)  # the planes that stay are not made good by moving another
     return moved(before, intent.planes, target)
 
 
-def _in_force(tx: Transaction, assistant: str, before: Pins | None) -> Documents | None:
+def _in_force(tx: Transaction, intent: Intent, before: Pins | None) -> Documents | None:
     """Return what is in force, to compare with. What cannot be verified counts as nothing: all is gained then."""
     if before is None:
         return None
     try:
-        return documents_of(tx, assistant, before.digests())
+        _require_history(tx, intent, before)
+        return documents_of(tx, intent.assistant, before.digests())
     except IntegrityFailed:
         return None
+
+
+def _require_history(tx: Transaction, intent: Intent, before: Pins) -> None:
+    newest = history_tables.newest_event(tx, intent.environment, intent.assistant)
+    load.check_history(intent.assistant, intent.environment, before, newest)
 
 
 def _require_generation(environment: Environment, expected: int | None) -> None:

@@ -113,6 +113,15 @@ SELECT seq, environment, assistant, kind, event, generation, actor, at_us FROM p
  WHERE assistant = :assistant AND (:environment IS NULL OR environment = :environment) AND seq < :before
  ORDER BY seq DESC LIMIT :limit;
 
+-- pin_events_newest --
+-- The newest entry of every assistant in every environment. Organisation-wide: one gateway serves all assistants.
+SELECT environment, assistant, event FROM pin_event
+ WHERE seq IN (SELECT MAX(seq) FROM pin_event GROUP BY environment, assistant);
+
+-- pin_event_newest --
+-- The newest entry of one assistant in one environment.
+SELECT event FROM pin_event WHERE assistant = :assistant AND environment = :environment ORDER BY seq DESC LIMIT 1;
+
 -- releases_promoted --
 -- The releases that were in force in an environment, newest first.
 SELECT DISTINCT release_number FROM pin_event
