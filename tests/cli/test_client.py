@@ -157,12 +157,12 @@ class Scripted:
         (200, b"<html>", "is not understood"),
         (200, b"", "is not understood"),
         (200, b'{"people":7}', r"\$\.people"),
-        (302, b"", "HTTP status 302"),
-        (101, b"", "HTTP status 101"),
-        (404, b"<html>", "HTTP status 404"),
+        (302, b"", "HTTP 302"),
+        (101, b"", "HTTP 101"),
+        (404, b"<html>", "HTTP 404"),
         (409, b'{"code":"state.conflict","detail":"No \\u001b[2J."}', r"No ␛\[2J\. \(state\.conflict\)"),
-        (500, b'{"code":7}', "HTTP status 500"),
-        (0, b"", "HTTP status 0"),
+        (500, b'{"code":7}', "HTTP 500"),
+        (0, b"", "HTTP 0"),
     ],
 )
 def test_answers_that_are_refused_in_a_sentence(status: int, body: bytes, expected: str) -> None:

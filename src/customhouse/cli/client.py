@@ -145,7 +145,7 @@ def _refused(reply: Reply) -> Refused:
         problem = _Problem()
     if not problem.code:
         url = os.environ.get("CUSTOMHOUSE_URL", "")
-        base = url.rstrip("/").removesuffix("/v1")
+        where, base = f" from {url}" if url else "", url.rstrip("/").removesuffix("/v1")
         hint = "is this a Customhouse?" if url.rstrip("/") == base else f"leave out /v1: CUSTOMHOUSE_URL={base}"
-        return Refused(reply.status, "http.error", f"HTTP {reply.status} from {url}: {hint}", None)
+        return Refused(reply.status, "http.error", f"HTTP {reply.status}{where}: {hint}", None)
     return Refused(reply.status, problem.code, problem.detail or problem.title, problem.trace_id)
