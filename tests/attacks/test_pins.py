@@ -14,6 +14,7 @@ from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.plane import PLANES, Plane
 from customhouse.domain.principal import Actor
 from customhouse.planes.tools.document import Grant
+from customhouse.registry import history_tables
 from customhouse.registry.charter import Charter
 from customhouse.registry.current import Current
 from customhouse.registry.status import force
@@ -80,7 +81,7 @@ async def _do(yard: Yard, step: dict[str, Any]) -> Waiting | None:
             outcome = await yard.rollback(*planes, to=step.get("to"), environment="production", actor=actor)
             return outcome.waiting
         case "approve":
-            newest = (await yard.waiting())[-1]
+            newest = (await yard.control.database.read(history_tables.changes))[0]
             await yard.review(newest.id, actor)
             return None
         case "sql":

@@ -146,10 +146,8 @@ def test_a_change_is_stale_once_the_pins_have_moved(tmp_path: Path) -> None:
         change = await asked_after(yard)
         await yard.rollback(Plane.PROMPT, environment="production", actor=OLA)
         before = await yard.pins("production")
-        with pytest.raises(ChangeStale):
-            await yard.review(change, PAT)
+        assert await yard.waiting() == (), "stale in the same transaction"
         assert await yard.pins("production") == before
-        assert await yard.waiting() == ()
         with pytest.raises(ChangeClosed, match="stale already"):
             await yard.review(change, PAT)
         states = [each["state"] for each in await yard.evidence("change.reviewed")]
@@ -164,6 +162,50 @@ async def asked_after(yard: Yard) -> str:
     moved(await yard.promote(second.release.statement.number))
     third = await yard.publish(documents("one", tools=WITH_REFUND))
     return waits(await yard.promote(third.release.statement.number)).change
+
+
+def test_a_change_that_was_not_seen_to_become_stale_is_found_so_when_it_is_signed(tmp_path: Path) -> None:
+    async def story(yard: Yard) -> None:
+        await yard.in_production(documents("zero"))
+        change = await asked_after(yard)
+        await yard.rollback(Plane.PROMPT, environment="production", actor=OLA)
+        yard.tamper("UPDATE change SET state = 'requested' WHERE id = ?", change)
+        with pytest.raises(ChangeStale):
+            await yard.review(change, PAT)
+        assert await yard.waiting() == ()
+
+    in_yard(tmp_path, story)
+
+
+def test_the_same_move_asked_for_twice_is_one_change(tmp_path: Path) -> None:
+    async def story(yard: Yard) -> None:
+        change = await asked(yard)
+        again = waits(await yard.promote(2))
+        by_her_deputy = waits(await yard.promote(2, actor=DREW))
+        assert again.change == by_her_deputy.change == change
+        assert [each.id for each in await yard.waiting()] == [change]
+        with pytest.raises(SecondPersonRequired):
+            await yard.review(change, DANA)
+        other = await yard.publish(documents("other", tools=WITH_REFUND))
+        assert waits(await yard.promote(other.release.statement.number)).change != change
+        assert (await yard.review(change, OLA)).state == "approved"
+        assert await yard.waiting() == (), "the other promotion was made for pins that are gone"
+        states = [(each["change"] == change, each["state"]) for each in await yard.evidence("change.reviewed")]
+        assert sorted(states[-2:]) == [(False, "stale"), (True, "approved")]
+
+    in_yard(tmp_path, story)
+
+
+def test_the_same_terms_asked_for_twice_are_one_change(tmp_path: Path) -> None:
+    async def story(yard: Yard) -> None:
+        await yard.in_production(documents("one"))
+        first = await yard.publish(documents("two"), charter=wider(wider(), BEN.name))
+        again = await yard.publish(documents("three"), charter=wider(wider(), BEN.name))
+        assert first.terms is not None
+        assert again.terms is not None
+        assert first.terms.change == again.terms.change
+
+    in_yard(tmp_path, story)
 
 
 def test_pins_that_moved_and_came_back_are_the_same_pins(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ Inside the caller's transaction, in this order:
 (2) refuse: nothing to do, a held version, no commit, no deputy, planes that do not fit
 (3) compare capabilities; a loosening where reviewers are asked for becomes a change, and nothing moves
 (4) claim the next generation by compare-and-set
-(5) write the pins that differ, the holds of what was rolled back, the history, the evidence
+(5) write the pins that differ, the holds of what was rolled back, the history, the evidence; other changes that wait
+    and were made for the pins before become stale
 
 Invariant: (4) and (5) are one transaction; a move that fails anywhere leaves no trace of itself.
 """
@@ -31,7 +32,7 @@ from customhouse.domain.plane import PLANES, Plane
 from customhouse.domain.principal import Actor
 from customhouse.registry import history_tables, load, tables
 from customhouse.registry.capability import compare, loosens
-from customhouse.registry.change import MoveKind, MoveProposal, PinnedBefore
+from customhouse.registry.change import MoveKind, MoveProposal
 from customhouse.registry.control import Control
 from customhouse.registry.documents import Documents
 from customhouse.registry.environment import COMMIT_REQUIRED, Environment, EnvironmentName
@@ -40,7 +41,7 @@ from customhouse.registry.pins import Carried, Pins, changed, moved, promoted, r
 from customhouse.registry.release import Signed, Statement
 from customhouse.rollout.answer import Moved, Outcome
 from customhouse.rollout.fit import require_fit, rollback_command
-from customhouse.rollout.propose import Request, propose
+from customhouse.rollout.propose import Request, outdate, pinned, propose
 from customhouse.store.database import Transaction
 
 
@@ -186,6 +187,7 @@ def carry_out(
             )
         ],
     )
+    outdate(tx, control, actor, trace_id, intent.environment, intent.assistant, plan.after)
     return Moved(
         assistant=intent.assistant,
         environment=intent.environment,
@@ -208,12 +210,7 @@ def proposal(plan: Plan) -> MoveProposal:
         planes=plan.intent.planes,
         reason=plan.intent.reason,
         base_before=None if before is None else before.base,
-        before=None
-        if before is None
-        else {
-            plane: PinnedBefore(digest=pin.digest, release_number=pin.release_number)
-            for plane, pin in before.planes.items()
-        },
+        before=None if before is None else pinned(before),
         capabilities=plan.capabilities,
     )
 

@@ -22,7 +22,6 @@ from customhouse.registry.change import (
     ChangeEvent,
     ChangeState,
     MoveProposal,
-    PinnedBefore,
     TermsProposal,
     approval,
     people_needed,
@@ -33,6 +32,7 @@ from customhouse.registry.environment import EnvironmentName
 from customhouse.registry.history_tables import Change
 from customhouse.rollout.answer import Moved
 from customhouse.rollout.move import Intent, Signatures, carry_out, decide
+from customhouse.rollout.propose import made_for
 from customhouse.rollout.submission import Text
 from customhouse.rollout.terms import needed_reviewers, put_charter, set_reviewers
 from customhouse.store.database import DuplicateRow, Transaction
@@ -152,15 +152,8 @@ def _enter(sitting: _Sitting, event: ChangeEvent) -> ChangeState:
 def _outdated(tx: Transaction, change: Change) -> bool:
     """Step (3): whether what the change was asked for has moved."""
     match change.proposal:
-        case MoveProposal(base_before=base, before=before):
-            pins = tables.pins(tx, change.environment, change.assistant)
-            if pins is None or before is None:
-                return pins is not None or before is not None
-            now = {
-                plane: PinnedBefore(digest=pin.digest, release_number=pin.release_number)
-                for plane, pin in pins.planes.items()
-            }
-            return pins.base != base or now != before
+        case MoveProposal() as wanted:
+            return not made_for(wanted, tables.pins(tx, change.environment, change.assistant))
         case TermsProposal(charter=charter, charter_before=number, reviewers_before=reviewers):
             in_force = tables.charter(tx, change.assistant)
             if charter is not None and (in_force.number if in_force else None) != number:
