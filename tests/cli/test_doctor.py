@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
@@ -87,6 +88,12 @@ def _from_the_future(home: Path) -> None:
     os.utime(home / "customhouse.db", (later, later))
 
 
+def _changed_evidence(home: Path) -> None:
+    connection = apsw.Connection(str(home / "customhouse.db"))
+    connection.execute("UPDATE evidence SET canonical = CAST(replace(canonical, 'ada@', 'eve@') AS BLOB)")
+    connection.close()
+
+
 @pytest.mark.parametrize(
     ("damage", "check", "advice"),
     [
@@ -97,6 +104,7 @@ def _from_the_future(home: Path) -> None:
         (_broken_release_key, "key release.key", "restore the file from a backup"),
         (_broken_database, "database", "restore the last backup"),
         (_from_the_future, "clock", "NTP"),
+        (_changed_evidence, "evidence", "keep this home as it is"),
     ],
 )
 def test_what_is_wrong_is_found(home: Path, damage: Callable[[Path], None], check: str, advice: str) -> None:
@@ -121,6 +129,11 @@ def test_a_busy_port_is_found_unless_our_own_server_has_it(home: Path) -> None:
     with (home / "serve.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert findings(home)[1]["port"][0] == "warn", "a server that does not answer"
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            address = home / "serve.address"
+            address.write_text(f"127.0.0.1:{other.getsockname()[1]}\n")
+            address.chmod(0o600)
+            assert findings(home) == (0, {}), "the server has another port than these settings"
 
 
 def deployment(base_url: str, **more: object) -> Deployment:

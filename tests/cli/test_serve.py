@@ -35,6 +35,11 @@ def test_a_signal_ends_it_cleanly(home: Path, name: signal.Signals) -> None:
     with start(home) as process:
         lines = until(process, "Uvicorn running")
         assert "max_turns=256" in lines[0]
+        port = lines[-1].rpartition("127.0.0.1:")[2].split()[0]
+        doctor = [str(CUSTOMHOUSE), "--home", str(home), "doctor"]
+        looked = subprocess.run(doctor, capture_output=True, text=True, check=False)
+        assert f"a server of this home answers on 127.0.0.1:{port}" in " ".join(looked.stdout.split())
+        assert (home / "serve.address").stat().st_mode & 0o777 == 0o600
         process.send_signal(name)
         assert process.wait(30) == 0
     assert not (home / "customhouse.db-wal").exists(), "the database was not closed"

@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from customhouse.cli.logs import Logs, verify_logs
+from customhouse.cli.serve_address import ADDRESS, read_address
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError
 from customhouse.ledger.append import Ledger
@@ -89,8 +91,8 @@ def home(chosen: Settings) -> Iterator[Finding]:
     yield _database(chosen)
 
 
-async def deployments(chosen: Settings) -> list[Finding]:
-    """Check what is in force: that it verifies, that its providers answer, that its weights are the released ones."""
+async def contents(chosen: Settings) -> list[Finding]:
+    """Check the evidence, and what is in force: that it verifies, its providers answer, its weights are the released."""
     needed = (chosen.database_path, chosen.keys_path / "root.key", chosen.keys_path / sign.PRIVATE_NAME)
     if not all(path.is_file() for path in needed):
         return []
@@ -101,9 +103,11 @@ async def deployments(chosen: Settings) -> list[Finding]:
         control = Control(database, ledger, sign.open_release_key(chosen.keys_path), clock)
         current = Current(control)
         await current.refresh()
+        logs = await database.read(verify_logs)
     finally:
         await database.close()
-    found = [
+    found = [_evidence(logs)]
+    found += [
         fail("release", f"{assistant} in {environment}: {reason}", "promote a release that verifies, or roll back")
         for (environment, assistant), reason in current.refused.items()
     ]
@@ -117,6 +121,12 @@ async def deployments(chosen: Settings) -> list[Finding]:
     for _, deployment in sorted(used.items()):
         found += [*upstream(deployment), *released_weights(deployment)]
     return found
+
+
+def _evidence(logs: Logs) -> Finding:
+    if logs.problem is not None:
+        return fail("evidence", logs.problem, "keep this home as it is, and restore the last backup into another one")
+    return ok("evidence", f"{logs.records} records in {logs.logs} logs verify from the first to the head")
 
 
 def upstream(deployment: Deployment) -> Iterator[Finding]:
@@ -189,8 +199,10 @@ def _clock(database: Path) -> Finding:
 def _port(chosen: Settings) -> Finding:
     where = f"{chosen.host}:{chosen.port}"
     if _serving(chosen.home_path):
+        address = read_address(chosen.home_path) or (chosen.host, chosen.port)
+        where = f"{address[0]}:{address[1]}"
         try:
-            with socket.create_connection((chosen.host, chosen.port), CONNECT_TIMEOUT_S):
+            with socket.create_connection(address, CONNECT_TIMEOUT_S):
                 return ok("port", f"a server of this home answers on {where}")
         except OSError as error:
             return warn(
@@ -225,7 +237,12 @@ def _git() -> Finding:
 def _modes(directory: Path) -> Iterator[Finding]:
     """Check that nobody but the owner can read the home directory, its database and its secret keys."""
     expected = {directory: 0o700, directory / "keys": 0o700}
-    files = [directory / "customhouse.db", directory / "dev-key", *sorted((directory / "keys").glob("*"))]
+    files = [
+        directory / "customhouse.db",
+        directory / "dev-key",
+        directory / ADDRESS,
+        *sorted((directory / "keys").glob("*")),
+    ]
     expected |= {path: 0o600 for path in files if path.is_file() and path.suffix != ".pub"}
     wrong = False
     for path, mode in expected.items():

@@ -36,14 +36,14 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 @json_option
 @click.pass_context
 def doctor(ctx: click.Context, *, as_json: bool) -> None:
-    """Check disk, clock, port, git, the home directory, its keys and database, and what is in force.
+    """Check disk, clock, port, git, the home directory, its keys and database, the evidence, and what is in force.
 
     Nothing is changed. Exit status 1 when a check fails; a warning is no failure.
     """
     chosen = settings(ctx)
     findings = [*checkup.machine(chosen), *checkup.home(chosen)]
     if not any(finding.state == "fail" and finding.check != "port" for finding in findings):
-        findings += _deployments(ctx)
+        findings += _contents(ctx)
     if not options(ctx).local and os.environ.get("CUSTOMHOUSE_URL"):
         findings.append(_server(ctx))
     diagnosis = Diagnosis(well=all(each.state != "fail" for each in findings), findings=tuple(findings))
@@ -52,9 +52,9 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
         ctx.exit(EXIT_REFUSED)
 
 
-def _deployments(ctx: click.Context) -> list[Finding]:
+def _contents(ctx: click.Context) -> list[Finding]:
     try:
-        return asyncio.run(checkup.deployments(settings(ctx)))
+        return asyncio.run(checkup.contents(settings(ctx)))
     except CustomhouseError as error:
         return [checkup.fail("release", error.detail, "do what it says, then run doctor again")]
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from customhouse.cli.client import settings
+from customhouse.cli.logs import verify_logs
 from customhouse.cli.output import say
 from customhouse.domain.errors import BackupRefused
-from customhouse.ledger import chain, tables
 from customhouse.store import backup as archive
-from customhouse.store.database import Transaction
 from customhouse.store.sqlite import open_sqlite
 
 
@@ -40,18 +39,8 @@ def _verify(unpacked: Path) -> None:
 async def _verify_chains(path: Path) -> None:
     database = await open_sqlite(path)
     try:
-        await database.read(_check_chains)
+        found = await database.read(verify_logs)
     finally:
         await database.close()
-
-
-def _check_chains(tx: Transaction) -> None:
-    for head in tables.heads(tx):
-        verdict = chain.verify(tables.links(tx, head.tenant))
-        reason = verdict.reason
-        if reason is None and (verdict.size, verdict.hash) != (head.size, head.hash):
-            reason = f"its head names {head.size} records, the log has {verdict.size}"
-        if reason is not None:
-            raise BackupRefused(
-                f"the evidence of tenant {head.tenant} does not verify: {reason}. Nothing was restored."
-            )
+    if found.problem is not None:
+        raise BackupRefused(f"{found.problem}. Nothing was restored.")

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from customhouse.app import build
 from customhouse.cli.options import options
 from customhouse.cli.output import say
+from customhouse.cli.serve_address import write_address
 from customhouse.gateway.connection import BoundedConnection
 from customhouse.settings import Settings, load
 
@@ -70,7 +71,12 @@ async def run(settings: Settings) -> None:
         # The server acts on the signal and raises it again when it has stopped; then the store is still to be closed.
         loop.add_signal_handler(name, _log.info, "stopping")
     async with build(settings) as app:
-        await uvicorn.Server(server_config(settings, app)).serve()
+        server = uvicorn.Server(server_config(settings, app))
+        announcing = asyncio.create_task(write_address(server, settings.home_path))
+        try:
+            await server.serve()
+        finally:
+            announcing.cancel()
 
 
 def server_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:

@@ -33,13 +33,12 @@ from customhouse.cli.options import options
 from customhouse.cli.output import refuse, say
 from customhouse.cli.progress import Progress
 from customhouse.cli.serve import server_config
+from customhouse.cli.serve_address import write_address
 from customhouse.manifest.load import load as load_manifest
 from customhouse.manifest.sample import write_sample
 from customhouse.processes import weights
 from customhouse.processes.supervise import Child, require_free, supervised
 from customhouse.settings import Settings, load
-
-STARTED_POLL_S: Final = 0.02
 
 READY: Final = """
 Customhouse is up.
@@ -181,8 +180,7 @@ async def _serve(settings: Settings, ready: Ready, progress: Progress) -> None:
 
 async def _announce(server: uvicorn.Server, settings: Settings, ready: Ready, progress: Progress) -> None:
     """Say where everything is, as soon as requests are answered."""
-    while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
-        await asyncio.sleep(STARTED_POLL_S)
+    await write_address(server, settings.home_path)
     progress.finish()
     url = f"http://{settings.host}:{settings.port}"
     click.echo(READY.format(url=url, key=ready.key, assistant=ready.assistant, command=_command()))
