@@ -50,6 +50,21 @@ def test_a_conflict_is_a_refusal(opened: Shop) -> None:
     assert "  conflict: the prompt needs the tool refund, which the tools plane does not name" in refused
 
 
+def test_a_hold_that_would_refuse_the_release_is_a_refusal(opened: Shop) -> None:
+    opened.release()
+    opened.write(prompt="You babble.\n")
+    opened.release()
+    opened.good("ola", "rollback", "support", "--plane", "prompt", "--reason", "it babbles")
+    told = opened.refused("dana", "plan", "-m", str(opened.manifest))
+    assert "  held: prompt version 2 was rolled back in dev by ola@acme.test (it babbles)" in told
+    assert "customhouse holds lift 1 --reason" in told
+    assert "pins.version_held" in opened.refused(
+        "dana", "release", "support", "--notes", "n", "-m", str(opened.manifest)
+    )
+    opened.write(prompt="You help again.\n")
+    assert "held:" not in opened.good("dana", "plan", "-m", str(opened.manifest))
+
+
 def test_a_manifest_without_assistants(opened: Shop, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "declares no assistants" in opened.refused("dana", "plan", "-m", str(tmp_path / "empty"))

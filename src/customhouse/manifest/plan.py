@@ -34,13 +34,14 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a release would do in one environment."""
+    """What a release would do in one environment. `holds` are those that would refuse it, one sentence each."""
 
     difference: Difference
     environment: str
     reviewers: int
     needs_review: bool
     conflicts: tuple[Conflict, ...]
+    holds: tuple[str, ...] = ()
 
 
 def difference(assistant: str, before: Compiled | None, after: Compiled) -> Difference:
@@ -72,7 +73,7 @@ def policy_difference(assistant: str, before: ToolsDocument | None, after: Tools
     )
 
 
-def plan(change: Difference, after: Compiled, *, environment: str, reviewers: int) -> Plan:
+def plan(change: Difference, after: Compiled, *, environment: str, reviewers: int, holds: tuple[str, ...] = ()) -> Plan:
     """Return what a release of `after` would do in an environment that asks for `reviewers` other people."""
     return Plan(
         difference=change,
@@ -80,6 +81,7 @@ def plan(change: Difference, after: Compiled, *, environment: str, reviewers: in
         reviewers=reviewers,
         needs_review=change.loosens and reviewers > 0,
         conflicts=conflicts(after.documents),
+        holds=holds,
     )
 
 
