@@ -92,7 +92,7 @@ def home(chosen: Settings) -> Iterator[Finding]:
 
 
 async def contents(chosen: Settings) -> list[Finding]:
-    """Check the evidence, and what is in force: that it verifies, its providers answer, its weights are the released."""
+    """Check the evidence, and what is in force: that it verifies, its providers answer, its weights are right."""
     needed = (chosen.database_path, chosen.keys_path / "root.key", chosen.keys_path / sign.PRIVATE_NAME)
     if not all(path.is_file() for path in needed):
         return []
