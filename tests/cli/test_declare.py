@@ -216,3 +216,11 @@ def test_check_notes_where_the_manifest_is_ahead_of_the_store_here(here: Path) -
     assert f"manifest/: note: the manifest {told}" in run("check").stdout
     commit(here / "manifest")
     assert f"manifest/: note: git {told}" in run("check").stdout
+
+
+def test_permit_names_the_nearest_tool(here: Path) -> None:
+    assert here.is_dir()
+    run("init")
+    asked = run("permit", "customer_support_bot", "issue_refunds")
+    assert asked.exit_code == 1
+    assert "the policy has no tool issue_refunds; did you mean issue_refund?" in asked.stderr

@@ -77,3 +77,17 @@ def test_a_name_without_a_number_is_a_usage_error(home: Path) -> None:
             result = opened.run("dana", "promote", name)
             assert result.exit_code == 2, name
             assert "names no release, expected ASSISTANT@N" in result.stderr
+
+
+def test_empty_notes_are_a_usage_error(home: Path) -> None:
+    with shop(home) as opened:
+        result = opened.run("dana", "release", "support", "--notes", " ", "-m", str(opened.manifest))
+        assert result.exit_code == 2
+        assert "say what changed and why" in result.stderr
+
+
+def test_the_history_of_a_name_that_never_was_names_the_nearest(home: Path) -> None:
+    with shop(home) as opened:
+        opened.release()
+        told = opened.refused("sam", "history", "suport")
+        assert "nothing of suport was ever in force; did you mean support?" in told

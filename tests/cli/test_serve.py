@@ -54,3 +54,10 @@ def test_a_second_server_is_refused(home: Path) -> None:
             assert second.wait(30) == 1
         first.terminate()
         assert first.wait(30) == 0
+
+
+def test_half_of_the_tls_pair_is_a_usage_error(tmp_path: Path) -> None:
+    key = tmp_path / "key.pem"
+    key.touch()
+    with start(tmp_path / "home", "--tls-key", str(key)) as process:
+        assert process.wait(30) == 2

@@ -72,7 +72,7 @@ class Keys(msgspec.Struct, frozen=True, kw_only=True):
 
 async def create(office: Office, actor: Actor, new: NewKey, captains: Captains, *, trace_id: str) -> CreatedKey:
     """Create a key. Raises NotTheCaptain, NotFound for an assistant without a release, InvalidRequest."""
-    _check(new)
+    check_terms(new)
     secret = token.make("chk_", office.clock.random(token.RANDOM_BYTES))
     row = tables.KeyRow(
         id=f"key_{office.clock.random(6).hex()}",
@@ -157,7 +157,8 @@ def _everywhere(actor: Actor, *roles: str) -> bool:
     return actor.kind == "local" or not actor.roles.isdisjoint(roles)
 
 
-def _check(new: NewKey) -> None:
+def check_terms(new: NewKey) -> None:
+    """Raise InvalidRequest unless tenants, grants and note are such as any key may have."""
     if not 1 <= len(new.tenants) <= MAX_TENANTS:
         raise InvalidRequest(f"a key has 1 to {MAX_TENANTS} tenants, not {len(new.tenants)}.", param="tenants")
     for tenant in new.tenants:

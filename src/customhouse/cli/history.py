@@ -6,8 +6,9 @@ from rich.table import Table
 
 from customhouse.cli.client import client, segment
 from customhouse.cli.options import ENVIRONMENTS, json_option
-from customhouse.cli.output import emit
-from customhouse.registry.status import MAX_HISTORY, History, HistoryEntry
+from customhouse.cli.output import emit, refuse
+from customhouse.manifest.problem import nearest
+from customhouse.registry.status import MAX_HISTORY, History, HistoryEntry, Status
 
 
 @click.command()
@@ -27,6 +28,12 @@ def history(
         "limit": str(limit),
     }
     found = client(ctx).fetch("GET", f"/api/v1/history/{segment(assistant)}", History, query=query)
+    if not found.entries and before is None:
+        status = client(ctx).fetch("GET", "/api/v1/status", Status)
+        names = {one.assistant for one in status.assistants}
+        if assistant not in names:
+            near = nearest(assistant, sorted(names))
+            refuse(f"nothing of {assistant} was ever in force{f'; did you mean {near}?' if near else ''}")
     emit(found, as_json=as_json, render=_table)
 
 

@@ -4,11 +4,12 @@
 import click
 from rich.table import Table
 
-from customhouse.access.keys import CreatedKey, Key, Keys, NewKey
+from customhouse.access.keys import CreatedKey, Key, Keys, NewKey, check_terms
 from customhouse.api.keys import PublicKey
 from customhouse.cli.client import client, segment
 from customhouse.cli.options import Environment, environment_option, json_option
-from customhouse.cli.output import emit, say
+from customhouse.cli.output import emit, say, visible
+from customhouse.domain.errors import InvalidRequest
 
 _PATH = "/api/v1/keys"
 
@@ -47,6 +48,10 @@ def create(
         delegate=delegate,
         note=note,
     )
+    try:
+        check_terms(new)
+    except InvalidRequest as error:
+        raise click.UsageError(visible(error.detail)) from error
     created = client(ctx).fetch("POST", _PATH, CreatedKey, new)
     emit(created, as_json=as_json, render=lambda value: value.token)
     say(f"{created.key.id}: {assistant} in {environment}, tenants {', '.join(created.key.tenants)}. Shown this once.")

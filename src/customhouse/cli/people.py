@@ -66,12 +66,12 @@ def _declared(email: str, directory: Path) -> tuple[Role, ...]:
     from customhouse.manifest.load import load  # noqa: PLC0415
 
     if not directory.is_dir():
-        raise click.UsageError(f"no --role is given and there is no {directory}/ to take the roles of {email} from.")
+        raise click.UsageError(f"add --role: there is no {directory}/ to take the roles of {email} from.")
     declared = {name.lower(): person.roles for name, person in load(directory).declared.people.items()}
     roles = declared.get(email.strip().lower())
     if roles is None:
         known = ", ".join(sorted(declared)) or "nobody"
-        raise click.UsageError(f"no --role is given and {directory}/ declares {known} under `people`, not {email}.")
+        raise click.UsageError(f"add --role: {directory}/ declares {known} under `people`, not {email}.")
     return roles
 
 

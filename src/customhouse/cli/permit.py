@@ -8,11 +8,12 @@ import msgspec
 
 from customhouse.cli.manifest_option import manifest_option
 from customhouse.cli.options import json_option
-from customhouse.cli.output import EXIT_REFUSED, emit
+from customhouse.cli.output import EXIT_REFUSED, emit, say
 from customhouse.domain.decision import REASONS, Outcome
 from customhouse.domain.message import ToolCall
 from customhouse.manifest.compile import compile_policy
 from customhouse.manifest.load import load
+from customhouse.manifest.problem import nearest
 from customhouse.manifest.sentences import approvers
 from customhouse.planes.tools.permit import permit as decide
 
@@ -44,6 +45,8 @@ def permit(ctx: click.Context, *, assistant: str, tool: str, arguments: str, man
     decision = decide(document, ToolCall(id="permit", name=tool, arguments=arguments))
     grant = document.grants.get(tool)
     held = decision.outcome is Outcome.HOLD and grant is not None
+    if grant is None and (near := nearest(tool, sorted(document.grants))):
+        say(f"the policy has no tool {tool}; did you mean {near}?")
     answer = Answer(
         assistant=assistant,
         tool=tool,

@@ -47,6 +47,8 @@ def release(
     A document that did not change keeps its version. A release that lets the model do more waits for a second person
     where the environment asks for reviewers; the exit status is 1 until then.
     """
+    if not notes.strip():
+        raise click.BadParameter("say what changed and why.", ctx, param_hint="--notes")
     submission = _compiled(assistant, notes, None if publish_only else environment, manifest)
     if submission.git_commit is None:
         say(f"{manifest}/ is no clean git checkout: git_commit is null, so staging and production refuse this release")

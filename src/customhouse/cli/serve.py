@@ -47,6 +47,8 @@ def serve(
 
     Every option is also a setting: CUSTOMHOUSE_HOST, CUSTOMHOUSE_PORT and so on; docs/reference/settings.md lists all.
     """
+    if (tls_certificate is None) != (tls_key is None) and not _set_elsewhere(tls_certificate, tls_key):
+        raise click.UsageError("--tls-certificate and --tls-key go together: give both or neither.")
     home = options(ctx).home
     settings = load(
         os.environ,
@@ -100,6 +102,12 @@ def server_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
+
+
+def _set_elsewhere(certificate: str | None, key: str | None) -> bool:
+    """Return whether the half of the TLS pair that no option gives is a variable of the environment."""
+    missing = "CERTIFICATE" if certificate is None else "KEY" if key is None else ""
+    return bool(os.environ.get(f"CUSTOMHOUSE_TLS_{missing}"))
 
 
 def _loop() -> asyncio.AbstractEventLoop:
