@@ -144,7 +144,7 @@ def test_diff_speaks_in_capabilities(here: Path) -> None:
         "  + may now call erase (write)",
         "  it loosens: where reviewers are asked for, a second person signs it off",
     ]
-    (change,) = json.loads(run("diff", "--json", "--from", "HEAD").stdout)
+    (change,) = json.loads(run("diff", "--json", "--from", "HEAD").stdout)["assistants"]
     assert change["capabilities"] == [
         {
             "kind": "gained",

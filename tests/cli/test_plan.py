@@ -40,7 +40,7 @@ def test_a_loosening_waits_where_reviewers_are_asked_for(opened: Shop) -> None:
     ]
     in_production = opened.good("dana", "plan", "-m", str(opened.manifest), "-e", "production")
     assert "  production asks for 1 other person(s): the release will wait" in in_production
-    (planned,) = opened.json("dana", "plan", "-m", str(opened.manifest), "-e", "production")
+    (planned,) = opened.json("dana", "plan", "-m", str(opened.manifest), "-e", "production")["assistants"]
     assert (planned["needs_review"], planned["reviewers"], planned["conflicts"]) == (True, 1, [])
 
 
@@ -75,7 +75,9 @@ def test_diff_against_a_release(opened: Shop) -> None:
     opened.write(policy=REFUND)
     told = opened.good("dana", "diff", "--from", "support@1", "-m", str(opened.manifest))
     assert "  + may now call refund (irreversible) after approval by the captain" in told.splitlines()
-    (change,) = json.loads(opened.good("dana", "diff", "--from", "support@1", "-m", str(opened.manifest), "--json"))
+    (change,) = json.loads(opened.good("dana", "diff", "--from", "support@1", "-m", str(opened.manifest), "--json"))[
+        "assistants"
+    ]
     assert change["planes"] == ["tools"]
     unknown = opened.refused("dana", "diff", "--from", "support@9", "-m", str(opened.manifest))
     assert "release.unknown" in unknown

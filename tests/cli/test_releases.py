@@ -24,7 +24,11 @@ def test_an_exported_release_verifies_offline_and_a_changed_one_does_not(home: P
         assert "release.unknown" in opened.refused("sam", "releases", "show", "nobody@1")
     # The server is gone, and no key or store is here.
     runner = CliRunner()
-    for file in (export, envelope):
+    for file, skipped in ((export, False), (envelope, True)):
+        shown = runner.invoke(customhouse, ["verify", str(file), "--public-key", str(pem), "--json"])
+        steps = json.loads(shown.stdout)["steps"]
+        assert [(step["step"], step["ok"]) for step in steps] == [(number, True) for number in range(1, 6)]
+        assert [step["skipped"] for step in steps] == [False] * 4 + [skipped]
         told = runner.invoke(customhouse, ["verify", str(file), "--public-key", str(pem)])
         assert told.exit_code == 0, told.output
         assert "VERIFIED: support@1, released by dana@acme.test" in told.stdout

@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from customhouse.api.number import MAX_DIGITS, whole_number
 from customhouse.api.route import ROOT, Call, Parameter, Route
+from customhouse.api.whole_number import MAX_DIGITS, whole_number
 from customhouse.domain.errors import InvalidRequest
 from customhouse.registry import history_tables
 from customhouse.registry.environment import ENVIRONMENTS

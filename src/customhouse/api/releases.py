@@ -5,8 +5,8 @@ from typing import Final
 
 import msgspec
 
-from customhouse.api.number import whole_number
 from customhouse.api.route import ROOT, Call, Route
+from customhouse.api.whole_number import whole_number
 from customhouse.domain.digest import Digest
 from customhouse.domain.plane import PLANES, Plane
 from customhouse.registry import tables

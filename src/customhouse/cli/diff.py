@@ -13,7 +13,7 @@ from customhouse.cli.client import client
 from customhouse.cli.manifest_option import manifest_option
 from customhouse.cli.options import json_option
 from customhouse.cli.output import emit, visible
-from customhouse.cli.published import release
+from customhouse.cli.published_documents import release
 from customhouse.domain.errors import ManifestInvalid
 from customhouse.manifest.compile import Compiled, compile_assistant, compile_policy
 from customhouse.manifest.load import load
@@ -49,7 +49,7 @@ def diff(ctx: click.Context, *, origin: str, manifest: Path, as_json: bool) -> N
             then = load(directory)
         found = tuple(differences(then, now, origin))
     if as_json:
-        emit(found, as_json=True, render=str)
+        emit({"assistants": found}, as_json=True, render=str)
         return
     for line in lines(found):
         click.echo(visible(line))

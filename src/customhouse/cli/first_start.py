@@ -21,7 +21,7 @@ import msgspec
 
 from customhouse.access.keys import CreatedKey, Keys, NewKey
 from customhouse.cli.client import Client
-from customhouse.cli.published import in_force
+from customhouse.cli.published_documents import in_force
 from customhouse.manifest.compile import Compiled, compile_assistant
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.source import git_commit

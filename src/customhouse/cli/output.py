@@ -21,7 +21,6 @@ if TYPE_CHECKING:  # rich takes 50 ms to import: only commands that draw somethi
 T = TypeVar("T")
 
 EXIT_REFUSED: Final = 1
-EXIT_USAGE: Final = 2
 PIPE_WIDTH: Final = 160
 """Columns assumed where the output is no terminal, so that identifiers are not cut for a pipe."""
 

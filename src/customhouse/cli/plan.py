@@ -12,7 +12,7 @@ from customhouse.cli.diff import lines
 from customhouse.cli.manifest_option import manifest_option
 from customhouse.cli.options import environment_option, json_option
 from customhouse.cli.output import EXIT_REFUSED, emit, visible
-from customhouse.cli.published import in_force
+from customhouse.cli.published_documents import in_force
 from customhouse.domain.errors import NotFound
 from customhouse.manifest.compile import Compiled, compile_assistant
 from customhouse.manifest.load import load
@@ -46,7 +46,7 @@ def plan(ctx: click.Context, *, assistants: tuple[str, ...], environment: str, m
             plan_release(change, after, environment=environment, reviewers=now.reviewers[environment], holds=holds)
         )
     if as_json:
-        emit(found, as_json=True, render=str)
+        emit({"assistants": found}, as_json=True, render=str)
     else:
         for line in _lines(found):
             click.echo(visible(line))

@@ -12,15 +12,26 @@ from customhouse.cli.output import EXIT_REFUSED, emit
 from customhouse.registry.release import Statement
 from customhouse.registry.verify import Step, verify_release
 
+NOTHING_TO_COMPARE: Final = "the file holds no documents"
+"""How the step begins that had no document to compare with its digest."""
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 """Five documents of at most 1 MiB each, indented, and the statement."""
+
+
+class ShownStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One check; `skipped` when the file had nothing that it could look at."""
+
+    step: int
+    ok: bool
+    skipped: bool
+    text: str
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
     """The verdict, and the steps that led to it."""
 
     verified: bool
-    steps: tuple[Step, ...]
+    steps: tuple[ShownStep, ...]
     statement: Statement | None
 
 
@@ -39,14 +50,21 @@ def verify(ctx: click.Context, file: Path, public_key: Path, *, as_json: bool) -
     if max(file.stat().st_size, public_key.stat().st_size) > MAX_FILE_BYTES:
         raise click.ClickException(f"a release file has at most {MAX_FILE_BYTES} bytes")
     verdict = verify_release(file.read_bytes(), public_key.read_text(encoding="utf-8", errors="replace"))
-    verified = Verified(verified=verdict.statement is not None, steps=verdict.steps, statement=verdict.statement)
+    steps = tuple(_shown(step) for step in verdict.steps)
+    verified = Verified(verified=verdict.statement is not None, steps=steps, statement=verdict.statement)
     emit(verified, as_json=as_json, render=_told)
     if not verified.verified:
         ctx.exit(EXIT_REFUSED)
 
 
+def _shown(step: Step) -> ShownStep:
+    skipped = step.passed and step.text.startswith(NOTHING_TO_COMPARE)
+    return ShownStep(step=step.number, ok=step.passed, skipped=skipped, text=step.text)
+
+
 def _told(found: Verified) -> str:
-    lines = [f"({step.number}) {'ok  ' if step.passed else 'FAIL'} {step.text}" for step in found.steps]
+    words = ("FAIL" if not step.ok else "skipped" if step.skipped else "ok  " for step in found.steps)
+    lines = [f"({step.step}) {word} {step.text}" for step, word in zip(found.steps, words, strict=True)]
     statement = found.statement
     if statement is None:
         return "\n".join([*lines, "NOT VERIFIED: do not rely on this file."])
