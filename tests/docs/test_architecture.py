@@ -86,3 +86,10 @@ def test_what_is_insert_only_has_no_other_statement() -> None:
 
 def _code(path: Path) -> str:
     return path.read_text(encoding="utf-8")
+
+
+def test_every_place_that_catches_any_exception_is_in_the_decision_about_them() -> None:
+    decision = (ROOT / "docs" / "adr" / "0015-where-any-exception-is-caught.md").read_text()
+    rooms = ROOT / "src" / "customhouse"
+    found = [str(file.relative_to(rooms)) for file in rooms.rglob("*.py") if "except Exception" in file.read_text()]
+    assert sorted(name for name in found if f"`{name}`" not in decision) == []

@@ -15,9 +15,11 @@ from tests.docs.generated import commands, endpoints_of, error_classes, filled
 from tests.docs.pages import ROOT, headings, pages, prose
 
 from customhouse.access.roles import VERBS
+from customhouse.api.openapi import error_codes
 from customhouse.dialects.openai_chat import ChatRequest
 from customhouse.dialects.openai_chat_reply import error
 from customhouse.domain.decision import REASONS
+from customhouse.domain.errors import CustomhouseError
 from customhouse.ledger.record import KINDS, ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.manifest.manifest import Declarations
 from customhouse.settings import Settings
@@ -76,6 +78,7 @@ def test_each_role_verb_names_the_endpoints_that_it_guards() -> None:
 
 
 @pytest.mark.parametrize("one", error_classes(), ids=lambda one: one.code)
-def test_an_error_answer_leads_to_its_heading(one: type[Exception]) -> None:
-    body = msgspec.json.decode(error(one(), "trace"))  # pyright: ignore[reportArgumentType] - each is one of the tree
+def test_an_error_answer_leads_to_its_row(one: type[CustomhouseError]) -> None:
+    body = msgspec.json.decode(error(one(), "trace"))
+    assert one.code in error_codes()
     assert body["error"]["docs"] == f"/api/v1/#{one.code}", "the control API's page, which has a row for each code"
