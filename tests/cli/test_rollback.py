@@ -82,3 +82,10 @@ def test_planes_are_checked_before_anything_is_asked(home: Path) -> None:
             result = opened.run("dana", "rollback", "support", "--plane", planes, "--reason", "x")
             assert result.exit_code == 2, planes
             assert "is no plane, expected model, prompt, tools, retrieval, safety" in result.stderr
+
+
+def test_a_misspelt_assistant_gets_the_nearest_name(home: Path) -> None:
+    with shop(home) as opened:
+        opened.release()
+        for arguments in (("rollback", "suport", "--plane", "prompt", "--reason", "x"), ("promote", "suport@1")):
+            assert "nothing of suport is in force; did you mean support?" in opened.refused("dana", *arguments)

@@ -4,6 +4,7 @@
 import click
 
 from customhouse.cli.client import client
+from customhouse.cli.nearest_assistant import naming
 from customhouse.cli.options import environment_option, json_option
 from customhouse.cli.outcome import leave_if_waiting, told
 from customhouse.cli.output import emit
@@ -37,6 +38,7 @@ def promote(
         reason=reason,
         expected_generation=expect_generation,
     )
-    outcome = client(ctx).fetch("POST", "/api/v1/promotions", Outcome, wanted)
+    with naming(client(ctx), release.assistant):
+        outcome = client(ctx).fetch("POST", "/api/v1/promotions", Outcome, wanted)
     emit(outcome, as_json=as_json, render=told)
     leave_if_waiting(ctx, outcome.waiting)

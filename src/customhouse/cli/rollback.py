@@ -4,6 +4,7 @@
 import click
 
 from customhouse.cli.client import client
+from customhouse.cli.nearest_assistant import naming
 from customhouse.cli.options import environment_option, json_option, reason_option
 from customhouse.cli.outcome import leave_if_waiting, told
 from customhouse.cli.output import emit, say
@@ -51,7 +52,8 @@ def rollback(
         to=to,
         expected_generation=expect_generation,
     )
-    outcome = client(ctx).fetch("POST", "/api/v1/rollbacks", Outcome, wanted)
+    with naming(client(ctx), assistant):
+        outcome = client(ctx).fetch("POST", "/api/v1/rollbacks", Outcome, wanted)
     emit(outcome, as_json=as_json, render=told)
     if wait and outcome.moved is not None:
         say(
