@@ -37,6 +37,8 @@ class BoundedConnection(HttpToolsProtocol):
         """Feed the parser; count what did not complete a head."""
         super().data_received(data)
         if self._head_open:
+            # Only a head that did not come in one piece costs a timer.
+            self._wait_for_head()
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self.transport.abort()
@@ -45,7 +47,6 @@ class BoundedConnection(HttpToolsProtocol):
         """Begin a request's head."""
         super().on_message_begin()
         self._head_open, self._head_bytes = True, 0
-        self._wait_for_head()
 
     def on_headers_complete(self) -> None:
         """End a request's head."""

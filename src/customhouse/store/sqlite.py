@@ -27,6 +27,8 @@ MAX_QUEUED: Final = 4096
 """Works waiting for a thread at most, far above what max_turns can queue; one more is refused, and said so."""
 MAX_BATCH: Final = 256
 """Works in one commit at most, which bounds how long the first of them waits."""
+CHECKPOINT_PAGES: Final = 8000
+"""Pages in the log before it is copied into the database (32 MB): hot pages are then copied once for many writes."""
 BUSY_TIMEOUT_MS: Final = 5000
 """How long to wait for another process's transaction (the CLI's are a few milliseconds)."""
 
@@ -245,6 +247,7 @@ def _connect(path: Path) -> apsw.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     return connection
 
 
