@@ -138,7 +138,7 @@ def _anything(kind: type) -> dict[str, object]:
     """Describe plain JSON of any shape; every other type without a schema is a mistake in a route."""
     if kind is object:
         return {"description": "Plain JSON."}
-    raise NotImplementedError(kind.__qualname__)
+    raise TypeError(f"{kind.__qualname__} has no place in the document")
 
 
 def _operation(route: Route, schema_of: dict[Any, dict[str, Any]]) -> dict[str, object]:

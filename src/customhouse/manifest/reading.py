@@ -96,10 +96,10 @@ class Reader:
                 values[field.name] = self._value(child, field.type, (*path, key.text), {})
             except Invalid:
                 if field.required:
-                    values[field.name] = _placeholder(field.type)
+                    values[field.name] = _stand_in(field.type)
         for name in sorted(missing):
             self._problems.add(self._places[path], f"no {name}{_owner(path)}", f"{name}: {expected(fields[name].type)}")
-            values[fields[name].name] = _placeholder(fields[name].type)
+            values[fields[name].name] = _stand_in(fields[name].type)
         return kind.cls(**values)
 
     def _dict(self, node: Mapping, kind: inspect.DictType, path: Path) -> dict[str, Any]:
@@ -124,7 +124,7 @@ class Reader:
             try:
                 values.append(self._value(child, kind.item_type, (*path, index), {}))
             except Invalid:
-                values.append(_placeholder(kind.item_type))
+                values.append(_stand_in(kind.item_type))
         if kind.min_length is not None and len(node.items) < kind.min_length:
             self._problems.add(self.place(node.line), "an empty list", expected(kind))
             raise Invalid
@@ -272,7 +272,7 @@ def bare(kind: inspect.Type) -> inspect.Type:
     return bare(kind.type) if isinstance(kind, inspect.Metadata) else kind
 
 
-def _placeholder(kind: inspect.Type) -> object:
+def _stand_in(kind: inspect.Type) -> object:
     """Return what stands for a refused value; raises Invalid where nothing can."""
     match bare(kind):
         case inspect.StrType() | inspect.LiteralType():
