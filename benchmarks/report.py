@@ -61,7 +61,8 @@ between the two.
 
 ### Where the time goes
 
-CPU per request, by thread:
+CPU per request, by thread, in one burst by itself: on a shared machine one burst may cost more than the least of the
+rounds above, so the two add up to more; their share is what to read.
 
 | thread | CPU |
 |---|---:|
