@@ -8,9 +8,18 @@ import pytest
 
 from customhouse.domain.capability import Capability
 from customhouse.domain.label import Classification
-from customhouse.planes.model.document import Choice, Deployment, Document, Parameters, Posture, PostureName, Weights
+from customhouse.planes.model.document import (
+    POSTURES_WITHIN,
+    Choice,
+    Deployment,
+    Document,
+    Parameters,
+    Posture,
+    PostureName,
+    Weights,
+)
 from customhouse.planes.model.select import Facts, refusal
-from customhouse.registry.capability_model import POSTURES_WITHIN, model_changes
+from customhouse.registry.capability_model import model_changes
 
 LOCAL: Final = Deployment(
     name="small",

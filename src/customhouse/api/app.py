@@ -9,7 +9,6 @@ Rules:
 - There is no CORS and there are no cookies: a page in somebody's browser cannot use this API.
 """
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,13 +42,12 @@ from customhouse.domain.errors import (
     VerbRefused,
 )
 from customhouse.domain.principal import Actor
+from customhouse.gateway.body import ClientLeft, read_body
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
 
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """Five documents with long prompts take a few hundred KB; ten times that is a mistake."""
-BODY_TIMEOUT_S: Final = 30
-"""For a whole body to arrive."""
 MAX_PARAMETERS: Final = 20
 MAX_RECORDED_PATH: Final = 256
 """Characters of a path that a record of a refusal keeps."""
@@ -57,10 +55,6 @@ ANYBODY: Final = Actor("anybody", "person", frozenset())
 """Who calls a route that needs no key."""
 
 _log = logging.getLogger(__name__)
-
-
-class _ClientLeft(Exception):  # noqa: N818 - not an error: nobody is there to be told
-    pass
 
 
 def build_api(
@@ -88,7 +82,7 @@ class _Api:
         trace_id = self.control.clock.uuid7()
         try:
             response = await self._answer(scope, receive, trace_id)
-        except _ClientLeft:
+        except ClientLeft:
             return
         except CustomhouseError as error:
             response = _refusal(error, trace_id)
@@ -212,7 +206,10 @@ def _parameters(route: Route, query: str) -> dict[str, str]:
 
 async def _body(route: Route, scope: Scope, receive: Receive) -> object:
     headers = dict(scope["headers"])
-    content = await _read(headers.get(b"content-length"), receive)
+    declared = headers.get(b"content-length")
+    if declared is not None and (not declared.isdigit() or int(declared) > MAX_BODY_BYTES):
+        raise BodyTooLarge(f"a body is at most {MAX_BODY_BYTES} bytes here.")
+    content = await read_body(receive, MAX_BODY_BYTES)
     if route.body is None:
         if content:
             raise InvalidRequest("this endpoint takes no body.")
@@ -229,25 +226,6 @@ async def _body(route: Route, scope: Scope, receive: Receive) -> object:
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}.") from None
     return decoded
-
-
-async def _read(declared: bytes | None, receive: Receive) -> bytes:
-    if declared is not None and (not declared.isdigit() or int(declared) > MAX_BODY_BYTES):
-        raise BodyTooLarge(f"a body is at most {MAX_BODY_BYTES} bytes here.")
-    content = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    raise _ClientLeft
-                content += message.get("body", b"")
-                if len(content) > MAX_BODY_BYTES:
-                    raise BodyTooLarge(f"a body is at most {MAX_BODY_BYTES} bytes here.")
-                if not message.get("more_body", False):
-                    return bytes(content)
-    except TimeoutError as error:
-        raise InvalidRequest(f"the body did not arrive within {BODY_TIMEOUT_S} s.") from error
 
 
 def _success(route: Route, answer: object) -> Response:

@@ -23,11 +23,10 @@ from customhouse.domain.errors import (
     SnapshotUnavailable,
 )
 from customhouse.gateway import identity
+from customhouse.gateway.body import ClientLeft, read_body
 from customhouse.gateway.reply import Reply
-from customhouse.gateway.turn import ClientLeft, Gateway, Incoming, chat
+from customhouse.gateway.turn import Gateway, Incoming, chat
 
-BODY_TIMEOUT_S: Final = 30
-"""For a whole body to arrive; a client that dribbles bytes holds one of max_turns places."""
 RETRY_AFTER_S: Final = 1
 WATCH_AFTER_S: Final = 0.02
 """How long a turn runs before somebody watches for its client to leave."""
@@ -133,23 +132,4 @@ class DataPlane:
             raise BodyTooLarge(f"the body has {declared[:12]} bytes, at most {limit} accepted")
         if headers.get("content-encoding", "identity") != "identity":
             raise InvalidRequest("compressed bodies are not accepted", param="content-encoding")
-        try:
-            async with asyncio.timeout(BODY_TIMEOUT_S):
-                return await _read(receive, limit)
-        except TimeoutError as error:
-            raise InvalidRequest(f"the body did not arrive within {BODY_TIMEOUT_S} s") from error
-
-
-async def _read(receive: Receive, limit: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > limit:
-            raise BodyTooLarge(f"the body has more than {limit} bytes")
-        if not message.get("more_body", False):
-            return b"".join(pieces)
+        return await read_body(receive, limit)

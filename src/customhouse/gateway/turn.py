@@ -29,6 +29,7 @@ from customhouse.domain.errors import (
 )
 from customhouse.domain.message import Message, ToolOffer
 from customhouse.gateway import identity
+from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
 from customhouse.gateway.evidence import Evidence, key_refused
 from customhouse.gateway.judge import judge
@@ -58,10 +59,6 @@ class Gateway:
     orphans: set[str]
     turn_timeout_s: float
     answer_bytes: int
-
-
-class ClientLeft(Exception):  # noqa: N818 - not an error: nobody is there to be told
-    """The client closed its connection before its request was complete; nothing was asked, nothing is recorded."""
 
 
 @dataclass(frozen=True, slots=True)

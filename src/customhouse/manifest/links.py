@@ -17,7 +17,7 @@ from customhouse.manifest.problem import Problems, nearest, shown
 from customhouse.manifest.provider import Provider
 from customhouse.manifest.reading import Path
 from customhouse.manifest.tool_schema import schema_problem
-from customhouse.registry.capability_model import POSTURES_WITHIN
+from customhouse.planes.model.document import POSTURES_WITHIN
 
 OUTSIDE: Final = frozenset({"api", "managed"})
 """Postures whose provider is someone else: data leaves us, so the way there is encrypted."""

@@ -5,24 +5,19 @@ Only deployments that the route can reach count: a deployment that no route name
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from customhouse.domain.capability import Capability, CapabilityKind
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
-from customhouse.planes.model.document import Choice, Deployment, Document, Parameters, Posture, PostureName
-
-POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingProxyType(
-    {
-        "api": frozenset({"api"}),
-        "managed": frozenset({"managed"}),
-        "self_hosted": frozenset({"self_hosted", "embedded"}),
-        "embedded": frozenset({"embedded"}),
-        "hybrid": frozenset({"api", "managed", "self_hosted", "embedded"}),
-    }
+from customhouse.planes.model.document import (
+    POSTURES_WITHIN,
+    Choice,
+    Deployment,
+    Document,
+    Parameters,
+    Posture,
 )
-"""Which provider postures an assistant's posture takes models from; hybrid is the only declared mixture."""
 
 PARAMETERS: Final = Parameters.__struct_fields__
 

@@ -5,13 +5,25 @@ Secrets stand here by the name of an environment variable only. Decimals are str
 canonical form (`domain/digest.py`).
 """
 
-from typing import Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, Literal
 
 import msgspec
 
 from customhouse.domain.label import ClassificationName
 
 PostureName = Literal["api", "managed", "self_hosted", "hybrid", "embedded"]
+POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingProxyType(
+    {
+        "api": frozenset({"api"}),
+        "managed": frozenset({"managed"}),
+        "self_hosted": frozenset({"self_hosted", "embedded"}),
+        "embedded": frozenset({"embedded"}),
+        "hybrid": frozenset({"api", "managed", "self_hosted", "embedded"}),
+    }
+)
+"""Which provider postures an assistant's posture takes models from; hybrid is the only declared mixture."""
 Dialect = Literal["openai_chat", "openai_responses", "anthropic"]
 SAMPLING_FIELDS = (
     "temperature",

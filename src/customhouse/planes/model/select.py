@@ -8,21 +8,12 @@ accepts internal data, so the list is small-chat alone; when it is down, the tur
 """
 
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import urlsplit
 
 from customhouse.domain.label import Classification, classification
 from customhouse.planes.model.condition import compiled
 from customhouse.planes.model.condition import facts as facts_of
-from customhouse.planes.model.document import Choice, Deployment, Document, PostureName
-
-_ALLOWED: Final[dict[PostureName, frozenset[PostureName]]] = {
-    "api": frozenset({"api"}),
-    "managed": frozenset({"managed"}),
-    "self_hosted": frozenset({"self_hosted", "embedded"}),
-    "embedded": frozenset({"embedded"}),
-    "hybrid": frozenset({"api", "managed", "self_hosted", "embedded"}),
-}
+from customhouse.planes.model.document import POSTURES_WITHIN, Choice, Deployment, Document, PostureName
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +85,7 @@ def refusal(deployment: Deployment, posture: PostureName, facts: Facts) -> str |
     """Return why a deployment may not answer, or None when it may."""
     if deployment.dialect != "openai_chat":
         return "route.dialect"
-    if deployment.posture not in _ALLOWED[posture]:
+    if deployment.posture not in POSTURES_WITHIN[posture]:
         return "route.posture"
     accepts = classification(deployment.accepts)
     if accepts is None or facts.classification > accepts:
