@@ -25,6 +25,7 @@ from customhouse.registry import tables as registry_tables
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
+from customhouse.store.database import Transaction
 from customhouse.store.sqlite import open_sqlite
 from customhouse.vault.sign import generate
 
@@ -84,8 +85,12 @@ class House:
 
     async def evidence(self) -> list[record.Record]:
         """Return the organisation's log."""
-        links = await self.control.database.read(lambda tx: list(tables.links(tx, record.ORGANIZATION)))
-        return [record.decode(link.canonical) for link in links]
+
+        def work(tx: Transaction) -> list[record.Record]:
+            tx.act_for(record.ORGANIZATION)
+            return [record.decode(link.canonical) for link in tables.links(tx, record.ORGANIZATION)]
+
+        return await self.control.database.read(work)
 
 
 @asynccontextmanager

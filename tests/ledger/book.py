@@ -41,6 +41,7 @@ class Book:
         """Check a log from its first record, and against its head."""
 
         def check(tx: Any) -> Verdict:  # noqa: ANN401 - a transaction
+            tx.act_for(tenant)
             found, head = chain.verify(tables.links(tx, tenant)), tables.head(tx, tenant)
             assert (found.size, found.hash) == ((0, chain.GENESIS) if head is None else (head.size, head.hash))
             return found

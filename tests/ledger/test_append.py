@@ -152,6 +152,7 @@ def test_a_head_that_moved_inside_the_transaction_stops_the_write(tmp_path: Path
 
     async def story(book: Book) -> None:
         def change(tx: Transaction) -> None:
+            tx.act_for(TENANT)
             before = tables.head(tx, TENANT)
             book.ledger.write(tx, [entry()])
             assert not tables.advance_head(tx, before and before._replace(size=99), tables.Head(TENANT, 1, b"x"))

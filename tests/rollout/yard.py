@@ -17,6 +17,7 @@ from customhouse.domain.principal import Actor
 from customhouse.ledger import record
 from customhouse.ledger import tables as ledger_tables
 from customhouse.ledger.append import Ledger
+from customhouse.ledger.chain import Link
 from customhouse.planes.model.document import Choice, Deployment, Posture
 from customhouse.planes.model.document import Document as ModelDocument
 from customhouse.planes.prompt.document import Document as PromptDocument
@@ -37,6 +38,7 @@ from customhouse.rollout.release import release
 from customhouse.rollout.review import Answer, Reviewed, Verdict, review
 from customhouse.rollout.rollback import Rollback, rollback
 from customhouse.rollout.submission import Published, Submission, SubmittedDocuments
+from customhouse.store.database import Transaction
 from customhouse.store.sqlite import SqliteDatabase, open_sqlite
 from customhouse.vault.sign import generate
 
@@ -206,7 +208,12 @@ class Yard:
 
     async def evidence(self, kind: str) -> list[dict[str, object]]:
         """Return the details of the organisation's records of one kind."""
-        links = await self.control.database.read(lambda tx: list(ledger_tables.links(tx, record.ORGANIZATION)))
+
+        def work(tx: Transaction) -> list[Link]:
+            tx.act_for(record.ORGANIZATION)
+            return list(ledger_tables.links(tx, record.ORGANIZATION))
+
+        links = await self.control.database.read(work)
         records = [record.decode(link.canonical) for link in links]
         return [found.detail or {} for found in records if found.kind == kind]
 

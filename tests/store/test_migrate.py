@@ -12,7 +12,8 @@ import apsw
 import pytest
 
 from customhouse.domain.errors import StoreUnavailable
-from customhouse.store.migrate import Migration, migrate, packaged
+from customhouse.store.migrate import migrate
+from customhouse.store.migration import Migration, packaged
 from customhouse.store.sqlite import open_sqlite
 
 FIRST: Final = Migration(1, "0001_first", "CREATE TABLE shelf (name TEXT NOT NULL) STRICT;")
@@ -86,19 +87,19 @@ def test_two_first_starts_migrate_once(tmp_path: Path) -> None:
     def start() -> None:
         with opened(tmp_path / "db") as connection:
             together.wait(10)
-            applied.append(migrate(connection, packaged(), 1))
+            applied.append(migrate(connection, packaged("sqlite"), 1))
 
     threads = [Thread(target=start) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert sorted(applied) == [0, 0, 0, len(packaged())]
+    assert sorted(applied) == [0, 0, 0, len(packaged("sqlite"))]
 
 
 def test_the_packages_steps_are_numbered_without_a_gap() -> None:
-    assert [step.number for step in packaged()] == list(range(1, len(packaged()) + 1))
-    assert packaged()[0].name == "0001_first"
+    assert [step.number for step in packaged("sqlite")] == list(range(1, len(packaged("sqlite")) + 1))
+    assert packaged("sqlite")[0].name == "0001_first"
 
 
 def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> None:
@@ -111,6 +112,6 @@ def test_a_file_that_is_no_database_is_refused_with_its_name(tmp_path: Path) -> 
 def test_a_newer_database_is_refused_when_it_is_opened(tmp_path: Path) -> None:
     path = tmp_path / "customhouse.db"
     with opened(path) as connection:
-        migrate(connection, (*packaged(), Migration(len(packaged()) + 1, "9999_later", "SELECT 1;")), 1)
+        migrate(connection, (*packaged("sqlite"), Migration(len(packaged("sqlite")) + 1, "9999_later", "SELECT 1;")), 1)
     with pytest.raises(StoreUnavailable, match=r"newer version"):
         asyncio.run(open_sqlite(path))

@@ -45,6 +45,6 @@ def test_a_comment_that_only_looks_like_a_header_is_none(header: str) -> None:
 
 
 def test_the_packages_queries_load() -> None:
-    found = queries.load()
+    found = queries.load("sqlite")
     assert {"chain_head_advance", "pin_put", "api_key_active"} <= set(found)
     assert all(not sql.endswith(";") for sql in found.values())

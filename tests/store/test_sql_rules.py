@@ -12,7 +12,8 @@ import pytest
 
 import customhouse
 from customhouse.store import queries
-from customhouse.store.migrate import migrate, packaged
+from customhouse.store.migrate import migrate
+from customhouse.store.migration import packaged
 
 ADDED_ONLY: Final = frozenset(
     {
@@ -55,7 +56,7 @@ def described() -> dict[str, tuple[str, str]]:
 def tables() -> dict[str, list[tuple[str, int]]]:
     """Return (column, place in the primary key) of every table that the migrations make."""
     connection = apsw.Connection(":memory:")
-    migrate(connection, packaged(), 0)
+    migrate(connection, packaged("sqlite"), 0)
     asked = "SELECT t.name, c.name, c.pk FROM sqlite_schema AS t, pragma_table_info(t.name) AS c WHERE t.type = 'table'"
     found: dict[str, list[tuple[str, int]]] = {}
     for table, column, place in cast("list[tuple[str, str, int]]", connection.execute(asked).fetchall()):
@@ -70,7 +71,7 @@ TENANTS: Final = {name for name, columns in TABLES.items() if "tenant_id" in dic
 
 
 def test_the_readers_of_this_file_see_what_the_house_sees() -> None:
-    assert set(QUERIES) == set(queries.load())
+    assert set(QUERIES) == set(queries.load("sqlite"))
     assert {"evidence", "payload", "reference", "chain_head", "tenant_key", "open_call"} == TENANTS
     assert set(TABLES) >= ADDED_ONLY
 

@@ -37,6 +37,7 @@ def put(name: str) -> Callable[[Transaction], int]:
 
 
 def add_once(tx: Transaction) -> None:
+    tx.act_for("taken")
     tx.run("tenant_key_insert", tenant="taken", wrapped=b"", now_us=0)
 
 
@@ -137,11 +138,17 @@ def test_a_duplicate_row_is_a_fact_to_decide_on(tmp_path: Path) -> None:
         assert [await database.transact(either) for _ in range(2)] == ["first", "tenant_key_insert"]
 
         def many(tx: Transaction) -> None:
+            tx.act_for("x")
             tx.run_many("tenant_key_insert", [{"tenant": name, "wrapped": b"", "now_us": 0} for name in ("x", "x")])
 
         with pytest.raises(DuplicateRow):
             await database.transact(many)
-        found = await database.read(lambda tx: tx.row("tenant_key_get", tenant="x"))
+
+        def kept(tx: Transaction) -> object:
+            tx.act_for("x")
+            return tx.row("tenant_key_get", tenant="x")
+
+        found = await database.read(kept)
         assert found is None, "half a work is no work"
 
     in_store(tmp_path / "db", story)

@@ -8,7 +8,7 @@ import msgspec
 from customhouse.access.roles import allowed, roles_with
 from customhouse.api.route import ROOT, Call, Parameter, Route
 from customhouse.domain.errors import InvalidRequest, TraceUnknown, VerbRefused
-from customhouse.ledger import tables, trace
+from customhouse.ledger import trace
 from customhouse.ledger.trace import Payload, Trace
 from customhouse.registry import tables as registry
 from customhouse.rollout.captain import require_captain
@@ -55,7 +55,7 @@ async def _with_payloads(call: Call[None], found: Trace) -> Trace:
     )
     await ledger.append([read])
     key = await ledger.tenant_key(found.tenant)
-    sealed = await call.control.database.read(lambda tx: tables.payloads_of_trace(tx, found.tenant, found.trace_id))
+    sealed = await call.control.database.read(lambda tx: trace.payloads(tx, found.tenant, found.trace_id))
     opened = tuple(
         Payload(
             kind=payload.kind,

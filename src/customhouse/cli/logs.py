@@ -22,6 +22,7 @@ def verify_logs(tx: Transaction) -> Logs:
     """Recompute each tenant's chain and compare it with its head."""
     heads, records = tables.heads(tx), 0
     for head in heads:
+        tx.act_for(head.tenant)
         verdict = chain.verify(tables.links(tx, head.tenant))
         records += verdict.size
         reason = verdict.reason

@@ -1,44 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Appending evidence: records join their tenant's chain inside one transaction, gateway and CLI alike.
+"""Appending evidence: what was enforced becomes durable in one transaction, for gateway and command line alike.
 
-Story: Dana's CLI promotes a release while the gateway finishes a turn of the same tenant. Both read the head inside
-their own serialised transaction and move it by compare-and-set, so neither record can overwrite or fork the other.
+Where a record goes first is the store's: on SQLite it joins its tenant's chain at once (chained.py), on PostgreSQL it
+is staged, and the one sequencer gives it its place (staged.py, sequence.py).
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.errors import LedgerUnavailable, StoreUnavailable
-from customhouse.ledger import chain, record, tables
-from customhouse.ledger.entry import Entry
+from customhouse.ledger import chained, record, tables
+from customhouse.ledger.entry import Entry, Leaf
 from customhouse.ledger.record import ORGANIZATION, Detail, Record, Subject
-from customhouse.store.database import Database, Transaction
+from customhouse.store.database import Database, DuplicateRow, Transaction
 from customhouse.vault.seal import TENANT_KEY_BYTES, TenantKey, unwrap, wrap
 
 MAX_FLUSH: Final = 256
 """Appends in one commit at most, which bounds how long the first of them waits."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Leaf:
-    entry: Entry
-    canonical: bytes
+Extend = Callable[[Transaction, str, Sequence[Leaf]], None]
+"""Adds leaves to one tenant's log, inside a transaction that acts for the tenant. Raises LedgerUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiter:
-    leaves: list[_Leaf]
+    leaves: list[Leaf]
     landed: asyncio.Future[None]
 
 
 class Ledger:
-    """The evidence of one installation. Invariant: what `append` returned from is durable and in the chain."""
+    """The evidence of one installation. Invariant: what `append` returned from is durable."""
 
-    def __init__(self, database: Database, root_key: bytes, clock: Clock) -> None:
-        """Keep what every append needs; tenant keys are unwrapped once each."""
+    def __init__(
+        self,
+        database: Database,
+        root_key: bytes,
+        clock: Clock,
+        *,
+        extend: Extend = chained.extend,
+        replica: str = "",
+    ) -> None:
+        """Keep what every append needs; tenant keys are unwrapped once each. `replica` has the calls that it opens."""
+        self._extend = extend
+        self._replica = replica
         self._database = database
         self._root_key = root_key
         self._clock = clock
@@ -52,7 +60,7 @@ class Ledger:
         if known is not None:
             return known
         try:
-            wrapped = await self._database.transact(lambda tx: self._wrapped(tx, tenant))
+            wrapped = await self._first_key(tenant)
             key = TenantKey(tenant, unwrap(self._root_key, tenant, wrapped), self._clock)
         except StoreUnavailable as error:
             raise LedgerUnavailable from error
@@ -66,7 +74,7 @@ class Ledger:
         A caller that is cancelled no longer waits; its records are written all the same.
         """
         try:
-            leaves = [_Leaf(entry, record.encode(entry.record)) for entry in entries]
+            leaves = [Leaf(entry, record.encode(entry.record)) for entry in entries]
         except ValueError as error:
             raise LedgerUnavailable from error
         waiter = _Waiter(leaves, asyncio.get_running_loop().create_future())
@@ -78,7 +86,7 @@ class Ledger:
     def write(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         """Write records inside the caller's transaction. Raises LedgerUnavailable, which undoes the caller's work."""
         try:
-            self._write(tx, [_Leaf(entry, record.encode(entry.record)) for entry in entries])
+            self._write(tx, [Leaf(entry, record.encode(entry.record)) for entry in entries])
         except ValueError as error:
             raise LedgerUnavailable from error
 
@@ -104,10 +112,12 @@ class Ledger:
         if self._waiting:
             self._flush()
 
-    def _write(self, tx: Transaction, leaves: Sequence["_Leaf"]) -> None:
+    def _write(self, tx: Transaction, leaves: Sequence[Leaf]) -> None:
         for tenant in dict.fromkeys(leaf.entry.record.tenant for leaf in leaves):
-            self._extend(tx, tenant, [leaf for leaf in leaves if leaf.entry.record.tenant == tenant])
-        tables.attach(tx, [leaf.entry for leaf in leaves], [leaf.canonical for leaf in leaves])
+            own = [leaf for leaf in leaves if leaf.entry.record.tenant == tenant]
+            tx.act_for(tenant)
+            self._extend(tx, tenant, own)
+            tables.attach(tx, own, self._replica)
 
     def event(  # the one way to record what happened on the control plane
         self,
@@ -135,22 +145,14 @@ class Ledger:
             references=references,
         )
 
-    def _extend(self, tx: Transaction, tenant: str, leaves: Sequence["_Leaf"]) -> None:
-        before = tables.head(tx, tenant)
-        position, previous = (0, chain.GENESIS) if before is None else (before.size, before.hash)
-        rows: list[tables.EvidenceRow] = []
-        for leaf in leaves:
-            leaf_hash = chain.leaf_hash(leaf.canonical)
-            previous = chain.link_hash(previous, leaf_hash)
-            fields = leaf.entry.record
-            link = chain.Link(position, leaf.canonical, leaf_hash, previous)
-            rows.append(tables.EvidenceRow(tenant, fields.trace_id, fields.id, fields.kind, link))
-            position += 1
-        tables.insert_records(tx, rows)
-        if not tables.advance_head(tx, before, tables.Head(tenant, position, previous)):
-            raise LedgerUnavailable("another writer moved the log's head inside this transaction; nothing was written")
+    async def _first_key(self, tenant: str) -> bytes:
+        try:
+            return await self._database.begin(lambda tx: self._wrapped(tx, tenant))
+        except DuplicateRow:  # another replica was first: now there is one to read
+            return await self._database.begin(lambda tx: self._wrapped(tx, tenant))
 
     def _wrapped(self, tx: Transaction, tenant: str) -> bytes:
+        tx.act_for(tenant)
         found = tables.wrapped_key(tx, tenant)
         if found is not None:
             return found

@@ -20,3 +20,11 @@ class Entry:
     references: tuple[str, ...] = ()
     opens: bool = False
     closes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An entry with its record's canonical bytes: what a log is made of."""
+
+    entry: Entry
+    canonical: bytes

@@ -14,17 +14,19 @@ from customhouse.store.database import Database, Transaction
 
 
 async def settle_open_calls(
-    database: Database, ledger: Ledger, clock: Clock, spans: frozenset[str] | None = None
+    database: Database, ledger: Ledger, clock: Clock, replica: str | None = None, spans: frozenset[str] | None = None
 ) -> int:
-    """Record open calls as unknown; return how many.
+    """Record calls that `replica` (None: any) has open as unknown; return how many.
 
-    `spans` None means all of them: only while no process answers turns.
+    `spans` None means all of them: only while that replica answers no turn.
     """
-    return await database.transact(lambda tx: _settle(tx, ledger, clock, spans))
+    return await database.transact(lambda tx: _settle(tx, ledger, clock, replica, spans))
 
 
-def _settle(tx: Transaction, ledger: Ledger, clock: Clock, spans: frozenset[str] | None) -> int:
-    left = [call for call in tables.open_calls(tx) if spans is None or call[1] in spans]
+def _settle(tx: Transaction, ledger: Ledger, clock: Clock, replica: str | None, spans: frozenset[str] | None) -> int:
+    holders = tables.replicas_with_open_calls(tx) if replica is None else (replica,)
+    found = [call for holder in holders for call in tables.open_calls(tx, holder)]
+    left = [call for call in found if spans is None or call[1] in spans]
     ledger.write(tx, [_unknown(record.decode(canonical), span_id, clock) for _, span_id, canonical in left])
     return len(left)
 

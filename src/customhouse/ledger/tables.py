@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 from customhouse.ledger.chain import Link
-from customhouse.ledger.entry import Entry
+from customhouse.ledger.entry import Leaf
 from customhouse.store.database import Transaction, Value
 
 PAGE = 1000
@@ -84,23 +84,42 @@ def insert_records(tx: Transaction, rows: Sequence[EvidenceRow]) -> None:
     )
 
 
-def attach(tx: Transaction, entries: Sequence[Entry], canonicals: Sequence[bytes]) -> None:
-    """Store what belongs to records: sealed payloads, further ids, and which model calls are open now."""
+def stage(tx: Transaction, tenant: str, leaves: Sequence[Leaf]) -> None:
+    """Keep records until the sequencer gives them their places (PostgreSQL)."""
+    tx.run_many(
+        "evidence_stage",
+        [
+            {
+                "tenant": tenant,
+                "id": leaf.entry.record.id,
+                "trace_id": leaf.entry.record.trace_id,
+                "kind": leaf.entry.record.kind,
+                "canonical": leaf.canonical,
+            }
+            for leaf in leaves
+        ],
+    )
+
+
+def attach(tx: Transaction, leaves: Sequence[Leaf], replica: str) -> None:
+    """Store what belongs to records: sealed payloads, further ids, and which model calls `replica` has open now."""
     payloads: list[dict[str, Value]] = []
     references: list[dict[str, Value]] = []
     opened: list[dict[str, Value]] = []
     closed: list[dict[str, Value]] = []
-    for entry, canonical in zip(entries, canonicals, strict=True):
+    for leaf in leaves:
+        entry = leaf.entry
         place: dict[str, Value] = {"tenant": entry.record.tenant, "trace_id": entry.record.trace_id}
         payloads += [
             {**place, "commitment": payload.commitment, "kind": payload.kind, "sealed": payload.content}
             for payload in entry.payloads
         ]
         references += [{**place, "name": name} for name in entry.references]
+        call: dict[str, Value] = {"tenant": entry.record.tenant, "span_id": entry.record.span_id}
         if entry.opens:
-            opened.append({"tenant": entry.record.tenant, "span_id": entry.record.span_id, "record": canonical})
+            opened.append({**call, "record": leaf.canonical, "replica": replica})
         if entry.closes is not None:
-            closed.append({"tenant": entry.record.tenant, "span_id": entry.closes})
+            closed.append({**call, "span_id": entry.closes})
     tx.run_many("payload_insert", payloads)
     tx.run_many("reference_insert", references)
     tx.run_many("open_call_insert", opened)
@@ -155,6 +174,11 @@ def insert_wrapped_key(tx: Transaction, tenant: str, wrapped: bytes, now_us: int
     tx.run("tenant_key_insert", tenant=tenant, wrapped=wrapped, now_us=now_us)
 
 
-def open_calls(tx: Transaction) -> tuple[tuple[str, str, bytes], ...]:
-    """Return (tenant, span, model.called bytes) of every call without an outcome."""
-    return tuple(cast("tuple[str, str, bytes]", row) for row in tx.rows("open_calls"))
+def open_calls(tx: Transaction, replica: str) -> tuple[tuple[str, str, bytes], ...]:
+    """Return (tenant, span, model.called bytes) of every call that `replica` has open."""
+    return tuple(cast("tuple[str, str, bytes]", row) for row in tx.rows("open_calls", replica=replica))
+
+
+def replicas_with_open_calls(tx: Transaction) -> tuple[str, ...]:
+    """Return who has calls open."""
+    return tuple(cast("str", row[0]) for row in tx.rows("open_call_replicas"))

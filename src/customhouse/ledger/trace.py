@@ -56,6 +56,7 @@ def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str
     organization: list[tuple[str, str]] = []
     turns: list[tuple[str, str]] = []
     for log in [tenant] if tenant is not None else [head.tenant for head in tables.heads(tx)]:
+        tx.act_for(log)
         if tables.records_of_trace(tx, log, trace_id):
             exact.append((log, trace_id))
         if log == ORGANIZATION:
@@ -69,7 +70,12 @@ def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str
 def last(tx: Transaction, tenant: str | None) -> tuple[str, str] | None:
     """Return (tenant, trace id) of the newest turn, or None before the first."""
     logs = [tenant] if tenant is not None else [head.tenant for head in tables.heads(tx) if head.tenant != ORGANIZATION]
-    newest = [(trace, log) for log in logs if (trace := tables.last_trace(tx, log)) is not None]
+    newest: list[tuple[str, str]] = []
+    for log in logs:
+        tx.act_for(log)
+        found = tables.last_trace(tx, log)
+        if found is not None:
+            newest.append((found, log))
     if not newest:
         return None
     trace_id, tenant = max(newest)
@@ -81,10 +87,17 @@ def read(tx: Transaction, tenant: str, trace_id: str, others: tuple[str, ...] = 
 
     Bytes that are no record any more are left out, so that whoever investigates still sees the others.
     """
+    tx.act_for(tenant)
     rows = tables.records_of_trace(tx, tenant, trace_id)
     steps = tuple(step for row in rows if (step := _step(row)) is not None)
     intact = all(chain.leaf_hash(row.canonical) == row.leaf_hash for row in rows)
     return Trace(trace_id=trace_id, tenant=tenant, intact=intact, steps=steps, others=others)
+
+
+def payloads(tx: Transaction, tenant: str, trace_id: str) -> tuple[tables.StoredPayload, ...]:
+    """Return a trace's payloads, sealed."""
+    tx.act_for(tenant)
+    return tables.payloads_of_trace(tx, tenant, trace_id)
 
 
 def _step(row: chain.Link) -> Step | None:

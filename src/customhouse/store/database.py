@@ -14,8 +14,24 @@ class DuplicateRow(Exception):  # noqa: N818 - a fact that the caller expects an
     """A unique constraint refused a row: someone else was first. Raised by `Transaction.run` and `Transaction.row`."""
 
 
+class TenantUnset(Exception):  # noqa: N818 - a mistake of the caller's code, told apart from a refusal
+    """A query touched a tenant's table before `Transaction.act_for` said whose rows it may see. Nothing was done."""
+
+
+class RowRefused(Exception):  # noqa: N818 - as above
+    """A query named another tenant than the one that the transaction acts for. Nothing was done."""
+
+
 class Transaction(Protocol):
     """One transaction. Queries are named after their `-- name --` header in store/sql; values are bound by name."""
+
+    def act_for(self, tenant: str, /) -> None:
+        """Say whose rows the following queries may touch, until the next call or the transaction's end.
+
+        Without it a query on a tenant's table raises TenantUnset; with it, one that names another tenant raises
+        RowRefused, and on PostgreSQL row security hides every other tenant's rows from a query that names none.
+        """
+        ...
 
     def rows(self, query: LiteralString, /, **values: Value) -> list[Row]:
         """Run a query and return its rows, in the query's column order."""
@@ -30,7 +46,7 @@ class Transaction(Protocol):
         ...
 
     def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
-        """Run a statement once for each row of values."""
+        """Run a statement once for each row of values, which all have the same names."""
         ...
 
 
@@ -46,11 +62,21 @@ class Database(Protocol):
         ...
 
     def begin(self, work: Callable[[Transaction], T]) -> "asyncio.Future[T]":
-        """Queue `work` as `transact` does and return at once; the future ends as `transact` would."""
+        """Queue a turn's `work` and return at once; the future ends as `transact` would.
+
+        On PostgreSQL such works run beside each other: they add rows and compare nothing that others change.
+        """
         ...
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one consistent state of the database, without writing."""
+        ...
+
+    async def changed(self, timeout_s: float) -> bool:
+        """Wait until another process may have changed pins, switches, keys or people; False after `timeout_s`.
+
+        A hint that makes replicas quick: whoever waits here looks again in either case. Raises StoreUnavailable.
+        """
         ...
 
     async def close(self) -> None:

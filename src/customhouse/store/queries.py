@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named SQL: reads the files of store/sql once, each query under its `-- name --` header.
 
+A query is the same text for both stores, with parameters written `:name`. Where one store needs other words, a variant
+`-- name [postgres] --` or `-- name [sqlite] --` stands beside or instead of it, with the reason in its comment.
+
 A name given twice, or SQL before the first header, is a mistake in the package and stops the process at start.
 """
 
@@ -8,11 +11,21 @@ import re
 from importlib import resources
 from typing import Final
 
-_HEADER: Final = re.compile(r"^-- ([a-z][a-z0-9_]*) --$")
+from customhouse.store.migration import StoreName
+
+_HEADER: Final = re.compile(r"^-- ([a-z][a-z0-9_]*(?: \[(?:postgres|sqlite)\])?) --$")
 
 
-def load() -> dict[str, str]:
-    """Return every query of the package by name. Cost: a few file reads, once for each opened database."""
+def load(store: StoreName) -> dict[str, str]:
+    """Return every query of the package by name, as `store` takes it. Cost: a few file reads, once a database."""
+    found = _all()
+    plain = {name: sql for name, sql in found.items() if " " not in name}
+    suffix = f" [{store}]"
+    own = {name.removesuffix(suffix): sql for name, sql in found.items() if name.endswith(suffix)}
+    return {**plain, **own}
+
+
+def _all() -> dict[str, str]:
     queries: dict[str, str] = {}
     for file in sorted(resources.files("customhouse.store").joinpath("sql").iterdir(), key=lambda entry: entry.name):
         if file.name.endswith(".sql"):

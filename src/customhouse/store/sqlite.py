@@ -18,8 +18,10 @@ from typing import Final, LiteralString, TypeVar, cast
 import apsw
 
 from customhouse.domain.errors import CustomhouseError, StoreUnavailable
-from customhouse.store import migrate, queries
+from customhouse.store import acting, queries
 from customhouse.store.database import DuplicateRow, Row, Transaction, Value
+from customhouse.store.migrate import migrate
+from customhouse.store.migration import packaged
 
 T = TypeVar("T")
 
@@ -31,6 +33,9 @@ CHECKPOINT_PAGES: Final = 8000
 """Pages in the log before it is copied into the database (32 MB): hot pages are then copied once for many writes."""
 BUSY_TIMEOUT_MS: Final = 5000
 """How long to wait for another process's transaction (the CLI's are a few milliseconds)."""
+_UNIQUE: Final = frozenset(
+    {apsw.SQLITE_CONSTRAINT_UNIQUE, apsw.SQLITE_CONSTRAINT_PRIMARYKEY, apsw.SQLITE_CONSTRAINT_ROWID}
+)
 
 
 @dataclass(slots=True)
@@ -43,21 +48,31 @@ class _Job:
 
 
 class SqliteTransaction:
-    """One transaction on one connection; lives only while its work runs."""
+    """One transaction on one connection; lives only while its work runs.
 
-    __slots__ = ("_connection", "_queries")
+    SQLite has no row security. What can be checked is checked here, so that both stores refuse the same mistakes: a
+    query that binds :tenant must name the tenant that the transaction acts for.
+    """
+
+    __slots__ = ("_connection", "_queries", "_tenant")
 
     def __init__(self, connection: apsw.Connection, named: dict[str, str]) -> None:
         """Wrap a connection that is inside a transaction."""
         self._connection = connection
         self._queries = named
+        self._tenant: str | None = None
+
+    def act_for(self, tenant: str, /) -> None:
+        """Say whose rows the following queries may touch."""
+        self._tenant = tenant
 
     def rows(self, query: LiteralString, /, **values: Value) -> list[Row]:
         """Run a query and return its rows, in the query's column order."""
+        acting.check(query, values, self._tenant)
         try:
             return cast("list[Row]", self._connection.execute(self._queries[query], values).fetchall())
         except apsw.ConstraintError as error:
-            raise DuplicateRow(query) from error
+            raise _constraint(query, error) from error
 
     def row(self, query: LiteralString, /, **values: Value) -> Row | None:
         """Run a query that gives at most one row."""
@@ -66,20 +81,24 @@ class SqliteTransaction:
 
     def run(self, query: LiteralString, /, **values: Value) -> int:
         """Run a statement and return how many rows it changed."""
+        acting.check(query, values, self._tenant)
         try:
             self._connection.execute(self._queries[query], values)
         except apsw.ConstraintError as error:
-            raise DuplicateRow(query) from error
+            raise _constraint(query, error) from error
         return self._connection.changes()
 
     def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
         """Run a statement once for each row of values."""
         if not rows:
             return
+        for values in rows:
+            acting.check(query, values, self._tenant)
         try:
             self._connection.executemany(self._queries[query], rows)
         except apsw.ConstraintError as error:
-            raise DuplicateRow(query) from error
+            raise _constraint(query, error) from error
+
 
 
 class SqliteDatabase:
@@ -88,7 +107,7 @@ class SqliteDatabase:
     def __init__(self, path: Path) -> None:
         """Prepare; `open_sqlite` starts it."""
         self._path = path
-        self._queries = queries.load()
+        self._queries = queries.load("sqlite")
         self._writer = _Worker("customhouse-writer", lambda: _connect(path), self._write_batch)
         self._reader = _Worker("customhouse-reader", lambda: _connect(path), self._read_batch)
 
@@ -96,7 +115,7 @@ class SqliteDatabase:
         """Migrate in the calling thread, then start both threads. Raises StoreUnavailable."""
         try:
             connection = _connect(self._path)
-            migrate.migrate(connection, migrate.packaged(), time.time_ns() // 1000)
+            migrate(connection, packaged("sqlite"), time.time_ns() // 1000)
             connection.close()
         except apsw.Error as error:
             raise StoreUnavailable(f"{self._path} cannot be opened: {error}") from error
@@ -114,6 +133,11 @@ class SqliteDatabase:
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one consistent state of the database, without writing."""
         return cast("T", await self._reader.submit(work))
+
+    async def changed(self, timeout_s: float) -> bool:
+        """Wait: a SQLite file tells nobody of its changes, so they are found by looking."""
+        await asyncio.sleep(timeout_s)
+        return False
 
     async def close(self) -> None:
         """Finish what was queued, then close."""
@@ -139,12 +163,11 @@ class SqliteDatabase:
 
     def _commit(self, connection: apsw.Connection, jobs: list[_Job]) -> bool:
         """Run works and commit; return False, with everything undone, when a work raised."""
-        transaction = SqliteTransaction(connection, self._queries)
         connection.execute("BEGIN IMMEDIATE")
         try:
             for job in jobs:
                 try:
-                    job.result = job.work(transaction)
+                    job.result = job.work(SqliteTransaction(connection, self._queries))
                 except Exception as error:  # noqa: BLE001 - the error belongs to the caller of this work
                     job.error = _translated(error)
                     return False
@@ -155,11 +178,10 @@ class SqliteDatabase:
         return True
 
     def _read_batch(self, connection: apsw.Connection, jobs: list[_Job]) -> None:
-        transaction = SqliteTransaction(connection, self._queries)
         for job in jobs:
             try:
                 connection.execute("BEGIN")
-                job.result = job.work(transaction)
+                job.result = job.work(SqliteTransaction(connection, self._queries))
             except Exception as error:  # noqa: BLE001 - as above
                 job.error = _translated(error)
             finally:
@@ -230,6 +252,11 @@ def _deliver(jobs: list[_Job]) -> None:
             job.done.set_exception(job.error)
         else:
             job.done.set_result(job.result)
+
+
+def _constraint(query: str, error: apsw.ConstraintError) -> Exception:
+    """Return DuplicateRow for a unique constraint; any other is a mistake, and fails the transaction as such."""
+    return DuplicateRow(query) if error.extendedresult in _UNIQUE else error
 
 
 def _translated(error: Exception) -> Exception:

@@ -38,7 +38,7 @@ SELECT trace_id FROM evidence
 
 -- reference_insert --
 -- Let a trace be found by another id.
-INSERT OR IGNORE INTO reference (tenant_id, name, trace_id) VALUES (:tenant, :name, :trace_id);
+INSERT INTO reference (tenant_id, name, trace_id) VALUES (:tenant, :name, :trace_id) ON CONFLICT DO NOTHING;
 
 -- reference_find --
 -- The traces known under an id, newest first (UUIDv7 sorts by time).
@@ -50,8 +50,8 @@ SELECT trace_id FROM reference WHERE tenant_id = :tenant AND name = :name ORDER 
 
 -- payload_insert --
 -- Store a sealed payload; the same commitment in the same trace is the same payload.
-INSERT OR IGNORE INTO payload (tenant_id, commitment, trace_id, kind, sealed)
-VALUES (:tenant, :commitment, :trace_id, :kind, :sealed);
+INSERT INTO payload (tenant_id, commitment, trace_id, kind, sealed)
+VALUES (:tenant, :commitment, :trace_id, :kind, :sealed) ON CONFLICT DO NOTHING;
 
 -- payloads_of_trace --
 -- The sealed payloads of one trace.
@@ -67,12 +67,25 @@ INSERT INTO tenant_key (tenant_id, wrapped, created_at_us) VALUES (:tenant, :wra
 
 -- open_call_insert --
 -- Note a model call that has begun, in the transaction of its model.called record.
-INSERT INTO open_call (tenant_id, span_id, record) VALUES (:tenant, :span_id, :record);
+INSERT INTO open_call (tenant_id, span_id, record, replica) VALUES (:tenant, :span_id, :record, :replica)
+    ON CONFLICT DO NOTHING;
 
 -- open_call_close --
 -- The call's outcome is being recorded in this transaction.
 DELETE FROM open_call WHERE tenant_id = :tenant AND span_id = :span_id;
 
 -- open_calls --
--- What a crash left behind. Organisation-wide: read once, at the start of the only server of this file.
-SELECT tenant_id, span_id, record FROM open_call ORDER BY span_id;
+-- The calls that a replica has open. Organisation-wide: for settling what a crash left behind, in the order of calls.
+SELECT tenant_id, span_id, record FROM open_call WHERE replica = :replica ORDER BY span_id;
+
+-- open_call_replicas --
+-- Who has calls open. Organisation-wide: for settling what a crash left behind.
+SELECT DISTINCT replica FROM open_call ORDER BY replica;
+
+-- evidence_stage [postgres] --
+-- Keep records until the sequencer gives them their places. Values are arrays: one statement for a whole group, since
+-- COPY refuses tables with row security (postgresql.org/docs/18/sql-copy.html, Notes).
+INSERT INTO evidence_staged (tenant_id, id, trace_id, kind, canonical)
+SELECT :tenant, each.id, each.trace_id, each.kind, each.canonical
+  FROM unnest(CAST(:id AS TEXT[]), CAST(:trace_id AS TEXT[]), CAST(:kind AS TEXT[]), CAST(:canonical AS BYTEA[]))
+    WITH ORDINALITY AS each (id, trace_id, kind, canonical, place) ORDER BY each.place;

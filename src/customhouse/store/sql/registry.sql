@@ -110,7 +110,7 @@ RETURNING seq;
 -- pin_events --
 -- An assistant's history, newest first, in one environment or (null) in all.
 SELECT seq, environment, assistant, kind, event, generation, actor, at_us FROM pin_event
- WHERE assistant = :assistant AND (:environment IS NULL OR environment = :environment) AND seq < :before
+ WHERE assistant = :assistant AND (CAST(:environment AS TEXT) IS NULL OR environment = :environment) AND seq < :before
  ORDER BY seq DESC LIMIT :limit;
 
 -- pin_events_newest --
