@@ -6,6 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from tests import postgres as servers
 from tests.upstream.server import Upstream, scripted_upstream
 
 
@@ -35,3 +36,24 @@ def upstream() -> Generator[Upstream]:
     """Run a scripted provider that picks its reply by the request's model name (tests/upstream/replies.py)."""
     with scripted_upstream() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[str]:
+    """Run a PostgreSQL server for this test process; the URL is its maintenance database's."""
+    with servers.server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: str) -> Generator[str]:
+    """Make a database with the current schema once, to copy for each test."""
+    with servers.template(postgres_server) as name:
+        yield name
+
+
+@pytest.fixture
+def postgres(postgres_server: str, postgres_template: str) -> Generator[str]:
+    """Return the URL of a database of the test's own, with the current schema and nothing in it."""
+    with servers.fresh(postgres_server, postgres_template) as url:
+        yield url

@@ -27,15 +27,15 @@ from customhouse.gateway.health import Health
 from customhouse.gateway.http import DataPlane
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
-from customhouse.ledger import tables
+from customhouse.ledger import chained, staged, tables
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.recover import settle_open_calls
 from customhouse.planes.model.call import Limits, Upstreams
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
 from customhouse.settings import Settings
-from customhouse.store.sqlite import open_sqlite
-from customhouse.vault.keyring import root_key
+from customhouse.store.stores import Stores, open_stores
+from customhouse.vault.keyring import read_or_create, root_key
 from customhouse.vault.sign import open_release_key
 
 _log = logging.getLogger(__name__)
@@ -48,9 +48,11 @@ GC_THRESHOLD: Final = 20_000
 class Installation:
     """The objects that a server and a local command share."""
 
+    stores: Stores
     control: Control
     credentials: Credentials
     current: Current
+    replica: str
 
 
 @asynccontextmanager
@@ -58,15 +60,20 @@ async def installation(settings: Settings) -> AsyncGenerator[Installation, None]
     """Open the store and the keys; close them at the end. Raises StoreUnavailable."""
     clock = SystemClock()
     settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = await open_sqlite(settings.database_path)
-    try:
-        ledger = Ledger(database, root_key(settings.keys_path, clock), clock)
-        control = Control(
-            database=database, ledger=ledger, release_key=open_release_key(settings.keys_path), clock=clock
+    # Kept in the home, which one server holds at a time: whoever finds it knows that its last holder has ended.
+    replica = read_or_create(settings.home_path / "replica", clock.uuid7().encode()).decode()
+    async with open_stores(settings) as stores:
+        ledger = Ledger(
+            stores.gateway,
+            root_key(settings.keys_path, clock),
+            clock,
+            extend=staged.extend if stores.shared else chained.extend,
+            replica=replica,
         )
-        yield Installation(control, Credentials(database, clock), Current(control))
-    finally:
-        await database.close()
+        control = Control(
+            database=stores.control, ledger=ledger, release_key=open_release_key(settings.keys_path), clock=clock
+        )
+        yield Installation(stores, control, Credentials(stores.control, clock), Current(control), replica)
 
 
 @asynccontextmanager
@@ -85,7 +92,9 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
     with _only_server(settings):
         async with installation(settings) as built:
             control = built.control
-            settled = await settle_open_calls(control.database, control.ledger, control.clock)
+            # On SQLite this is the only server; beside other replicas only our own predecessor's calls are known to end.
+            ours = built.replica if built.stores.shared else None
+            settled = await settle_open_calls(built.stores.sequencer, control.ledger, control.clock, ours)
             if settled:
                 _log.warning("%d model calls were open when the last server ended: recorded as model.unknown", settled)
             await built.credentials.refresh()
@@ -158,7 +167,7 @@ async def _poll(built: Installation, orphans: set[str], interval_s: float) -> No
             await built.current.refresh()
             if orphans:
                 spans = frozenset(orphans)
-                await settle_open_calls(control.database, control.ledger, control.clock, spans)
+                await settle_open_calls(built.stores.sequencer, control.ledger, control.clock, built.replica, spans)
                 orphans -= spans
         except CustomhouseError as error:
             _log.warning("pins and keys could not be refreshed: %s", error.detail)

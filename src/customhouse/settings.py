@@ -4,9 +4,11 @@
 Every default is here with its reason. `docs/reference/settings.md` lists the same table, checked by a test.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -27,6 +29,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     home: str = ".customhouse"
     """Directory of the database, keys and lock; 0700."""
+    database: str = ""
+    """URL of a PostgreSQL database (postgresql://…) that several replicas share; empty is SQLite in `home`."""
+    keys: str = ""
+    """Directory of the key files, the same on every replica; empty is `keys` in `home`."""
     host: str = "127.0.0.1"
     """Address to listen on: this machine only, unless someone says otherwise."""
     port: Port = 8080
@@ -73,7 +79,15 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def keys_path(self) -> Path:
         """Return the directory of the key files."""
-        return self.home_path / "keys"
+        return Path(self.keys) if self.keys else self.home_path / "keys"
+
+    @property
+    def shown(self) -> dict[str, object]:
+        """Return the settings as they may be printed: a password in the database's URL is masked."""
+        parts = urlsplit(self.database)
+        masked = self.database.replace(f":{parts.password}@", ":***@", 1) if parts.password else self.database
+        query = re.sub(r"(password=)[^&\s]*", r"\1***", masked)
+        return {**msgspec.to_builtins(self), "database": query}
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -98,6 +112,8 @@ def load(environ: Mapping[str, str], **overrides: object) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"a setting is not valid: {error}") from error
+    if settings.database and not settings.database.startswith(("postgresql://", "postgres://")):
+        raise InvalidRequest("database is not a postgresql:// URL; leave it empty for SQLite in the home directory")
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise InvalidRequest("tls_certificate and tls_key go together: set both or neither")
     return settings

@@ -8,7 +8,6 @@ import signal
 from typing import Final
 
 import click
-import msgspec
 import uvicorn
 from starlette.types import ASGIApp
 
@@ -26,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 @click.command()
+@click.option("--database", metavar="URL", help="PostgreSQL that several replicas share (default: SQLite in the home).")
 @click.option("--host", help="Address to listen on (default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (default 8080).")
 @click.option("--allow-host", multiple=True, help="Accept this Host header, besides the loopback names; repeatable.")
@@ -36,6 +36,7 @@ _log = logging.getLogger(__name__)
 def serve(
     ctx: click.Context,
     *,
+    database: str | None,
     host: str | None,
     port: int | None,
     allow_host: tuple[str, ...],
@@ -53,6 +54,7 @@ def serve(
     settings = load(
         os.environ,
         home=None if home is None else str(home),
+        database=database,
         host=host,
         port=port,
         allow_hosts=allow_host or None,
@@ -61,7 +63,7 @@ def serve(
         trusted_proxies=trusted_proxy or None,
     )
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    say("settings: " + ", ".join(f"{name}={value}" for name, value in msgspec.to_builtins(settings).items()))
+    say("settings: " + ", ".join(f"{name}={value}" for name, value in settings.shown.items()))
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(run(settings))
 

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PostgreSQL: a pool of connections that all have one role, and works that run in threads of this file.
+
+Rules kept:
+- Every connection takes its role when it opens (schema: store/migrations/postgres), so that row security and grants
+  hold even where the login role is a superuser, whom row security would let through.
+- Durable on return: synchronous_commit is on, whatever the server's default says.
+- A work that gets no answer within `deadline_s` fails for its caller. Its thread goes on waiting and takes its work
+  back (ROLLBACK) instead of committing it later; only a COMMIT that is on its way may still land.
+- A connection that broke before the work began is replaced once, so that a restarted server costs nobody an error.
+Works are blocking functions, as on SQLite: that is why there are threads, here and in no other room.
+"""
+
+import asyncio
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Literal, LiteralString, TypeVar, cast
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from customhouse.domain.errors import StoreUnavailable
+from customhouse.store import acting, queries
+from customhouse.store.database import DuplicateRow, Row, RowRefused, TenantUnset, Transaction, Value
+
+T = TypeVar("T")
+Role = Literal["control", "gateway", "sequencer", "auditor"]
+
+CONNECTIONS: Final[Mapping[Role, int]] = {"control": 4, "gateway": 3, "sequencer": 1, "auditor": 1}
+"""Connections of each role in one process at most; eight replicas then hold 64 of a server's usual 100."""
+MAX_QUEUED: Final = 1024
+"""Works waiting for a connection at most; one more is refused, and said so."""
+DEADLINE_S: Final = 5.0
+"""How long a work may take before its caller gives up: a hundred times what the slowest usual one takes."""
+CONNECT_TIMEOUT_S: Final = 5
+CONTROL_LOCK: Final = 7_001
+"""The advisory lock that serialises the verbs of people, on every replica."""
+TENANT_UNSET: Final = "CH001"
+"""The SQLSTATE of acting_tenant()."""
+
+_PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+_BEGIN: Final = "BEGIN"
+_BEGIN_SERIALISED: Final = f"BEGIN; SELECT pg_advisory_xact_lock({CONTROL_LOCK})"
+_BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_ACT_FOR: Final = "SELECT set_config('customhouse.tenant', %s, true)"
+
+Connection = psycopg.Connection[Any]
+
+
+class PostgresTransaction:
+    """One transaction on one connection; lives only while its work runs."""
+
+    __slots__ = ("_connection", "_queries", "_tenant")
+
+    def __init__(self, connection: Connection, named: Mapping[str, str]) -> None:
+        """Wrap a connection that is inside a transaction."""
+        self._connection = connection
+        self._queries = named
+        self._tenant: str | None = None
+
+    def act_for(self, tenant: str, /) -> None:
+        """Say whose rows the following queries may touch; row security holds them to it. Cost: one round trip."""
+        if tenant != self._tenant:
+            self._connection.execute(_ACT_FOR, (tenant,))
+            self._tenant = tenant
+
+    def rows(self, query: LiteralString, /, **values: Value) -> list[Row]:
+        """Run a query and return its rows, in the query's column order."""
+        return cast("list[Row]", self._run(query, values).fetchall())
+
+    def row(self, query: LiteralString, /, **values: Value) -> Row | None:
+        """Run a query that gives at most one row."""
+        found = self.rows(query, **values)
+        return found[0] if found else None
+
+    def run(self, query: LiteralString, /, **values: Value) -> int:
+        """Run a statement and return how many rows it changed."""
+        return self._run(query, values).rowcount
+
+    def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
+        """Run a statement once for each row of values, all at once where its variant takes arrays.
+
+        Such a variant reads `unnest`; it gets each value as an array and :tenant, which all rows share, once.
+        """
+        if not rows:
+            return
+        for values in rows:
+            acting.check(query, values, self._tenant)
+        sql = self._queries[query]
+        try:
+            if "unnest(" in sql:
+                arrays: dict[str, object] = {name: [values[name] for values in rows] for name in rows[0]}
+                self._connection.execute(cast("LiteralString", sql), arrays | {"tenant": self._tenant})
+            else:
+                with self._connection.cursor() as cursor:
+                    cursor.executemany(cast("LiteralString", sql), rows)
+        except psycopg.errors.UniqueViolation as error:
+            raise DuplicateRow(query) from error
+
+    def _run(self, query: str, values: Mapping[str, Value]) -> psycopg.Cursor[Any]:
+        acting.check(query, values, self._tenant)
+        try:
+            return self._connection.execute(cast("LiteralString", self._queries[query]), values or None)
+        except psycopg.errors.UniqueViolation as error:
+            raise DuplicateRow(query) from error
+
+
+@dataclass(slots=True)
+class _Job:
+    work: Callable[[Transaction], object]
+    begin: LiteralString
+    done: asyncio.Future[object]
+    loop: asyncio.AbstractEventLoop
+    given_up: bool = False
+
+
+class PostgresDatabase:
+    """One role's view of a database. Invariant: after `transact` returned, its effects survive the server's crash."""
+
+    def __init__(self, url: str, role: Role, *, deadline_s: float | None = DEADLINE_S) -> None:
+        """Prepare; `open_postgres` starts it. `deadline_s` None waits as long as it takes (verification, migration)."""
+        self._url = url
+        self._role = role
+        self._deadline_s = deadline_s
+        self._queries = {name: translated(sql) for name, sql in queries.load("postgres").items()}
+        size = CONNECTIONS[role]
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            connection_class=psycopg.Connection,
+            kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_S, "options": session(role, deadline_s)},
+            min_size=1,
+            max_size=size,
+            open=False,
+            name=f"customhouse-{role}",
+            timeout=CONNECT_TIMEOUT_S,
+            reconnect_timeout=CONNECT_TIMEOUT_S,
+        )
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=f"customhouse-{role}")
+        # Protects the count: works end in their threads and are queued on the loop.
+        self._count_lock = threading.Lock()
+        self._waiting = 0
+        self._listener: psycopg.AsyncConnection[Any] | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Connect. Raises StoreUnavailable with what is wrong."""
+        try:
+            self._pool.open(wait=True, timeout=CONNECT_TIMEOUT_S)
+        except PoolTimeout:
+            self._pool.close()
+            self._threads.shutdown()
+            raise unreachable(self._url, self._role) from None
+
+    async def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` in one durable transaction; for people's verbs, one after the other on all replicas."""
+        begin = _BEGIN_SERIALISED if self._role == "control" else _BEGIN
+        return cast("T", await self._submit(work, begin))
+
+    def begin(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Queue a turn's `work` and return at once; the future ends as `transact` would."""
+        return cast("asyncio.Future[T]", self._submit(work, _BEGIN))
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` on one consistent state of the database, without writing."""
+        return cast("T", await self._submit(work, _BEGIN_READ))
+
+    async def changed(self, timeout_s: float) -> bool:
+        """Wait until some process changed pins, switches, keys or people. Raises StoreUnavailable.
+
+        The first call, and the first after a break, returns at once: nobody listened before it.
+        """
+        try:
+            if self._listener is None:
+                self._listener = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, options=session(self._role, None)
+                )
+                await self._listener.execute("LISTEN customhouse")
+                return True
+            async for _ in self._listener.notifies(timeout=timeout_s, stop_after=1):
+                return True
+        except (psycopg.Error, OSError) as error:
+            await self._stop_listening()
+            raise StoreUnavailable("the database tells of no changes: its connection broke") from error
+        return False
+
+    @property
+    def unsettled(self) -> int:
+        """Return how many works are queued or running, those that their callers gave up included."""
+        return self._waiting
+
+    async def close(self) -> None:
+        """Finish what was queued, then close."""
+        if self._stopped:
+            return
+        self._stopped = True
+        await self._stop_listening()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._threads.shutdown)
+        await loop.run_in_executor(None, self._pool.close)
+
+    def _submit(self, work: Callable[[Transaction], object], begin: LiteralString) -> asyncio.Future[object]:
+        loop = asyncio.get_running_loop()
+        job = _Job(work, begin, loop.create_future(), loop)
+        if self._stopped:
+            job.done.set_exception(StoreUnavailable("the database is closed"))
+        elif self._waiting >= MAX_QUEUED:
+            job.done.set_exception(StoreUnavailable("too many transactions are waiting; try again"))
+        else:
+            with self._count_lock:
+                self._waiting += 1
+            self._threads.submit(self._run, job)
+            if self._deadline_s is not None:
+                timer = loop.call_later(self._deadline_s, _give_up, job, self._deadline_s)
+                job.done.add_done_callback(lambda _: timer.cancel())
+        return job.done
+
+    def _run(self, job: _Job) -> None:
+        """Run a work in this thread and deliver how it ended."""
+        result: object = None
+        error: Exception | None = None
+        try:
+            result = self._in_transaction(job)
+        except Exception as raised:  # noqa: BLE001 - the error belongs to the caller of this work
+            error = _told(raised)
+        finally:
+            with self._count_lock:
+                self._waiting -= 1
+        if not job.loop.is_closed():
+            job.loop.call_soon_threadsafe(_deliver, job.done, result, error)
+
+    def _in_transaction(self, job: _Job) -> object:
+        with self._pool.connection() as connection:
+            try:
+                return self._attempt(connection, job)
+            except _NotBegun:
+                pass
+        # The server was restarted or cut us off while this connection lay idle: so may all others be.
+        self._pool.check()
+        with self._pool.connection() as connection:
+            return self._attempt(connection, job)
+
+    def _attempt(self, connection: Connection, job: _Job) -> object:
+        if job.given_up:
+            raise StoreUnavailable("the caller gave up before the work began")
+        try:
+            connection.execute(job.begin)
+        except psycopg.OperationalError as error:
+            if connection.broken:
+                raise _NotBegun from error
+            connection.execute("ROLLBACK")
+            raise
+        try:
+            result = job.work(PostgresTransaction(connection, self._queries))
+            if job.given_up:
+                raise StoreUnavailable("the caller gave up; nothing was changed")
+            connection.execute("COMMIT")
+        except BaseException:
+            if not connection.broken:
+                connection.execute("ROLLBACK")
+            raise
+        return result
+
+    async def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            await listener.close()
+
+
+class _NotBegun(psycopg.OperationalError):
+    """The connection broke at BEGIN: nothing of the work was done, and it may be tried on another connection."""
+
+
+def translated(sql: str) -> str:
+    """Return a query with its `:name` parameters as the driver takes them."""
+    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+
+
+def session(role: Role, deadline_s: float | None) -> str:
+    """Return the options of every connection: its role, its schema, and what must hold whatever the server's defaults."""
+    options = {
+        "role": f"customhouse_{role}",
+        "search_path": "customhouse",
+        "synchronous_commit": "on",
+        "timezone": "UTC",
+        "lock_timeout": "5s",
+        "idle_in_transaction_session_timeout": "60s",
+        "statement_timeout": "0" if deadline_s is None else f"{int(deadline_s * 1000)}ms",
+    }
+    return " ".join(f"-c {name}={value}" for name, value in options.items())
+
+
+def unreachable(url: str, role: str) -> StoreUnavailable:
+    """Return the error of a database that cannot be connected to, without its password."""
+    try:
+        found = psycopg.conninfo.conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        return StoreUnavailable(f"the database URL cannot be read: {error}")
+    place = f"{found.get('host', 'localhost')}:{found.get('port', 5432)}/{found.get('dbname', '')}"
+    return StoreUnavailable(
+        f"PostgreSQL at {place} did not accept {found.get('user', 'the login role')} as customhouse_{role}: is it "
+        "running, and may the login role SET ROLE to it? `customhouse doctor` looks closer"
+    )
+
+
+def _give_up(job: _Job, deadline_s: float) -> None:
+    job.given_up = True
+    if not job.done.done():
+        job.done.set_exception(StoreUnavailable(f"the database did not answer within {deadline_s:g} s"))
+
+
+def _deliver(done: asyncio.Future[object], result: object, error: Exception | None) -> None:
+    if done.done():
+        return
+    if error is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(result)
+
+
+def _told(error: Exception) -> Exception:
+    """Return the driver's own errors as ours; what a work raised by itself stays as it is."""
+    if isinstance(error, psycopg.Error):
+        if error.sqlstate == TENANT_UNSET:
+            return TenantUnset(str(error).splitlines()[0])
+        if isinstance(error, psycopg.errors.InsufficientPrivilege) and "row-level security" in str(error):
+            return RowRefused(str(error).splitlines()[0])
+    elif not isinstance(error, PoolTimeout):
+        return error
+    refused = StoreUnavailable("the database refused the transaction; nothing was changed")
+    refused.__cause__ = error
+    return refused
+
+
+async def open_postgres(url: str, role: Role, *, deadline_s: float | None = DEADLINE_S) -> PostgresDatabase:
+    """Connect to a database whose schema is up to date (migrate_postgres.py). Raises StoreUnavailable."""
+    database = PostgresDatabase(url, role, deadline_s=deadline_s)
+    await asyncio.get_running_loop().run_in_executor(None, database.start)
+    return database

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store of an installation, as each kind of work sees it: one SQLite file, or one PostgreSQL database in roles."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from customhouse.settings import Settings
+from customhouse.store.database import Database
+from customhouse.store.sqlite import open_sqlite
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """One database, seen by the verbs of people, by turns and by the sequencer; on SQLite all three are one object.
+
+    `shared` says that other replicas may use it too, and that evidence is staged for a sequencer.
+    """
+
+    control: Database
+    gateway: Database
+    sequencer: Database
+    shared: bool
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
+    """Open the store that the settings name, its schema brought up to date; close it at the end.
+
+    Raises StoreUnavailable.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.database:
+            yield await _postgres(settings.database, stack)
+            return
+        database = await open_sqlite(settings.database_path)
+        stack.push_async_callback(database.close)
+        yield Stores(database, database, database, shared=False)
+
+
+async def _postgres(url: str, stack: AsyncExitStack) -> Stores:
+    # Only an installation that uses PostgreSQL pays for its driver.
+    from customhouse.store import migrate_postgres  # noqa: PLC0415
+    from customhouse.store.migration import packaged  # noqa: PLC0415
+    from customhouse.store.postgres import PostgresDatabase, Role, open_postgres  # noqa: PLC0415
+
+    async def opened(role: Role) -> PostgresDatabase:
+        database = await open_postgres(url, role)
+        stack.push_async_callback(database.close)
+        return database
+
+    migrate_postgres.migrate(url, packaged("postgres"))
+    return Stores(await opened("control"), await opened("gateway"), await opened("sequencer"), shared=True)
