@@ -45,8 +45,8 @@ class Transaction(Protocol):
         """Run a statement and return how many rows it changed."""
         ...
 
-    def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
-        """Run a statement once for each row of values, which all have the same names."""
+    def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> int:
+        """Run a statement once for each row of values, which all have the same names; return how many rows changed."""
         ...
 
 

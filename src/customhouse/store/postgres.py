@@ -42,6 +42,8 @@ TENANT_UNSET: Final = "CH001"
 """The SQLSTATE of acting_tenant()."""
 
 _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)\b")
+_ARRAYS: Final = "unnest("
+"""What a query reads that takes its values as arrays."""
 _BEGIN: Final = "BEGIN"
 _BEGIN_SERIALISED: Final = f"BEGIN; SELECT pg_advisory_xact_lock({CONTROL_LOCK})"
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -80,23 +82,24 @@ class PostgresTransaction:
         """Run a statement and return how many rows it changed."""
         return self._run(query, values).rowcount
 
-    def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
+    def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> int:
         """Run a statement once for each row of values, all at once where its variant takes arrays.
 
-        Such a variant reads `unnest`; it gets each value as an array and :tenant, which all rows share, once.
+        Such a variant reads `unnest`; it gets each value as an array and :tenant, which all rows share, once. Returns how
+        many rows changed.
         """
         if not rows:
-            return
+            return 0
         for values in rows:
             acting.check(query, values, self._tenant)
         sql = self._queries[query]
         try:
-            if "unnest(" in sql:
+            if _ARRAYS in sql:
                 arrays: dict[str, object] = {name: [values[name] for values in rows] for name in rows[0]}
-                self._connection.execute(cast("LiteralString", sql), arrays | {"tenant": self._tenant})
-            else:
-                with self._connection.cursor() as cursor:
-                    cursor.executemany(cast("LiteralString", sql), rows)
+                return self._connection.execute(cast("LiteralString", sql), arrays | {"tenant": self._tenant}).rowcount
+            with self._connection.cursor() as cursor:
+                cursor.executemany(cast("LiteralString", sql), rows)
+                return cursor.rowcount
         except psycopg.errors.UniqueViolation as error:
             raise DuplicateRow(query) from error
 
@@ -274,8 +277,12 @@ class _NotBegun(psycopg.OperationalError):
 
 
 def translated(sql: str) -> str:
-    """Return a query with its `:name` parameters as the driver takes them."""
-    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+    """Return a query with its `:name` parameters as the driver takes them.
+
+    Arrays travel in binary: as text the driver escapes each element in Python, which was 40 % of an append's CPU time.
+    """
+    form = r"%(\1)b" if _ARRAYS in sql else r"%(\1)s"
+    return _PARAMETER.sub(form, sql.replace("%", "%%"))
 
 
 def session(role: Role, deadline_s: float | None) -> str:
