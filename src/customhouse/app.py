@@ -27,19 +27,23 @@ from customhouse.gateway.health import Health
 from customhouse.gateway.http import DataPlane
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
-from customhouse.ledger import chained, staged, tables
+from customhouse.ledger import catch_up, chained, staged, tables
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.recover import settle_open_calls
+from customhouse.ledger.standby import Standby, open_standby
 from customhouse.planes.model.call import Limits, Upstreams
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
 from customhouse.settings import Settings
+from customhouse.store.disk import RealDisk
 from customhouse.store.stores import Stores, open_stores
 from customhouse.vault.keyring import read_or_create, root_key
 from customhouse.vault.sign import open_release_key
 
 _log = logging.getLogger(__name__)
 PROBE_TIMEOUT_S: Final = 2
+KEEP_UP_PAUSE_S: Final = 5
+"""After an unexpected error, so that it does not fill the log."""
 GC_THRESHOLD: Final = 20_000
 """Allocations between two collections; a turn makes some thousand, nearly all freed by reference counts."""
 
@@ -53,27 +57,55 @@ class Installation:
     credentials: Credentials
     current: Current
     replica: str
+    standby: Standby | None
 
 
 @asynccontextmanager
-async def installation(settings: Settings) -> AsyncGenerator[Installation, None]:
-    """Open the store and the keys; close them at the end. Raises StoreUnavailable."""
+async def installation(settings: Settings, *, serving: bool = False) -> AsyncGenerator[Installation, None]:
+    """Open the store and the keys; close them at the end. Raises StoreUnavailable.
+
+    Only a server, which alone holds its home, has a spool.
+    """
     clock = SystemClock()
     settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Kept in the home, which one server holds at a time: whoever finds it knows that its last holder has ended.
     replica = read_or_create(settings.home_path / "replica", clock.uuid7().encode()).decode()
-    async with open_stores(settings) as stores:
+    root = root_key(settings.keys_path, clock)
+    async with open_stores(settings) as stores, _standby(settings, root, clock, serving=serving) as standby:
         ledger = Ledger(
             stores.gateway,
-            root_key(settings.keys_path, clock),
+            root,
             clock,
             extend=staged.extend if stores.shared else chained.extend,
             replica=replica,
+            standby=standby,
         )
         control = Control(
             database=stores.control, ledger=ledger, release_key=open_release_key(settings.keys_path), clock=clock
         )
-        yield Installation(stores, control, Credentials(stores.control, clock), Current(control), replica)
+        yield Installation(stores, control, Credentials(stores.control, clock), Current(control), replica, standby)
+
+
+@asynccontextmanager
+async def _standby(
+    settings: Settings, root: bytes, clock: SystemClock, *, serving: bool
+) -> AsyncGenerator[Standby | None]:
+    if not serving:
+        yield None
+        return
+    standby = open_standby(
+        settings.spool_path,
+        root,
+        clock,
+        disk=RealDisk(),
+        max_bytes=settings.spool_max_bytes,
+        max_age_s=settings.spool_max_age_s,
+        timeout_s=settings.ledger_timeout_s,
+    )
+    try:
+        yield standby
+    finally:
+        await standby.close()
 
 
 @asynccontextmanager
@@ -90,8 +122,10 @@ async def build_local(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
 async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
     """Yield the server's application: data plane, control API, health. Only one server may hold a home directory."""
     with _only_server(settings):
-        async with installation(settings) as built:
+        async with installation(settings, serving=True) as built:
             control = built.control
+            if built.standby is not None:
+                await catch_up.start(control.ledger, built.standby)
             # On SQLite this is the only server; beside other replicas only our own predecessor's calls are known to end.
             ours = built.replica if built.stores.shared else None
             settled = await settle_open_calls(built.stores.sequencer, control.ledger, control.clock, ours)
@@ -108,8 +142,10 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
                 async with asyncio.TaskGroup() as tasks:
                     orphans: set[str] = set()
                     poller = tasks.create_task(_poll(built, orphans, settings.poll_interval_ms / 1000))
+                    keeper = tasks.create_task(_keep_up(built, orphans))
                     yield _Front(settings.hosts, *_planes(settings, built, upstreams, orphans))
                     poller.cancel()
+                    keeper.cancel()
             finally:
                 await upstreams.close()
 
@@ -141,7 +177,7 @@ def _planes(
             return "unavailable"
         return None
 
-    return data, api, Health(built.current, probe)
+    return data, api, Health(built.current, probe, lambda: built.control.ledger.state)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -173,6 +209,17 @@ async def _poll(built: Installation, orphans: set[str], interval_s: float) -> No
             _log.warning("pins and keys could not be refreshed: %s", error.detail)
         except Exception:  # noqa: BLE001 - the supervisor of this task: see above
             _log.exception("pins and keys could not be refreshed")
+
+
+async def _keep_up(built: Installation, orphans: set[str]) -> None:
+    """Bring the ledger up to date whenever its database answers again; a mistake there must not end the server."""
+    standby = built.standby
+    while standby is not None:
+        try:
+            await catch_up.tend(built.control.ledger, standby, orphans)
+        except Exception:  # noqa: BLE001 - the supervisor of this task: evidence that waits stays where it is
+            _log.exception("the ledger could not be brought up to date")
+            await asyncio.sleep(KEEP_UP_PAUSE_S)
 
 
 class _only_server:  # noqa: N801 - reads as the statement it is used in

@@ -61,6 +61,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Between two pieces of an upstream stream."""
     poll_interval_ms: Count = 250
     """How often pins, keys and people are looked up; a move is in force within this, the budget is 1 s."""
+    ledger_timeout_s: Count = 5
+    """Evidence that is not durable within this goes where the assistant's `ledger_failure` says."""
+    spool_max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] = 256 * 1024 * 1024
+    """Evidence kept locally at most, 1 MiB at least; beyond it turns are refused. Some 100,000 turns of 2 KB."""
+    spool_max_age_s: Count = 3600
+    """When the oldest evidence kept locally is older than this, turns are refused: a host may be lost with its disk."""
     shutdown_grace_s: Count = 30
     """How long a stopping server lets turns finish."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -75,6 +81,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def database_path(self) -> Path:
         """Return where the SQLite file is."""
         return self.home_path / "customhouse.db"
+
+    @property
+    def spool_path(self) -> Path:
+        """Return the directory of the evidence that is kept while the database does not take it."""
+        return self.home_path / "spool"
 
     @property
     def keys_path(self) -> Path:

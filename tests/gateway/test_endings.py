@@ -14,6 +14,8 @@ import pytest
 from tests.gateway.running import BOT, Answer, Running, documents, running
 from tests.upstream.server import Upstream
 
+from customhouse.store.database import Transaction
+
 
 def leave(gateway: Running, *, stream: bool) -> http.client.HTTPConnection:
     """Begin a chat; the caller closes the connection when the provider has the request."""
@@ -89,6 +91,7 @@ def test_without_a_ledger_nothing_is_sent_to_a_model(home: Path, upstream: Upstr
         assert (answer.status, answer.json["error"]["code"]) == (503, "ledger.unavailable")
         assert len(upstream.requests) == 1
         assert gateway.kinds(answer.headers["customhouse-trace-id"]) == []
+        wait_until_ready(gateway)
         assert gateway.chat().status == 200
 
 
@@ -160,16 +163,22 @@ def wait_until_left(gateway: Running) -> None:
         assert gateway.request("GET", "/healthz").status == 200
 
 
+def wait_until_ready(gateway: Running) -> None:
+    """Return when the server has found out that its database answers again."""
+    while gateway.request("GET", "/readyz").status != 200:
+        pass
+
+
 def wait_for_ending(gateway: Running, count: int = 4) -> list[dict[str, object]]:
     """Return the tenant's records once there are `count`; the database itself is asked until then."""
 
     async def ended() -> None:
-        while True:
-            found = await gateway.control.database.read(
-                lambda tx: [row[0] for row in tx.rows("evidence_page", tenant="default", first=0, limit=100)]
-            )
-            if len(found) >= count:
-                return
+        while len(await gateway.control.database.read(positions)) < count:
+            pass
+
+    def positions(tx: Transaction) -> list[object]:
+        tx.act_for("default")
+        return [row[0] for row in tx.rows("evidence_page", tenant="default", first=0, limit=100)]
 
     asyncio.run_coroutine_threadsafe(asyncio.wait_for(ended(), 20), gateway.loop).result(30)
     rows = gateway.rows("SELECT canonical FROM evidence WHERE tenant_id = 'default' ORDER BY position")

@@ -8,13 +8,17 @@ is staged, and the one sequencer gives it its place (staged.py, sequence.py).
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.errors import LedgerUnavailable, StoreUnavailable
+from customhouse.domain.failure_mode import FailureMode
 from customhouse.ledger import chained, record, tables
 from customhouse.ledger.entry import Entry, Leaf
 from customhouse.ledger.record import ORGANIZATION, Detail, Record, Subject
+from customhouse.ledger.standby import FAILED, SLOW, Standby
+from customhouse.ledger.state import LedgerState
 from customhouse.store.database import Database, DuplicateRow, Transaction
 from customhouse.vault.seal import TENANT_KEY_BYTES, TenantKey, unwrap, wrap
 
@@ -29,6 +33,7 @@ Extend = Callable[[Transaction, str, Sequence[Leaf]], None]
 @dataclass(frozen=True, slots=True)
 class _Waiter:
     leaves: list[Leaf]
+    mode: FailureMode
     landed: asyncio.Future[None]
 
 
@@ -43,8 +48,13 @@ class Ledger:
         *,
         extend: Extend = chained.extend,
         replica: str = "",
+        standby: Standby | None = None,
     ) -> None:
-        """Keep what every append needs; tenant keys are unwrapped once each. `replica` has the calls that it opens."""
+        """Keep what every append needs; tenant keys are unwrapped once each. `replica` has the calls that it opens.
+
+        A `standby` takes what the database does not; without one (the command line) everything is `closed`.
+        """
+        self._standby = standby
         self._extend = extend
         self._replica = replica
         self._database = database
@@ -59,29 +69,65 @@ class Ledger:
         known = self._tenant_keys.get(tenant)
         if known is not None:
             return known
+        if self.down:
+            raise LedgerUnavailable("the tenant's key is not in memory, and the database does not answer")
         try:
-            wrapped = await self._first_key(tenant)
+            async with asyncio.timeout(self._standby.timeout_s if self._standby else None):
+                wrapped = await self._first_key(tenant)
             key = TenantKey(tenant, unwrap(self._root_key, tenant, wrapped), self._clock)
-        except StoreUnavailable as error:
+        except (StoreUnavailable, TimeoutError) as error:
             raise LedgerUnavailable from error
         self._tenant_keys[tenant] = key
         return key
 
-    async def append(self, entries: Sequence[Entry]) -> None:
+    async def append(self, entries: Sequence[Entry], mode: FailureMode = "closed") -> None:
         """Write records in a transaction of their own or shared; on return they are durable. Raises LedgerUnavailable.
 
         What arrives while a commit runs goes into the next one together: one look at each log's head, one fsync.
-        A caller that is cancelled no longer waits; its records are written all the same.
+        A caller that is cancelled no longer waits; its records are written all the same. When the database fails, or
+        does not answer in time, they go where `mode` says (standby.py).
         """
         try:
             leaves = [Leaf(entry, record.encode(entry.record)) for entry in entries]
         except ValueError as error:
             raise LedgerUnavailable from error
-        waiter = _Waiter(leaves, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiter)
-        if self._flushing is None:
-            self._flush()
+        waiter = _Waiter(leaves, mode, asyncio.get_running_loop().create_future())
+        if self._standby is not None and self._standby.diverts(mode):
+            self._divert(self._standby, [waiter], None)
+        else:
+            self._waiting.append(waiter)
+            self._go_on()
         await waiter.landed
+
+    async def append_once(self, leaves: Sequence[Leaf]) -> None:
+        """Write those of the leaves that are not in the ledger yet, in one transaction. Raises StoreUnavailable.
+
+        Waits for the append that runs, whose outcome nobody may know otherwise. Cost: one query for each trace more.
+        """
+        while self._flushing is not None:
+            await asyncio.wait([self._flushing])
+        await self._database.begin(lambda tx: self._write(tx, _unknown(tx, leaves)))
+
+    def release(self) -> None:
+        """Let appends go on that were held back while the last entries of the spool joined the ledger."""
+        standby = self._standby
+        if standby is None:
+            return
+        standby.held = False
+        if standby.down:
+            waiting, self._waiting = self._waiting, []
+            self._divert(standby, waiting, None)
+        self._go_on()
+
+    @property
+    def down(self) -> bool:
+        """Whether the database takes no evidence now: turns do what their mode says, without asking it."""
+        return self._standby is not None and self._standby.down
+
+    @property
+    def state(self) -> LedgerState:
+        """Return how the ledger is doing."""
+        return LedgerState() if self._standby is None else self._standby.state
 
     def write(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         """Write records inside the caller's transaction. Raises LedgerUnavailable, which undoes the caller's work."""
@@ -93,24 +139,54 @@ class Ledger:
     def _flush(self) -> None:
         batch, self._waiting = self._waiting[:MAX_FLUSH], self._waiting[MAX_FLUSH:]
         leaves = [leaf for waiter in batch for leaf in waiter.leaves]
-        self._flushing = self._database.begin(lambda tx: self._write(tx, leaves))
-        self._flushing.add_done_callback(lambda flushed: self._landed(batch, flushed))
 
-    def _landed(self, batch: list["_Waiter"], flushed: "asyncio.Future[None]") -> None:
+        def work(tx: Transaction) -> None:
+            if not batch:  # overdue before it began: its callers were told otherwise
+                raise LedgerUnavailable
+            self._write(tx, leaves)
+
+        self._flushing = self._database.begin(work)
+        late: asyncio.TimerHandle | None = None
+        standby = self._standby
+        if standby is not None:
+            late = asyncio.get_running_loop().call_later(standby.timeout_s, lambda: self._overdue(standby, batch))
+        self._flushing.add_done_callback(lambda flushed: self._landed(batch, flushed, late))
+
+    def _landed(
+        self, batch: list["_Waiter"], flushed: "asyncio.Future[None]", late: asyncio.TimerHandle | None
+    ) -> None:
         """Tell the callers of a flush how it ended, and start the next one if anybody waits."""
         self._flushing = None
+        if late is not None:
+            late.cancel()
         cause = asyncio.CancelledError() if flushed.cancelled() else flushed.exception()
+        if self._standby is not None and isinstance(cause, StoreUnavailable):
+            self._standby.fail(FAILED)
+            self._divert(self._standby, [*batch, *self._waiting], cause)
+            self._waiting = []
+            return
         for waiter in batch:
-            if waiter.landed.done():
-                continue
-            if cause is None:
-                waiter.landed.set_result(None)
-            else:
-                refusal = LedgerUnavailable()
-                refusal.__cause__ = cause
-                waiter.landed.set_exception(refusal)
-        if self._waiting:
+            _settle(waiter.landed, cause)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        held = self._standby is not None and self._standby.held
+        if self._waiting and self._flushing is None and not held:
             self._flush()
+
+    def _overdue(self, standby: Standby, batch: list["_Waiter"]) -> None:
+        """Let nobody wait longer for a database that does not answer; a flush that has begun may be written or not."""
+        standby.fail(SLOW)
+        diverted = [*batch, *self._waiting]
+        batch.clear()
+        self._waiting = []
+        self._divert(standby, diverted, TimeoutError())
+
+    def _divert(self, standby: Standby, waiters: list["_Waiter"], cause: BaseException | None) -> None:
+        """Hand appends over, in their order. A caller that was cancelled has handed its records over all the same."""
+        for waiter in waiters:
+            taken = standby.take(waiter.leaves, waiter.mode, cause)
+            taken.add_done_callback(partial(_follow, waiter.landed))
 
     def _write(self, tx: Transaction, leaves: Sequence[Leaf]) -> None:
         for tenant in dict.fromkeys(leaf.entry.record.tenant for leaf in leaves):
@@ -159,3 +235,31 @@ class Ledger:
         fresh = wrap(self._root_key, tenant, self._clock.random(TENANT_KEY_BYTES), self._clock)
         tables.insert_wrapped_key(tx, tenant, fresh, self._clock.now_us())
         return fresh
+
+
+def _unknown(tx: Transaction, leaves: Sequence[Leaf]) -> list[Leaf]:
+    """Return the leaves whose records are not in the ledger."""
+    known: set[str] = set()
+    for tenant, trace_id in dict.fromkeys((leaf.entry.record.tenant, leaf.entry.record.trace_id) for leaf in leaves):
+        tx.act_for(tenant)
+        known |= tables.record_ids(tx, tenant, trace_id)
+    return [leaf for leaf in leaves if leaf.entry.record.id not in known]
+
+
+def _settle(landed: "asyncio.Future[None]", cause: BaseException | None) -> None:
+    if landed.done():
+        return
+    if cause is None:
+        landed.set_result(None)
+        return
+    refusal = LedgerUnavailable()
+    refusal.__cause__ = cause
+    landed.set_exception(refusal)
+
+
+def _follow(landed: "asyncio.Future[None]", taken: "asyncio.Future[None]") -> None:
+    cause = asyncio.CancelledError() if taken.cancelled() else taken.exception()
+    if isinstance(cause, LedgerUnavailable) and not landed.done():
+        landed.set_exception(cause)
+    else:
+        _settle(landed, cause)

@@ -35,6 +35,7 @@ KINDS: Final = frozenset(
         "person.added",
         "person.revoked",
         "access.read",
+        "gap.declared",
     }
 )
 """Every kind this version writes; docs/reference/evidence.md has a heading for each."""
@@ -113,6 +114,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     timing_us: dict[str, int] | None = None
     commitments: dict[str, str] | None = None
     outcome: str | None = None
+    late: bool = False
     detail: Detail | None = None
 
 

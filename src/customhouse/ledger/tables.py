@@ -132,6 +132,11 @@ def records_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[Link,
     return tuple(Link(*cast("tuple[int, bytes, bytes, bytes]", row)) for row in rows)
 
 
+def record_ids(tx: Transaction, tenant: str, trace_id: str) -> frozenset[str]:
+    """Return the ids of a trace's records, also of those that have no place in the chain yet."""
+    return frozenset(cast("str", row[0]) for row in tx.rows("evidence_ids_of_trace", tenant=tenant, trace_id=trace_id))
+
+
 def payloads_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[StoredPayload, ...]:
     """Return a trace's sealed payloads."""
     rows = tx.rows("payloads_of_trace", tenant=tenant, trace_id=trace_id)

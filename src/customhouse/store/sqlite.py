@@ -88,33 +88,35 @@ class SqliteTransaction:
             raise _constraint(query, error) from error
         return self._connection.changes()
 
-    def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
-        """Run a statement once for each row of values."""
+    def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> int:
+        """Run a statement once for each row of values; return how many rows changed."""
         if not rows:
-            return
+            return 0
         for values in rows:
             acting.check(query, values, self._tenant)
         try:
+            before = self._connection.total_changes()
             self._connection.executemany(self._queries[query], rows)
         except apsw.ConstraintError as error:
             raise _constraint(query, error) from error
-
+        return self._connection.total_changes() - before
 
 
 class SqliteDatabase:
     """A database file. Invariant: after `transact` returned, its effects survive kill -9 and loss of power."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, vfs: str | None = None) -> None:
         """Prepare; `open_sqlite` starts it."""
         self._path = path
+        self._vfs = vfs
         self._queries = queries.load("sqlite")
-        self._writer = _Worker("customhouse-writer", lambda: _connect(path), self._write_batch)
-        self._reader = _Worker("customhouse-reader", lambda: _connect(path), self._read_batch)
+        self._writer = _Worker("customhouse-writer", lambda: _connect(path, vfs), self._write_batch)
+        self._reader = _Worker("customhouse-reader", lambda: _connect(path, vfs), self._read_batch)
 
     def start(self) -> None:
         """Migrate in the calling thread, then start both threads. Raises StoreUnavailable."""
         try:
-            connection = _connect(self._path)
+            connection = _connect(self._path, self._vfs)
             migrate(connection, packaged("sqlite"), time.time_ns() // 1000)
             connection.close()
         except apsw.Error as error:
@@ -268,8 +270,8 @@ def _translated(error: Exception) -> Exception:
     return translated
 
 
-def _connect(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
+def _connect(path: Path, vfs: str | None) -> apsw.Connection:
+    connection = apsw.Connection(str(path), vfs=vfs)
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -278,11 +280,14 @@ def _connect(path: Path) -> apsw.Connection:
     return connection
 
 
-async def open_sqlite(path: Path) -> SqliteDatabase:
-    """Open (and create, and migrate) a database file. Raises StoreUnavailable with what is wrong."""
+async def open_sqlite(path: Path, vfs: str | None = None) -> SqliteDatabase:
+    """Open (and create, and migrate) a database file. Raises StoreUnavailable with what is wrong.
+
+    `vfs` names the layer between SQLite and the files (sqlite.org/vfs.html), None the system's own.
+    """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-    database = SqliteDatabase(path)
+    database = SqliteDatabase(path, vfs)
     database.start()
     return database

@@ -3,7 +3,7 @@
 
 A plain hash of personal text in an append-only log stays personal data: whoever guesses the text can confirm it. A
 commitment is HMAC-SHA256 under a key derived from the tenant's, so that destroying that key makes it meaningless.
-Subkeys: HKDF-SHA256 (RFC 5869). Nonces: 96 random bits a payload (NIST SP 800-38D 8.2.2: below 2^32 per key).
+Nonces: 96 random bits a payload (NIST SP 800-38D 8.2.2: below 2^32 per key).
 """
 
 import hashlib
@@ -13,11 +13,10 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import StoreUnavailable
+from customhouse.vault.derive import subkey
 
 NONCE_BYTES: Final = 12
 TENANT_KEY_BYTES: Final = 32
@@ -41,8 +40,8 @@ class TenantKey:
         """Derive the two subkeys."""
         self._tenant = tenant
         self._clock = clock
-        self._cipher = AESGCM(_subkey(key, b"customhouse payload v1"))
-        self._commitment_key = _subkey(key, b"customhouse commitment v1")
+        self._cipher = AESGCM(subkey(key, b"customhouse payload v1"))
+        self._commitment_key = subkey(key, b"customhouse commitment v1")
 
     def seal(self, trace_id: str, kind: str, payload: bytes) -> Sealed:
         """Encrypt a payload for its place: tenant, trace and kind are authenticated. Cost: about 3 µs for 1 KB."""
@@ -82,7 +81,3 @@ def unwrap(root: bytes, tenant: str, wrapped: bytes) -> bytes:
         raise StoreUnavailable(
             "the root key does not open this database's tenant keys: restore keys/root.key"
         ) from error
-
-
-def _subkey(key: bytes, purpose: bytes) -> bytes:
-    return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(key)

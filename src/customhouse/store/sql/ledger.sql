@@ -25,6 +25,15 @@ VALUES (:tenant, :position, :id, :trace_id, :kind, :canonical, :leaf_hash, :link
 SELECT position, canonical, leaf_hash, link_hash FROM evidence
  WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY position;
 
+-- evidence_ids_of_trace --
+-- The ids of a trace's records: an entry that was kept locally, and may have been written all the same, is known by it.
+SELECT id FROM evidence WHERE tenant_id = :tenant AND trace_id = :trace_id;
+
+-- evidence_ids_of_trace [postgres] --
+-- The same, and of records that are staged: there the sequencer gives them their places later.
+SELECT id FROM evidence WHERE tenant_id = :tenant AND trace_id = :trace_id
+ UNION ALL SELECT id FROM evidence_staged WHERE tenant_id = :tenant AND trace_id = :trace_id;
+
 -- evidence_page --
 -- A run of a log, for verification.
 SELECT position, canonical, leaf_hash, link_hash FROM evidence
