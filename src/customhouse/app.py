@@ -27,9 +27,10 @@ from customhouse.gateway.health import Health
 from customhouse.gateway.http import DataPlane
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
-from customhouse.ledger import catch_up, chained, staged, tables
+from customhouse.ledger import catch_up, chained, leader, retention, staged, tables
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.recover import settle_open_calls
+from customhouse.ledger.sequence import Sequencer
 from customhouse.ledger.standby import Standby, open_standby
 from customhouse.planes.model.call import Limits, Upstreams
 from customhouse.registry.control import Control
@@ -126,11 +127,13 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
             control = built.control
             if built.standby is not None:
                 await catch_up.start(control.ledger, built.standby)
-            # On SQLite this is the only server; beside other replicas only our own predecessor's calls are known to end.
+            # On SQLite this is the only server; beside others only our own predecessor's calls are known to have ended.
             ours = built.replica if built.stores.shared else None
             settled = await settle_open_calls(built.stores.sequencer, control.ledger, control.clock, ours)
             if settled:
                 _log.warning("%d model calls were open when the last server ended: recorded as model.unknown", settled)
+            if built.stores.shared:  # before the first turn: what is in no day's partition stays in none
+                await built.stores.sequencer.begin(lambda tx: leader.ensure_days(tx, control.clock))
             await built.credentials.refresh()
             await built.current.refresh()
             # What was built until here lives as long as the process: the collector need not walk it again.
@@ -143,9 +146,11 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
                     orphans: set[str] = set()
                     poller = tasks.create_task(_poll(built, orphans, settings.poll_interval_ms / 1000))
                     keeper = tasks.create_task(_keep_up(built, orphans))
+                    placer = tasks.create_task(_place_or_expire(settings, built))
                     yield _Front(settings.hosts, *_planes(settings, built, upstreams, orphans))
                     poller.cancel()
                     keeper.cancel()
+                    placer.cancel()
             finally:
                 await upstreams.close()
 
@@ -220,6 +225,29 @@ async def _keep_up(built: Installation, orphans: set[str]) -> None:
         except Exception:  # noqa: BLE001 - the supervisor of this task: evidence that waits stays where it is
             _log.exception("the ledger could not be brought up to date")
             await asyncio.sleep(KEEP_UP_PAUSE_S)
+
+
+async def _place_or_expire(settings: Settings, built: Installation) -> None:
+    """Where replicas share a database, stand for sequencer; else only take away payloads whose retention has ended.
+
+    A mistake there must not end the server: records wait where they are, durable, and every trace shows them.
+    """
+    control, stores = built.control, built.stores
+    ledger, clock, keep_days = control.ledger, control.clock, settings.payload_retention_days
+    sequencer = None
+    if stores.leadership is not None:
+        duties = leader.duties(ledger, clock, keep_days)
+        sequencer = Sequencer(stores.sequencer, stores.leadership, clock, built.replica, duties)
+    while True:
+        try:
+            if sequencer is not None:
+                await sequencer.run()
+            await retention.delete_days(control.database, ledger, clock, keep_days)
+        except CustomhouseError as error:
+            _log.warning("payloads could not be looked through: %s", error.detail)
+        except Exception:  # noqa: BLE001 - the supervisor of this task: see above
+            _log.exception("the sequencer, or the retention of payloads, failed")
+        await asyncio.sleep(KEEP_UP_PAUSE_S if sequencer else retention.EVERY_S)
 
 
 class _only_server:  # noqa: N801 - reads as the statement it is used in

@@ -67,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Evidence kept locally at most, 1 MiB at least; beyond it turns are refused. Some 100,000 turns of 2 KB."""
     spool_max_age_s: Count = 3600
     """When the oldest evidence kept locally is older than this, turns are refused: a host may be lost with its disk."""
+    payload_retention_days: Count = 184
+    """Payloads of older days are taken away, and their records say so; the records themselves stay."""
     shutdown_grace_s: Count = 30
     """How long a stopping server lets turns finish."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -172,4 +172,9 @@ def _model_details(record: Record) -> list[tuple[str, str]]:
 
 
 def _positions(found: Trace) -> str:
-    return f"positions {found.steps[0].position} to {found.steps[-1].position} of the log of {found.tenant}"
+    places = [step.position for step in found.steps if step.position is not None]
+    waiting = len(found.steps) - len(places)
+    parts = [f"positions {places[0]} to {places[-1]} of the log of {found.tenant}"] if places else []
+    if waiting:
+        parts.append(f"{waiting} of {len(found.steps)} records durable and not sequenced yet")
+    return ", ".join(parts)

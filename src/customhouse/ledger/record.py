@@ -36,6 +36,7 @@ KINDS: Final = frozenset(
         "person.revoked",
         "access.read",
         "gap.declared",
+        "payload.expired",
     }
 )
 """Every kind this version writes; docs/reference/evidence.md has a heading for each."""

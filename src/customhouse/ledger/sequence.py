@@ -19,8 +19,8 @@ from typing import Final, NamedTuple, Protocol
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.ledger import chain, partition, sequence_tables, tables
-from customhouse.ledger.sequence_tables import Staged
-from customhouse.ledger.tables import EvidenceRow, Head
+from customhouse.ledger.sequence_tables import Place, Staged
+from customhouse.ledger.tables import Head
 from customhouse.store.database import Database, DuplicateRow, Transaction
 
 BATCH: Final = 1000
@@ -195,7 +195,7 @@ def _require(tx: Transaction, epoch: int) -> None:
 
 
 def _place(tx: Transaction, epoch: int, before: _Standing, today: int) -> tuple[int, _Standing]:
-    # Looked at before the fence is locked, so that an idle look writes nothing: nobody but the holder of the newest epoch
+    # Looked at before the fence is locked, so that an idle look writes nothing: only the holder of the newest epoch
     # takes staged records away, and the fence, once locked, says that this has been us since we were elected.
     waiting = sequence_tables.staged(tx, BATCH)
     if not waiting:
@@ -204,24 +204,22 @@ def _place(tx: Transaction, epoch: int, before: _Standing, today: int) -> tuple[
     days = partition.days_of((each.trace_id for each in waiting), today) - before.days
     for day in sorted(days):
         sequence_tables.ensure_days(tx, day, day)
-    rows, moved = places(waiting, before.heads)
-    sequence_tables.place(tx, rows)
+    found, moved = places(waiting, before.heads)
+    if not sequence_tables.place(tx, found):
+        raise Fenced("another sequencer took the same records")
     if not sequence_tables.advance(tx, before.heads, tuple(moved.values())):
         raise Fenced("a log's head is not where this sequencer left it")
-    if not sequence_tables.forget_staged(tx, waiting):
-        raise Fenced("another sequencer took the same records")
     return len(waiting), _Standing({**before.heads, **moved}, before.days | days)
 
 
-def places(waiting: Sequence[Staged], heads: dict[str, Head]) -> tuple[list[EvidenceRow], dict[str, Head]]:
-    """Return the records at their places, and the heads of the logs that moved. Pure; cost about 3 µs a record."""
+def places(waiting: Sequence[Staged], heads: dict[str, Head]) -> tuple[list[Place], dict[str, Head]]:
+    """Return where each record stands, and the heads of the logs that moved. Pure; cost about 3 µs a record."""
     moved: dict[str, Head] = {}
-    rows: list[EvidenceRow] = []
+    found: list[Place] = []
     for each in waiting:
         head = moved.get(each.tenant) or heads.get(each.tenant) or Head(each.tenant, 0, chain.GENESIS)
         leaf_hash = chain.leaf_hash(each.canonical)
         link_hash = chain.link_hash(head.hash, leaf_hash)
-        link = chain.Link(head.size, each.canonical, leaf_hash, link_hash)
-        rows.append(EvidenceRow(each.tenant, each.trace_id, each.id, each.kind, link))
+        found.append(Place(each.seq, head.size, leaf_hash, link_hash))
         moved[each.tenant] = Head(each.tenant, head.size + 1, link_hash)
-    return rows, moved
+    return found, moved

@@ -2,13 +2,11 @@
 """The sequencer's SQL: the only file that names its queries. PostgreSQL alone has them."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, cast
+from typing import NamedTuple, cast
 
+from customhouse.domain.errors import IntegrityFailed
 from customhouse.ledger.tables import Head
 from customhouse.store.database import Transaction, Value
-
-SEQUENCER_LOCK: Final = 7_003
-"""The advisory lock that the leader's session holds."""
 
 
 class Staged(NamedTuple):
@@ -16,6 +14,7 @@ class Staged(NamedTuple):
 
     seq: int
     tenant: str
+    trace_id: str
     canonical: bytes
 
 
@@ -43,20 +42,17 @@ class Backlog(NamedTuple):
     oldest: str | None
 
 
-def elect(tx: Transaction, replica: str, now_us: int) -> int | None:
-    """Begin a term and return its epoch; None while another session holds the lock."""
-    held = tx.row("sequencer_lock", lock=SEQUENCER_LOCK)
-    if held is None or not held[0]:
-        return None
+def begin_term(tx: Transaction, replica: str, now_us: int) -> int:
+    """Begin a term and return its epoch. Only who holds the lock of the leader may."""
     row = tx.row("sequencer_elect", replica=replica, now_us=now_us)
     if row is None:
-        return None
+        raise IntegrityFailed("the sequencer's row is missing; restore the database from a backup")
     epoch = cast("int", row[0])
     tx.run("sequencer_term_insert", epoch=epoch, replica=replica, now_us=now_us)
     return epoch
 
 
-def holds(tx: Transaction, epoch: int) -> bool:
+def holds_term(tx: Transaction, epoch: int) -> bool:
     """Whether the term of `epoch` is still the newest; if so, it stays so until this transaction ends."""
     return tx.row("sequencer_fence", epoch=epoch) is not None
 
@@ -70,7 +66,7 @@ def term(tx: Transaction) -> Term:
 def staged(tx: Transaction, limit: int) -> tuple[Staged, ...]:
     """Return the records that wait longest, in the order of their staging."""
     rows = tx.rows("staged_take", limit=limit)
-    return tuple(Staged(*cast("tuple[int, str, bytes]", row)) for row in rows)
+    return tuple(Staged(*cast("tuple[int, str, str, bytes]", row)) for row in rows)
 
 
 def backlog(tx: Transaction) -> Backlog:
@@ -106,12 +102,12 @@ def advance(tx: Transaction, before: Mapping[str, Head], after: Sequence[Head]) 
     return tx.run_many("chain_heads_advance", moved) == len(moved)
 
 
-def ensure_day(tx: Transaction, day: int) -> int:
-    """Make the partitions of a day (days since 1970); return how many were missing."""
-    row = tx.row("partitions_ensure", day=day)
+def ensure_days(tx: Transaction, first: int, last: int) -> int:
+    """Make the partitions of days (in days since 1970); return how many were made."""
+    row = tx.row("partitions_ensure", first=first, last=last)
     return 0 if row is None else cast("int", row[0])
 
 
-def drop_payloads(tx: Transaction, before_day: int) -> tuple[str, ...]:
+def drop_payloads(tx: Transaction, before: int) -> tuple[str, ...]:
     """Drop the payloads of whole days before a day; return the days as YYYYMMDD."""
-    return tuple(cast("str", row[0]) for row in tx.rows("payloads_drop", day=before_day))
+    return tuple(cast("str", row[0]) for row in tx.rows("payloads_drop", before=before))

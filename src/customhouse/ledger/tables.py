@@ -20,6 +20,15 @@ class Head(NamedTuple):
     hash: bytes
 
 
+class Stored(NamedTuple):
+    """A record of a trace. Without a place yet (staged for the sequencer) it has neither position nor hashes."""
+
+    position: int | None
+    canonical: bytes
+    leaf_hash: bytes | None
+    link_hash: bytes | None
+
+
 class StoredPayload(NamedTuple):
     """A sealed payload."""
 
@@ -126,10 +135,15 @@ def attach(tx: Transaction, leaves: Sequence[Leaf], replica: str) -> None:
     tx.run_many("open_call_close", closed)
 
 
-def records_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[Link, ...]:
-    """Return a trace's records, oldest first."""
+def logs(tx: Transaction) -> tuple[str, ...]:
+    """Return the name of every log that has a record."""
+    return tuple(cast("str", row[0]) for row in tx.rows("logs"))
+
+
+def records_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[Stored, ...]:
+    """Return a trace's records, oldest first; those that have no place yet come last."""
     rows = tx.rows("evidence_of_trace", tenant=tenant, trace_id=trace_id)
-    return tuple(Link(*cast("tuple[int, bytes, bytes, bytes]", row)) for row in rows)
+    return tuple(Stored(*cast("tuple[int | None, bytes, bytes | None, bytes | None]", row)) for row in rows)
 
 
 def record_ids(tx: Transaction, tenant: str, trace_id: str) -> frozenset[str]:
@@ -141,6 +155,16 @@ def payloads_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[Stor
     """Return a trace's sealed payloads."""
     rows = tx.rows("payloads_of_trace", tenant=tenant, trace_id=trace_id)
     return tuple(StoredPayload(*cast("tuple[str, str, bytes]", row)) for row in rows)
+
+
+def has_payloads_before(tx: Transaction, tenant: str, first_id: str) -> bool:
+    """Whether a tenant has payloads of traces whose ids come before `first_id`."""
+    return tx.row("payloads_before", tenant=tenant, before=first_id) is not None
+
+
+def delete_payloads(tx: Transaction, tenant: str, first_id: str, limit: int) -> int:
+    """Take away payloads of traces whose ids come before `first_id`, `limit` at most; return how many."""
+    return tx.run("payload_expire", tenant=tenant, before=first_id, limit=limit)
 
 
 def last_trace(tx: Transaction, tenant: str) -> str | None:

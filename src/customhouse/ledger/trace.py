@@ -16,9 +16,9 @@ _RESPONSE: Final = re.compile(r"chatcmpl-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One record of a trace and where it stands in its log."""
+    """One record of a trace and where it stands in its log; `position` is null until the sequencer gives it one."""
 
-    position: int
+    position: int | None
     leaf_hash: str
     record: Record
 
@@ -55,7 +55,7 @@ def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str
     exact: list[tuple[str, str]] = []
     organization: list[tuple[str, str]] = []
     turns: list[tuple[str, str]] = []
-    for log in [tenant] if tenant is not None else [head.tenant for head in tables.heads(tx)]:
+    for log in [tenant] if tenant is not None else tables.logs(tx):
         tx.act_for(log)
         if tables.records_of_trace(tx, log, trace_id):
             exact.append((log, trace_id))
@@ -69,7 +69,7 @@ def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str
 
 def last(tx: Transaction, tenant: str | None) -> tuple[str, str] | None:
     """Return (tenant, trace id) of the newest turn, or None before the first."""
-    logs = [tenant] if tenant is not None else [head.tenant for head in tables.heads(tx) if head.tenant != ORGANIZATION]
+    logs = [tenant] if tenant is not None else [log for log in tables.logs(tx) if log != ORGANIZATION]
     newest: list[tuple[str, str]] = []
     for log in logs:
         tx.act_for(log)
@@ -90,7 +90,7 @@ def read(tx: Transaction, tenant: str, trace_id: str, others: tuple[str, ...] = 
     tx.act_for(tenant)
     rows = tables.records_of_trace(tx, tenant, trace_id)
     steps = tuple(step for row in rows if (step := _step(row)) is not None)
-    intact = all(chain.leaf_hash(row.canonical) == row.leaf_hash for row in rows)
+    intact = all(row.leaf_hash in {None, chain.leaf_hash(row.canonical)} for row in rows)
     return Trace(trace_id=trace_id, tenant=tenant, intact=intact, steps=steps, others=others)
 
 
@@ -100,9 +100,10 @@ def payloads(tx: Transaction, tenant: str, trace_id: str) -> tuple[tables.Stored
     return tables.payloads_of_trace(tx, tenant, trace_id)
 
 
-def _step(row: chain.Link) -> Step | None:
+def _step(row: tables.Stored) -> Step | None:
     try:
         found = record.decode(row.canonical)
     except ValueError:
         return None
-    return Step(position=row.position, leaf_hash=row.leaf_hash.hex(), record=found)
+    leaf_hash = row.leaf_hash or chain.leaf_hash(row.canonical)
+    return Step(position=row.position, leaf_hash=leaf_hash.hex(), record=found)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, LiteralString, TypeVar, cast
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from customhouse.domain.errors import StoreUnavailable
@@ -36,8 +37,6 @@ MAX_QUEUED: Final = 1024
 DEADLINE_S: Final = 5.0
 """How long a work may take before its caller gives up: a hundred times what the slowest usual one takes."""
 CONNECT_TIMEOUT_S: Final = 5
-CONTROL_LOCK: Final = 7_001
-"""The advisory lock that serialises the verbs of people, on every replica."""
 TENANT_UNSET: Final = "CH001"
 """The SQLSTATE of acting_tenant()."""
 
@@ -45,7 +44,8 @@ _PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 _ARRAYS: Final = "unnest("
 """What a query reads that takes its values as arrays."""
 _BEGIN: Final = "BEGIN"
-_BEGIN_SERIALISED: Final = f"BEGIN; SELECT pg_advisory_xact_lock({CONTROL_LOCK})"
+# The advisory lock 7001 serialises the verbs of people on every replica.
+_BEGIN_SERIALISED: Final = "BEGIN; SELECT pg_advisory_xact_lock(7001)"
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _ACT_FOR: Final = "SELECT set_config('customhouse.tenant', %s, true)"
 
@@ -85,8 +85,8 @@ class PostgresTransaction:
     def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> int:
         """Run a statement once for each row of values, all at once where its variant takes arrays.
 
-        Such a variant reads `unnest`; it gets each value as an array and :tenant, which all rows share, once. Returns how
-        many rows changed.
+        Such a variant reads `unnest`; it gets each value as an array and :tenant, which all rows share, once. Returns
+        how many rows changed.
         """
         if not rows:
             return 0
@@ -106,7 +106,7 @@ class PostgresTransaction:
     def _run(self, query: str, values: Mapping[str, Value]) -> psycopg.Cursor[Any]:
         acting.check(query, values, self._tenant)
         try:
-            return self._connection.execute(cast("LiteralString", self._queries[query]), values or None)
+            return self._connection.execute(cast("LiteralString", self._queries[query]), values or None, binary=True)
         except psycopg.errors.UniqueViolation as error:
             raise DuplicateRow(query) from error
 
@@ -126,7 +126,7 @@ class PostgresDatabase:
     def __init__(self, url: str, role: Role, *, deadline_s: float | None = DEADLINE_S) -> None:
         """Prepare; `open_postgres` starts it. `deadline_s` None waits as long as it takes (verification, migration)."""
         self._url = url
-        self._role = role
+        self._role: Role = role
         self._deadline_s = deadline_s
         self._queries = {name: translated(sql) for name, sql in queries.load("postgres").items()}
         size = CONNECTIONS[role]
@@ -159,7 +159,7 @@ class PostgresDatabase:
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one durable transaction; for people's verbs, one after the other on all replicas."""
-        begin = _BEGIN_SERIALISED if self._role == "control" else _BEGIN
+        begin: LiteralString = _BEGIN_SERIALISED if self._role == "control" else _BEGIN
         return cast("T", await self._submit(work, begin))
 
     def begin(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
@@ -257,13 +257,14 @@ class PostgresDatabase:
             raise
         try:
             result = job.work(PostgresTransaction(connection, self._queries))
-            if job.given_up:
-                raise StoreUnavailable("the caller gave up; nothing was changed")
-            connection.execute("COMMIT")
         except BaseException:
             if not connection.broken:
                 connection.execute("ROLLBACK")
             raise
+        if job.given_up:
+            connection.execute("ROLLBACK")
+            raise StoreUnavailable("the caller gave up; nothing was changed")
+        connection.execute("COMMIT")
         return result
 
     async def _stop_listening(self) -> None:
@@ -286,14 +287,15 @@ def translated(sql: str) -> str:
 
 
 def session(role: Role, deadline_s: float | None) -> str:
-    """Return the options of every connection: its role, its schema, and what must hold whatever the server's defaults."""
+    """Return the options of every connection: role, schema, and what must hold whatever the server's defaults are."""
     options = {
         "role": f"customhouse_{role}",
         "search_path": "customhouse",
         "synchronous_commit": "on",
         "timezone": "UTC",
         "lock_timeout": "5s",
-        "idle_in_transaction_session_timeout": "60s",
+        # A sequencer that is stopped in the middle of a batch holds the fence, for which the next leader waits.
+        "idle_in_transaction_session_timeout": "4s" if role == "sequencer" else "60s",
         "statement_timeout": "0" if deadline_s is None else f"{int(deadline_s * 1000)}ms",
     }
     return " ".join(f"-c {name}={value}" for name, value in options.items())
@@ -302,7 +304,7 @@ def session(role: Role, deadline_s: float | None) -> str:
 def unreachable(url: str, role: str) -> StoreUnavailable:
     """Return the error of a database that cannot be connected to, without its password."""
     try:
-        found = psycopg.conninfo.conninfo_to_dict(url)
+        found = conninfo_to_dict(url)
     except psycopg.ProgrammingError as error:
         return StoreUnavailable(f"the database URL cannot be read: {error}")
     place = f"{found.get('host', 'localhost')}:{found.get('port', 5432)}/{found.get('dbname', '')}"

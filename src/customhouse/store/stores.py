@@ -4,23 +4,29 @@
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from customhouse.settings import Settings
 from customhouse.store.database import Database
 from customhouse.store.sqlite import open_sqlite
+
+if TYPE_CHECKING:  # only an installation that uses PostgreSQL pays for its driver
+    from customhouse.store.leadership import Leadership
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
     """One database, seen by the verbs of people, by turns and by the sequencer; on SQLite all three are one object.
 
-    `shared` says that other replicas may use it too, and that evidence is staged for a sequencer.
+    `shared` says that other replicas may use it too, and that evidence is staged for a sequencer; `leadership` decides
+    whose sequencer that is.
     """
 
     control: Database
     gateway: Database
     sequencer: Database
     shared: bool
+    leadership: "Leadership | None" = None
 
 
 @asynccontextmanager
@@ -41,6 +47,7 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
 async def _postgres(url: str, stack: AsyncExitStack) -> Stores:
     # Only an installation that uses PostgreSQL pays for its driver.
     from customhouse.store import migrate_postgres  # noqa: PLC0415
+    from customhouse.store.leadership import SEQUENCER_LOCK, Leadership  # noqa: PLC0415
     from customhouse.store.migration import packaged  # noqa: PLC0415
     from customhouse.store.postgres import PostgresDatabase, Role, open_postgres  # noqa: PLC0415
 
@@ -50,4 +57,8 @@ async def _postgres(url: str, stack: AsyncExitStack) -> Stores:
         return database
 
     migrate_postgres.migrate(url, packaged("postgres"))
-    return Stores(await opened("control"), await opened("gateway"), await opened("sequencer"), shared=True)
+    leadership = Leadership(url, "sequencer", SEQUENCER_LOCK)
+    stack.push_async_callback(leadership.resign)
+    return Stores(
+        await opened("control"), await opened("gateway"), await opened("sequencer"), shared=True, leadership=leadership
+    )

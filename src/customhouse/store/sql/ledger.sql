@@ -25,6 +25,16 @@ VALUES (:tenant, :position, :id, :trace_id, :kind, :canonical, :leaf_hash, :link
 SELECT position, canonical, leaf_hash, link_hash FROM evidence
  WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY position;
 
+-- evidence_of_trace [postgres] --
+-- The same, and after them the records that are staged: one statement sees each record in exactly one of the two places.
+SELECT position, canonical, leaf_hash, link_hash FROM (
+    SELECT position, 0 AS seq, canonical, leaf_hash, link_hash FROM evidence
+     WHERE tenant_id = :tenant AND trace_id = :trace_id
+     UNION ALL
+    SELECT NULL, seq, canonical, NULL, NULL FROM evidence_staged
+     WHERE tenant_id = :tenant AND trace_id = :trace_id
+) AS found ORDER BY position NULLS LAST, seq;
+
 -- evidence_ids_of_trace --
 -- The ids of a trace's records: an entry that was kept locally, and may have been written all the same, is known by it.
 SELECT id FROM evidence WHERE tenant_id = :tenant AND trace_id = :trace_id;
@@ -44,6 +54,26 @@ SELECT position, canonical, leaf_hash, link_hash FROM evidence
 SELECT trace_id FROM evidence
  WHERE tenant_id = :tenant AND kind IN ('response.completed', 'request.refused', 'request.accepted')
  ORDER BY position DESC LIMIT 1;
+
+-- evidence_last_trace [postgres] --
+-- The same; what is staged is newer than what has its place.
+SELECT trace_id FROM (
+    (SELECT 1 AS staged, trace_id FROM evidence_staged
+      WHERE tenant_id = :tenant AND kind IN ('response.completed', 'request.refused', 'request.accepted')
+      ORDER BY seq DESC LIMIT 1)
+     UNION ALL
+    (SELECT 0, trace_id FROM evidence
+      WHERE tenant_id = :tenant AND kind IN ('response.completed', 'request.refused', 'request.accepted')
+      ORDER BY position DESC LIMIT 1)
+) AS newest ORDER BY staged DESC LIMIT 1;
+
+-- logs --
+-- The name of every log. Organisation-wide: a trace is looked for in all of them.
+SELECT tenant_id FROM chain_head ORDER BY 1;
+
+-- logs [postgres] --
+-- The same, with logs of which no record has its place yet. Organisation-wide: a trace is looked for in all of them.
+SELECT tenant_id FROM chain_head UNION SELECT staged_logs() ORDER BY 1;
 
 -- reference_insert --
 -- Let a trace be found by another id.
@@ -65,6 +95,16 @@ VALUES (:tenant, :commitment, :trace_id, :kind, :sealed) ON CONFLICT DO NOTHING;
 -- payloads_of_trace --
 -- The sealed payloads of one trace.
 SELECT commitment, kind, sealed FROM payload WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY kind DESC;
+
+-- payloads_before --
+-- Whether a tenant has payloads of traces before a day.
+SELECT 1 FROM payload WHERE tenant_id = :tenant AND trace_id < :before LIMIT 1;
+
+-- payload_expire --
+-- Take away some of a tenant's payloads whose retention has ended; the records that name them stay.
+DELETE FROM payload
+ WHERE tenant_id = :tenant AND (trace_id, commitment) IN (
+       SELECT trace_id, commitment FROM payload WHERE tenant_id = :tenant AND trace_id < :before LIMIT :limit);
 
 -- tenant_key_get --
 -- A tenant's wrapped key.

@@ -1,9 +1,5 @@
--- sequencer_lock [postgres] --
--- Stand for election: the lock is the session's, so it is lost with the connection. Only PostgreSQL has a sequencer.
-SELECT pg_try_advisory_lock(:lock);
-
 -- sequencer_elect [postgres] --
--- Begin a term: whoever was elected before writes nothing from now on.
+-- Begin a term: whoever was elected before writes nothing from now on. Only PostgreSQL has a sequencer, and these queries.
 UPDATE sequencer SET epoch = epoch + 1, replica = :replica, since_us = :now_us WHERE id = 1 RETURNING epoch;
 
 -- sequencer_term_insert [postgres] --
@@ -20,7 +16,7 @@ SELECT epoch, replica, since_us FROM sequencer WHERE id = 1;
 
 -- staged_take [postgres] --
 -- The oldest staged records. Organisation-wide: the sequencer serves every log.
-SELECT seq, tenant_id, canonical FROM evidence_staged ORDER BY seq LIMIT :limit;
+SELECT seq, tenant_id, trace_id, canonical FROM evidence_staged ORDER BY seq LIMIT :limit;
 
 -- staged_backlog [postgres] --
 -- How many records wait for their places, and the oldest of them. Organisation-wide: for readiness and metrics.
@@ -42,7 +38,8 @@ SELECT tenant_id, position, id, trace_id, kind, canonical, leaf_hash, link_hash 
 -- chain_heads_start [postgres] --
 -- Begin logs; the primary key refuses a second beginning. Values are arrays. Organisation-wide: for the sequencer.
 INSERT INTO chain_head (tenant_id, size, hash)
-SELECT * FROM unnest(CAST(:log AS TEXT[]), CAST(:size AS BIGINT[]), CAST(:hash AS BYTEA[]));
+SELECT started.log, started.size, started.hash
+  FROM unnest(CAST(:log AS TEXT[]), CAST(:size AS BIGINT[]), CAST(:hash AS BYTEA[])) AS started (log, size, hash);
 
 -- chain_heads_advance [postgres] --
 -- Move heads by compare-and-set. Values are arrays: one statement for a batch. Organisation-wide: for the sequencer.
@@ -53,12 +50,12 @@ UPDATE chain_head AS head SET size = moved.size, hash = moved.hash
  WHERE head.tenant_id = moved.log AND head.size = moved.expected_size AND head.hash = moved.expected_hash;
 
 -- partitions_ensure [postgres] --
--- Make the partitions of a day, given as days since 1970; returns how many were missing.
-SELECT ensure_day(DATE '1970-01-01' + CAST(:day AS INTEGER));
+-- Make the partitions of days, given as days since 1970; returns how many were made.
+SELECT SUM(ensure_day(DATE '1970-01-01' + n)) FROM generate_series(CAST(:first AS INTEGER), CAST(:last AS INTEGER)) AS n;
 
 -- payloads_drop [postgres] --
 -- Drop the payloads of whole days before a day, given as days since 1970; returns the days.
-SELECT drop_payloads(DATE '1970-01-01' + CAST(:day AS INTEGER));
+SELECT drop_payloads(DATE '1970-01-01' + CAST(:before AS INTEGER));
 
 -- payload_insert [postgres] --
 -- As on SQLite; values are arrays, one statement for a group.

@@ -230,6 +230,8 @@ CREATE POLICY every_log ON chain_head TO customhouse_sequencer USING (true) WITH
 CREATE POLICY every_log ON evidence TO customhouse_sequencer USING (true) WITH CHECK (true);
 CREATE POLICY every_log ON open_call TO customhouse_sequencer USING (true);
 CREATE POLICY every_log ON reference TO customhouse_sequencer USING (true) WITH CHECK (true);
+-- It takes away what is older than the retention and lies in no day of its own; `sealed` it cannot read.
+CREATE POLICY every_log ON payload TO customhouse_sequencer USING (true) WITH CHECK (false);
 -- The auditor reads logs, the operators' verbs list them by name.
 CREATE POLICY every_log_read ON evidence_staged FOR SELECT TO customhouse_auditor USING (true);
 CREATE POLICY every_log_read ON chain_head FOR SELECT TO customhouse_auditor, customhouse_control USING (true);
@@ -255,6 +257,7 @@ GRANT SELECT, INSERT, DELETE ON evidence_staged TO customhouse_sequencer;
 GRANT SELECT, INSERT, UPDATE ON chain_head TO customhouse_sequencer;
 GRANT SELECT, INSERT ON evidence, reference, sequencer_term TO customhouse_sequencer;
 GRANT SELECT, DELETE ON open_call TO customhouse_sequencer;
+GRANT SELECT (tenant_id, commitment, trace_id, kind), DELETE ON payload TO customhouse_sequencer;
 GRANT SELECT, UPDATE ON sequencer, replica TO customhouse_sequencer;
 GRANT SELECT ON acknowledgement TO customhouse_sequencer;
 
@@ -284,9 +287,11 @@ CREATE FUNCTION first_id(day date) RETURNS text LANGUAGE sql IMMUTABLE AS $$
       FROM lpad(to_hex((day - DATE '1970-01-01')::bigint * 86400000), 12, '0') AS hex
 $$;
 
--- Make the day's partitions; returns how many were missing. Nobody but its owner reads a partition by itself.
+-- Make the day's partitions; returns how many were made. Nobody but its owner reads a partition by itself. A table is made
+-- and attached, since CREATE … PARTITION OF would stop every reader of the parent. A day whose rows are in the DEFAULT
+-- partition already stays there: moving them would need a role that sees every tenant's payloads.
 CREATE FUNCTION ensure_day(day date) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER
-   SET search_path = customhouse, pg_temp AS $$
+   SET search_path = customhouse, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
     parent text;
     child text;
@@ -294,34 +299,62 @@ DECLARE
 BEGIN
     FOREACH parent IN ARRAY ARRAY['evidence', 'payload'] LOOP
         child := parent || to_char(day, '_YYYYMMDD');
-        IF to_regclass('customhouse.' || child) IS NULL THEN
-            EXECUTE format(
-                'CREATE TABLE customhouse.%I PARTITION OF customhouse.%I FOR VALUES FROM (%L) TO (%L)',
-                child, parent, first_id(day), first_id(day + 1)
-            );
+        CONTINUE WHEN to_regclass('customhouse.' || child) IS NOT NULL;
+        PERFORM pg_advisory_xact_lock(7004); -- two replicas that start together make a day once
+        CONTINUE WHEN to_regclass('customhouse.' || child) IS NOT NULL;
+        BEGIN
+            EXECUTE format('CREATE TABLE customhouse.%I (LIKE customhouse.%I INCLUDING ALL)', child, parent);
             EXECUTE format('ALTER TABLE customhouse.%I ENABLE ROW LEVEL SECURITY', child);
             EXECUTE format('ALTER TABLE customhouse.%I FORCE ROW LEVEL SECURITY', child);
+            EXECUTE format(
+                'ALTER TABLE customhouse.%I ATTACH PARTITION customhouse.%I FOR VALUES FROM (%L) TO (%L)',
+                parent, child, first_id(day), first_id(day + 1)
+            );
             made := made + 1;
-        END IF;
+        EXCEPTION WHEN check_violation THEN
+            NULL;
+        END;
     END LOOP;
     RETURN made;
 END $$;
 
--- Drop the payloads of every whole day before `oldest`; returns the days, oldest first. Leaves of evidence stay.
+-- Drop the payloads of every whole day before `oldest`; returns the days, oldest first. Leaves of evidence stay. Gives up
+-- soon when somebody reads for long: while a DROP waits, every reader of payloads waits behind it.
 CREATE FUNCTION drop_payloads(oldest date) RETURNS SETOF text LANGUAGE plpgsql SECURITY DEFINER
-   SET search_path = customhouse, pg_temp AS $$
+   SET search_path = customhouse, pg_temp SET lock_timeout = '300ms' AS $$
 DECLARE
-    child text;
+    day text;
 BEGIN
-    FOR child IN
-        SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+    FOR day IN
+        SELECT right(c.relname, 8) FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
          WHERE i.inhparent = 'customhouse.payload'::regclass AND c.relname ~ '^payload_\d{8}$'
            AND to_date(right(c.relname, 8), 'YYYYMMDD') < oldest
          ORDER BY 1
     LOOP
-        EXECUTE format('DROP TABLE customhouse.%I', child);
-        RETURN NEXT right(child, 8);
+        EXECUTE format('DROP TABLE customhouse.%I', 'payload_' || day);
+        RETURN NEXT day;
     END LOOP;
 END $$;
-REVOKE ALL ON FUNCTION ensure_day(date), drop_payloads(date) FROM PUBLIC;
+
+-- The logs that have records without a place yet. Belongs to the sequencer, who alone sees every tenant's: a trace is
+-- looked for in all logs, also in one that has no place at all yet. One look at the index for each tenant.
+CREATE FUNCTION staged_logs() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER
+   SET search_path = customhouse, pg_temp AS $$
+    WITH RECURSIVE log AS (
+        (SELECT tenant_id FROM evidence_staged ORDER BY tenant_id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT s.tenant_id FROM evidence_staged AS s WHERE s.tenant_id > log.tenant_id ORDER BY 1 LIMIT 1)
+          FROM log WHERE log.tenant_id IS NOT NULL
+    )
+    SELECT tenant_id FROM log WHERE tenant_id IS NOT NULL
+$$;
+GRANT CREATE ON SCHEMA customhouse TO customhouse_sequencer; -- whoever gets a function must be allowed to make one
+ALTER FUNCTION staged_logs() OWNER TO customhouse_sequencer;
+REVOKE CREATE ON SCHEMA customhouse FROM customhouse_sequencer;
+
+REVOKE ALL ON FUNCTION ensure_day(date), drop_payloads(date), staged_logs() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_day(date), drop_payloads(date) TO customhouse_sequencer;
+GRANT EXECUTE ON FUNCTION staged_logs() TO customhouse_control, customhouse_auditor, customhouse_sequencer;
+
+-- So that no row of the first days goes into the DEFAULT partitions; the leader goes on from here.
+SELECT ensure_day(CURRENT_DATE + ahead) FROM generate_series(-1, 7) AS ahead;

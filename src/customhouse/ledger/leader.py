@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the one leader does besides giving records their places: partitions of the days ahead, and retention.
+
+Each duty runs in a transaction of its own, under the fence of the leader's term (sequence.py).
+"""
+
+from typing import Final
+
+from customhouse.domain.clock import Clock
+from customhouse.ledger import partition, retention, sequence_tables
+from customhouse.ledger.append import Ledger
+from customhouse.ledger.sequence import Duty
+from customhouse.store.database import Transaction
+
+PARTITIONS_S: Final = 60.0
+"""How often the partitions of the days ahead are looked for; they stand ready a week before they are needed."""
+
+
+def duties(ledger: Ledger, clock: Clock, keep_days: int) -> tuple[Duty, ...]:
+    """Return the ledger's duties. `keep_days` is how many days payloads are kept."""
+    return (
+        Duty("partitions", lambda tx: ensure_days(tx, clock), PARTITIONS_S),
+        Duty("retention", lambda tx: retention.drop_days(tx, ledger, clock, keep_days), retention.EVERY_S),
+    )
+
+
+def ensure_days(tx: Transaction, clock: Clock) -> int:
+    """Make the partitions from yesterday to a week ahead; return how many were missing. Cost: one query."""
+    today = partition.day_of_us(clock.now_us())
+    return sequence_tables.ensure_days(tx, today - partition.DAYS_BEHIND, today + partition.DAYS_AHEAD)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Payloads end with their retention; the records that name them stay for ever, and say less from then on.
+
+Rules kept:
+- `payload.expired` is in the organisation's log before anything is taken away, or in the same transaction.
+- Whole days go, counted in UTC by the traces' own ids: what a trace says of its payloads depends on its day alone.
+- PostgreSQL drops the days' partitions, and deletes what lies in no day's partition; SQLite deletes in bounded batches.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from customhouse.domain.clock import Clock
+from customhouse.ledger import partition, record, sequence_tables, tables
+from customhouse.ledger.append import Ledger
+from customhouse.ledger.record import ORGANIZATION
+from customhouse.store.database import Database, Transaction
+
+EXPIRED: Final = "payload.expired"
+BATCH: Final = 500
+"""Payloads deleted in one transaction at most: some 10 ms, for which others wait on SQLite."""
+EVERY_S: Final = 60.0
+"""How often a server looks for payloads whose time has come."""
+_ACTOR: Final = "retention"
+
+
+class _Detail(msgspec.Struct):
+    before: str = ""
+
+
+def drop_days(tx: Transaction, ledger: Ledger, clock: Clock, keep_days: int) -> int:
+    """Drop payloads older than `keep_days` days on PostgreSQL, and record it; return how many days were dropped.
+
+    A duty of the leader: what lies in no day's partition goes at most `BATCH` a time.
+    """
+    before = _before(clock, keep_days)
+    days = sequence_tables.drop_payloads(tx, before)
+    loose = _logs_with_payloads(tx, before)
+    for log in loose:
+        tx.act_for(log)
+        tables.delete_payloads(tx, log, partition.first_id(before), BATCH)
+    if days or loose:
+        _record(tx, ledger, clock, before, days)
+    return len(days)
+
+
+async def delete_days(database: Database, ledger: Ledger, clock: Clock, keep_days: int) -> int:
+    """Delete payloads older than `keep_days` days on SQLite, and record it first; return how many.
+
+    Others write between two batches. Raises StoreUnavailable.
+    """
+    before, total = _before(clock, keep_days), 0
+
+    def announce(tx: Transaction) -> tuple[str, ...]:
+        loose = _logs_with_payloads(tx, before)
+        if loose and expired_before(tx) != partition.iso(before):
+            _record(tx, ledger, clock, before, ())
+        return loose
+
+    def delete(tx: Transaction, log: str) -> int:
+        tx.act_for(log)
+        return tables.delete_payloads(tx, log, partition.first_id(before), BATCH)
+
+    for log in await database.transact(announce):
+        while True:
+            deleted = await database.transact(lambda tx, log=log: delete(tx, log))
+            total += deleted
+            if deleted < BATCH:
+                break
+    return total
+
+
+def expired_before(tx: Transaction) -> str | None:
+    """Return the day (YYYY-MM-DD) before which payloads have expired, or None while none has."""
+    tx.act_for(ORGANIZATION)
+    for trace_id in tables.traces_named(tx, ORGANIZATION, EXPIRED)[:1]:
+        for row in tables.records_of_trace(tx, ORGANIZATION, trace_id):
+            found = record.decode(row.canonical)
+            if found.kind == EXPIRED:
+                return msgspec.convert(found.detail, _Detail).before
+    return None
+
+
+def _before(clock: Clock, keep_days: int) -> int:
+    return partition.day_of_us(clock.now_us()) - keep_days
+
+
+def _logs_with_payloads(tx: Transaction, before: int) -> tuple[str, ...]:
+    """Return the logs with payloads older than a day. Cost: one look at the index for each log."""
+    found: list[str] = []
+    for log in tables.logs(tx):
+        tx.act_for(log)
+        if tables.has_payloads_before(tx, log, partition.first_id(before)):
+            found.append(log)
+    return tuple(found)
+
+
+def _record(tx: Transaction, ledger: Ledger, clock: Clock, before: int, days: Sequence[str]) -> None:
+    detail: dict[str, object] = {"before": partition.iso(before)}
+    if days:
+        detail |= {"first": days[0], "last": days[-1], "days": len(days)}
+    expired = ledger.event(EXPIRED, actor=_ACTOR, trace_id=clock.uuid7(), detail=detail, references=(EXPIRED,))
+    ledger.write(tx, [expired])
