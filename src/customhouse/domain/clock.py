@@ -15,6 +15,8 @@ _POOL_BYTES: Final = 4096
 """Random bytes fetched at once: one system call for some 300 ids and nonces instead of one for each."""
 
 
+_SINCE_BOOT: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux stops CLOCK_MONOTONIC while the machine sleeps: what was read before would look fresh after it."""
 _VARIANT: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
@@ -23,6 +25,13 @@ class Clock(Protocol):
 
     def now_us(self) -> int:
         """Return microseconds since the Unix epoch, UTC."""
+        ...
+
+    def elapsed_us(self) -> int:
+        """Return microseconds since some moment: only differences mean anything, and no step of a clock shows.
+
+        Ages are measured with it. Time that the machine slept through counts where the system can tell.
+        """
         ...
 
     def uuid7(self) -> str:
@@ -52,6 +61,10 @@ class SystemClock:
     def now_us(self) -> int:
         """Return microseconds since the Unix epoch, UTC."""
         return time.time_ns() // 1000
+
+    def elapsed_us(self) -> int:
+        """Return microseconds since the machine started, sleep included on Linux."""
+        return time.clock_gettime_ns(_SINCE_BOOT) // 1000
 
     def uuid7(self) -> str:
         """Return a new UUIDv7; cost about 1 µs."""

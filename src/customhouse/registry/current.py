@@ -1,35 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in force now, in memory, verified: where a turn gets its snapshot from.
+"""What is in force now, in memory, verified: where a turn gets its snapshot and the switches from.
 
 Rules kept:
-- All pins are read in one transaction and swapped in by one assignment, so that no turn sees a mixture (invariant 3).
+- All pins and switches are read in one transaction and swapped in by one assignment, so that no turn sees a mixture
+  (invariant 3).
 - Every version in force is verified when it is loaded (registry/load.py). An assistant that fails is absent, and so
   refused, alone; the reason is kept for /readyz. It is tried again whenever anything moves.
 - A refresh that finds nothing moved costs one query of a few rows. When the database does not answer, the last state
-  stays in force and its age grows; nothing here decides how old is too old.
+  stays in force and its age grows; nothing here decides how old is too old. No step of the wall clock changes an age.
+- A switch that cannot be read fails the refresh: the state ages, and turns are refused, rather than one denial skipped.
 """
 
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple, cast
 
 from customhouse.domain.digest import Digest
 from customhouse.domain.errors import IntegrityFailed
 from customhouse.domain.plane import PLANES, Plane
-from customhouse.registry import history_tables, load, tables
+from customhouse.registry import history_tables, load, switch_tables, tables
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
+from customhouse.registry.environment import ENVIRONMENTS
 from customhouse.registry.pins import Pin, Pins, stamp
 from customhouse.registry.release import Signed, Statement
 from customhouse.registry.snapshot import PinnedVersion, Snapshot, snapshot_digest
+from customhouse.registry.switches import NONE, Switches, narrowing
 from customhouse.registry.tables import PinRow
 from customhouse.store.database import Row, Transaction
 
 Key = tuple[str, str]
 """Environment and assistant."""
 
+SWITCHES: Final = "switches"
+"""The name of the switches' generation beside those of the environments."""
 _NOTHING: Final[tuple[Row, ...]] = ()
 
 
@@ -40,6 +46,15 @@ class _State:
     mark: tuple[Row, ...]
     snapshots: Mapping[Key, Snapshot]
     refused: Mapping[Key, str]
+    switches: Switches
+
+
+class View(NamedTuple):
+    """What a turn sees of one state. `snapshot` is None when nothing verified is in force, `age_s` before a refresh."""
+
+    snapshot: Snapshot | None
+    switches: Switches
+    age_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +63,7 @@ class _Read:
 
     mark: tuple[Row, ...]
     generations: Mapping[str, int]
+    switches: Switches
     pins: Mapping[Key, tuple[PinRow, ...]]
     charters: Mapping[str, tuple[int, bytes]]
     newest: Mapping[Key, bytes]
@@ -62,7 +78,7 @@ class Current:
     def __init__(self, control: Control) -> None:
         """Start with nothing in force; the first `refresh` loads."""
         self._control = control
-        self._state = _State(_NOTHING, MappingProxyType({}), MappingProxyType({}))
+        self._state = _State(_NOTHING, MappingProxyType({}), MappingProxyType({}), NONE)
         self._refreshed_at_us: int | None = None
         # Protects the order of refreshes: what was read earlier never replaces what was read later.
         self._one_at_a_time = asyncio.Lock()
@@ -70,6 +86,21 @@ class Current:
     def get(self, environment: str, assistant: str) -> Snapshot | None:
         """Return what is in force, or None when nothing (verified) is."""
         return self._state.snapshots.get((environment, assistant))
+
+    def view(self, environment: str, assistant: str) -> View:
+        """Return what is in force for an assistant, the switches and how old both are: one state. Cost: 1 µs."""
+        state, age_s = self._state, self.age_s
+        return View(state.snapshots.get((environment, assistant)), state.switches, age_s)
+
+    def generations(self) -> Mapping[str, int]:
+        """Return the generation that is applied here, of each environment and of `switches`; 0 before the first."""
+        found = dict.fromkeys((*ENVIRONMENTS, SWITCHES), 0)
+        return {**found, **{str(name): cast("int", number) for name, number in self._state.mark if name}}
+
+    @property
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """Return everything in force, in order of environment and assistant."""
+        return tuple(self._state.snapshots[key] for key in sorted(self._state.snapshots))
 
     def assistants(self, environment: str) -> tuple[str, ...]:
         """Return the assistants that are in force in an environment."""
@@ -85,12 +116,12 @@ class Current:
         """Return the seconds since the last refresh that reached the database, or None before the first."""
         if self._refreshed_at_us is None:
             return None
-        return max(0, self._control.clock.now_us() - self._refreshed_at_us) / 1_000_000
+        return (self._control.clock.elapsed_us() - self._refreshed_at_us) / 1_000_000
 
     async def refresh(self) -> bool:
         """Load what moved; return whether anything did. Raises StoreUnavailable, leaving everything as it is."""
         async with self._one_at_a_time:
-            started_us = self._control.clock.now_us()
+            started_us = self._control.clock.elapsed_us()
             before = self._state
             found = await self._control.database.read(lambda tx: _read(tx, before))
             if found is not None:
@@ -115,6 +146,7 @@ def _read(tx: Transaction, before: _State) -> _Read | None:
     return _Read(
         mark=mark,
         generations={name: entry.generation for name, entry in tables.environments(tx).items()},
+        switches=switch_tables.switches(tx),
         pins=rows,
         charters=charters,
         newest=history_tables.newest_events(tx),
@@ -147,12 +179,33 @@ def _load(found: _Read, before: _State, public_pem: str) -> _State:
         environment = key[0]
         try:
             if key in found.kept:
-                snapshots[key] = replace(before.snapshots[key], generation=found.generations[environment])
+                snapshots[key] = _kept(before.snapshots[key], found.generations[environment], found.switches)
             else:
-                snapshots[key] = _snapshot(key, rows, found, verified)
+                snapshots[key] = _narrowed(_snapshot(key, rows, found, verified), found.switches)
         except IntegrityFailed as error:
             refused[key] = error.detail
-    return _State(found.mark, MappingProxyType(snapshots), MappingProxyType(refused))
+    return _State(found.mark, MappingProxyType(snapshots), MappingProxyType(refused), found.switches)
+
+
+def _kept(snapshot: Snapshot, generation: int, switches: Switches) -> Snapshot:
+    """Return a snapshot whose pins did not move: the same object unless its environment or its switches did."""
+    same = snapshot.generation == generation
+    return _narrowed(snapshot if same else replace(snapshot, generation=generation), switches)
+
+
+def _narrowed(snapshot: Snapshot, switches: Switches) -> Snapshot:
+    documents = snapshot.documents
+    concerned = narrowing(
+        switches,
+        assistant=snapshot.assistant,
+        environment=snapshot.environment,
+        tools=documents.tools.grants,
+        deployments=((each.provider, each.label) for each in documents.model.deployments.values()),
+    )
+    if concerned == snapshot.switches:
+        return snapshot
+    digests = {plane: version.digest for plane, version in snapshot.versions.items()}
+    return replace(snapshot, switches=concerned, digest=snapshot_digest(digests, concerned))
 
 
 def _snapshot(

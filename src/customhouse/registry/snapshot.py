@@ -24,7 +24,10 @@ class PinnedVersion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Five verified documents and the charter, with the receipt stamp that every answer carries."""
+    """Five verified documents and the charter, with the receipt stamp that every answer carries.
+
+    `switches` are the standing scopes that concern this assistant, sorted (`switches.narrowing`); the digest covers them.
+    """
 
     environment: str
     assistant: str
@@ -36,8 +39,9 @@ class Snapshot:
     charter: Charter
     charter_number: int
     release_number: int
+    switches: tuple[str, ...] = ()
 
 
-def snapshot_digest(digests: Mapping[Plane, Digest]) -> Digest:
-    """Return the digest of what is in force; `switches` is empty until switches exist."""
-    return digest({"planes": {plane.value: digests[plane] for plane in PLANES}, "switches": []})
+def snapshot_digest(digests: Mapping[Plane, Digest], switches: tuple[str, ...] = ()) -> Digest:
+    """Return the digest of what is in force: five versions, and the switches that narrow them, sorted."""
+    return digest({"planes": {plane.value: digests[plane] for plane in PLANES}, "switches": list(switches)})

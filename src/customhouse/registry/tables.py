@@ -203,7 +203,10 @@ def environments_of(tx: Transaction, assistant: str) -> tuple[str, ...]:
 
 
 def mark(tx: Transaction) -> tuple[Row, ...]:
-    """Return a value that differs after every move of pins and every charter. Cost: one query of a few rows."""
+    """Return a value that differs after every move of pins or switches and every charter, by name and number.
+
+    Cost: one query of a few rows.
+    """
     return tuple(tx.rows("registry_mark"))
 
 

@@ -98,8 +98,9 @@ SELECT p.environment, p.assistant, p.plane, p.digest, p.release_number, p.pinned
 SELECT DISTINCT environment FROM pin WHERE assistant = :assistant ORDER BY environment;
 
 -- registry_mark --
--- Moves whenever pins or charters do: every generation, and how many charters there are (rows are only inserted).
-SELECT name, generation FROM environment UNION ALL SELECT '', COUNT(*) FROM charter ORDER BY 1;
+-- Moves whenever pins, switches or charters do: every generation, and how many charters there are (only inserted).
+SELECT name, generation FROM environment UNION ALL SELECT 'switches', generation FROM switch_generation
+ UNION ALL SELECT '', COUNT(*) FROM charter ORDER BY 1;
 
 -- pin_event_insert --
 -- Add to the history.
