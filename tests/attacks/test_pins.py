@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks on what is in force, one file each: a story, the steps before, the attack, and how it must end."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -94,6 +95,8 @@ async def _do(yard: Yard, step: dict[str, Any]) -> Waiting | None:
 async def _release(yard: Yard, step: dict[str, Any], actor: Actor) -> Waiting | None:
     tools = {name: GRANTS[permission] for name, permission in step.get("tools", {"search": "allow"}).items()}
     given = documents(step.get("prompt", "You help."), tools=tools, needs=tuple(step.get("needs", ())))
+    safety = msgspec.structs.replace(given.safety, ledger_failure=step.get("ledger_failure", "closed"))
+    given = dataclasses.replace(given, safety=safety)
     charter = msgspec.convert({**msgspec.to_builtins(CHARTER), **step.get("charter", {})}, Charter)
     published = await yard.publish(
         given,

@@ -151,6 +151,7 @@ def _reasons() -> Iterator[str]:
         ("prompt", "Prompt: what was done with the client's messages"),
         ("model", "Model: what was done with the client's wishes"),
         ("client", "Clients: what they did"),
+        ("ledger", "Ledger: what was done while evidence could not be written"),
         ("decision", "Decisions"),
     ):
         yield f"## {title}\n"

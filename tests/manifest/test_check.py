@@ -208,5 +208,21 @@ def test_a_class_that_no_model_may_see(tmp_path: Path) -> None:
     assert "confidential: no model; only the fallback answer" in found.readings[0].sentences
 
 
+@pytest.mark.parametrize(
+    ("mode", "sentence"),
+    [
+        ("spool", "while evidence cannot be written: evidence is kept on the host first"),
+        (
+            "open",
+            "while evidence cannot be written: turns go on without it, with tools that read; pay not offered then",
+        ),
+    ],
+)
+def test_a_failure_mode_is_said(tmp_path: Path, mode: str, sentence: str) -> None:
+    files = changed({"bot.yaml": ("prompt:", f"ledger_failure: {mode}\n    prompt:")})
+    [reading] = check(load(write(tmp_path, files)), today=TODAY).readings
+    assert reading.sentences[-1] == sentence
+
+
 def test_the_house_is_what_these_tests_change() -> None:
     assert set(HOUSE) == {"house.yaml", "bot.yaml", "prompts/bot.md"}

@@ -225,6 +225,12 @@ def test_retrieval_and_safety_are_carried_as_they_stand(tmp_path: Path) -> None:
     assert documents.safety.residency == ("eu", "us")
 
 
+def test_the_failure_mode_is_in_the_safety_document(tmp_path: Path) -> None:
+    assert compile_assistant(house(tmp_path / "a"), "bot").documents.safety.ledger_failure == "closed"
+    files = changed({"bot.yaml": ("prompt:", "ledger_failure: spool\n    prompt:")})
+    assert compile_assistant(load(write(tmp_path / "b", files)), "bot").documents.safety.ledger_failure == "spool"
+
+
 def test_the_order_of_files_and_entries_changes_nothing(tmp_path: Path) -> None:
     first = compile_assistant(house(tmp_path / "a"), "bot")
     renamed = {("z.yaml" if name == "bot.yaml" else name): text for name, text in HOUSE.items()}

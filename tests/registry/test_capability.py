@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customhouse.domain.capability import Capability
+from customhouse.domain.failure_mode import WHILE_DOWN
 from customhouse.planes.model.document import Choice, Deployment, Parameters, Posture, Weights
 from customhouse.planes.model.document import Document as ModelDocument
 from customhouse.planes.prompt.document import Document as PromptDocument
@@ -199,6 +200,24 @@ def test_retrieval_sources() -> None:
         ({"residency": ("eu",)}, {"residency": ("eu", "us")}, "+ data may go to eu, us (was eu)", True),
         ({"residency": ("eu",)}, {"residency": ("us",)}, "+ data may go to us (was eu)", True),
         ({"residency": ("eu", "us")}, {"residency": ("us",)}, "- data may go to us (was eu, us)", False),
+        (
+            {},
+            {"ledger_failure": "spool"},
+            "+ while evidence cannot be written: evidence is kept on the host first (was: turns are refused)",
+            True,
+        ),
+        (
+            {"ledger_failure": "spool"},
+            {"ledger_failure": "open"},
+            f"+ while evidence cannot be written: {WHILE_DOWN['open']} (was: {WHILE_DOWN['spool']})",
+            True,
+        ),
+        (
+            {"ledger_failure": "open"},
+            {},
+            "- while evidence cannot be written: turns are refused (was: turns go on without it, with tools that read)",
+            False,
+        ),
         ({}, {"name": "strict"}, "~ the safety policy changed (default -> strict)", True),
         ({"policy": "{}"}, {}, "~ the safety policy changed (default)", True),
     ],

@@ -34,6 +34,8 @@ CapabilityKind = Literal[
     "prompt_changed",
     "variables_changed",
     "needs_changed",
+    "ledger_weakened",
+    "ledger_strengthened",
     "safety_changed",
 ]
 

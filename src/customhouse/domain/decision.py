@@ -60,6 +60,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "client.left": "The client left before the call was made; no byte of it was sent.",
         "prompt.foreign_system": "A system message of the client was passed on as a user's, not as instructions.",
         "model.sampling_kept": "The client sent sampling fields it may not set; the released values stand.",
+        "ledger.degraded": "Evidence cannot be written now, so no tool that may change something is offered or called.",
         "decision.failed": "The decision itself failed; a failed decision is a denial.",
     }
 )

@@ -14,6 +14,7 @@ from customhouse.dialects import openai_chat_upstream as dialect
 from customhouse.dialects.openai_chat import ChatRequest
 from customhouse.dialects.openai_chat_stream import Collector
 from customhouse.domain.errors import CustomhouseError, LedgerUnavailable, UpstreamFailed
+from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.message import Answer, Message, ToolOffer
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.reply import Reply
@@ -50,7 +51,10 @@ class OpenCall(NamedTuple):
 
 @dataclass(slots=True)
 class Progress:
-    """How far a turn's evidence has come: what waits to be written, and which call is open."""
+    """How far a turn's evidence has come: what waits to be written, and which call is open.
+
+    `mode` says where its records go while the database does not take them.
+    """
 
     evidence: Evidence
     ledger: Ledger
@@ -64,6 +68,7 @@ class Progress:
     call: OpenCall | None = None
     fell_back: bool = False
     reasons: tuple[str, ...] = ()
+    mode: FailureMode = "closed"
 
     def begin(self, accepted: Entry) -> None:
         """Take the turn's first record; it is written together with the first call."""
@@ -78,7 +83,7 @@ class Progress:
         waiting = [*self.pending, *entries]
         self.pending.clear()
         self.written = True
-        await self.ledger.append(waiting)
+        await self.ledger.append(waiting, self.mode)
 
 
 async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply) -> Answer:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from customhouse.dialects.openai_chat_reply import Notice
 from customhouse.domain.decision import REASONS, Decision, Outcome
 from customhouse.domain.message import Answer, ToolCall
+from customhouse.gateway import degraded
 from customhouse.gateway.evidence import Evidence
 from customhouse.ledger.entry import Entry
 from customhouse.planes.tools.permit import permit
@@ -27,8 +28,13 @@ class Judged(NamedTuple):
     added: str
 
 
-def judge(evidence: Evidence, answer: Answer, offered: frozenset[str], span_id: str | None) -> Judged:
-    """Decide every proposed call of an answer. Cost: about 3 µs a call and three records."""
+def judge(
+    evidence: Evidence, answer: Answer, offered: frozenset[str], span_id: str | None, narrowed: str | None = None
+) -> Judged:
+    """Decide every proposed call of an answer. Cost: about 3 µs a call and three records.
+
+    `narrowed` is the reason for which this turn may only read: it denies every granted tool that does more.
+    """
     passed: list[ToolCall] = []
     notices: list[Notice] = []
     entries: list[Entry] = []
@@ -37,6 +43,8 @@ def judge(evidence: Evidence, answer: Answer, offered: frozenset[str], span_id: 
     for call in answer.tool_calls:
         proposed_id, decision_id = evidence.clock.uuid7(), evidence.clock.uuid7()
         decision = permit(policy, call, offered=offered, calls_so_far=len(passed))
+        if narrowed is not None and call.name in policy.grants and not degraded.reads(policy.grants[call.name]):
+            decision = Decision(Outcome.DENY, (narrowed,))
         entries.append(evidence.tool_proposed(proposed_id, span_id, call))
         entries.append(evidence.tool_decided(decision_id, proposed_id, call, decision))
         if decision.outcome is Outcome.ALLOW:

@@ -28,7 +28,7 @@ from customhouse.domain.errors import (
     UpstreamTimeout,
 )
 from customhouse.domain.message import Message, ToolOffer
-from customhouse.gateway import identity
+from customhouse.gateway import degraded, identity
 from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
 from customhouse.gateway.evidence import Evidence, key_refused
@@ -89,7 +89,7 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
     reply.stamp(snapshot)
     tenant_key = await gateway.ledger.tenant_key(principal.tenant)
     evidence = Evidence(incoming.trace_id, gateway.clock.uuid7(), principal, prepared, tenant_key, gateway.clock)
-    progress = Progress(evidence, gateway.ledger, gateway.orphans)
+    progress = Progress(evidence, gateway.ledger, gateway.orphans, mode=snapshot.documents.safety.ledger_failure)
     try:
         async with asyncio.timeout(gateway.turn_timeout_s):
             await _answer(gateway, incoming, reply, progress)
@@ -120,11 +120,14 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     turn_class = identity.turn_class(prepared.floor, incoming.headers)
     # (6) render: our prompt first; a client's own system messages go on as what they are, a user's words
     conversation, foreign = _render(prepared, request)
-    offered, withheld = _offer(prepared, request)
+    narrowed = degraded.narrowed(documents.safety.ledger_failure, down=gateway.ledger.down)
+    offered, withheld = _offer(prepared, request, narrowed)
+    progress.mode = degraded.mode(documents.safety.ledger_failure, documents.tools, (offer.name for offer in offered))
     asked = {name: getattr(request, name) for name in SAMPLING_FIELDS}
     sampling = settle(documents.model, prepared.sampling, asked)
     tokens = bounded_tokens(documents.model.parameters, request.max_completion_tokens or request.max_tokens)
     notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
+    notes += (narrowed,) if narrowed else ()
     progress.begin(evidence.request_accepted(body, turn_class, identity.client_trace(incoming.headers), notes))
     reply.mark("render")
     # (7) select + call: only deployments that may see this class; each call durable before it leaves
@@ -145,7 +148,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     answer = await converse(ask, progress, gateway.upstreams, reply)
     reply.mark("model")
     # (8) permit: every proposed call meets the one decision; what is not allowed leaves the answer
-    judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id)
+    judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id, narrowed)
     reply.mark("permit")
     # (10) stamp: the evidence is durable before the answer is complete
     ending = Ending(judged.answer, judged.notices, judged.added, fallback=progress.fell_back)
@@ -171,10 +174,13 @@ def _render(prepared: Prepared, request: ChatRequest) -> tuple[tuple[Message, ..
     return ((Message("system", prompt), *sent) if prompt else sent), foreign
 
 
-def _offer(prepared: Prepared, request: ChatRequest) -> tuple[tuple[ToolOffer, ...], tuple[str, ...]]:
+def _offer(
+    prepared: Prepared, request: ChatRequest, narrowed: str | None
+) -> tuple[tuple[ToolOffer, ...], tuple[str, ...]]:
     """Return the tools to show the model (what the client brought and the policy grants), and the names withheld.
 
-    A registered description and registered parameters replace the client's: the model reads what was released.
+    `narrowed` is a reason to show only tools that read. A registered description and registered parameters replace the
+    client's: the model reads what was released.
     """
     grants = prepared.snapshot.documents.tools.grants
     offered = tuple(
@@ -185,6 +191,7 @@ def _offer(prepared: Prepared, request: ChatRequest) -> tuple[tuple[ToolOffer, .
         )
         for offer in dialect.offers(request)
         if offer.name in prepared.offers and request.tool_choice != "none"
+        if narrowed is None or degraded.reads(grants[offer.name])
     )
     if isinstance(request.tool_choice, ToolChoice):
         wanted = request.tool_choice.function.name

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.label import ClassificationName
 from customhouse.manifest.words import (
     Count,
@@ -90,4 +91,5 @@ class Assistant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     prompt: PromptPath | None = None
     retrieval: Retrieval = Retrieval()
     safety: Name = "default"
+    ledger_failure: FailureMode = "closed"
     aliases: tuple[Name, ...] = ()

@@ -16,7 +16,7 @@ from customhouse.manifest.compile import compile_assistant, compile_policy, unde
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.policy import Policy
 from customhouse.manifest.problem import nearest
-from customhouse.manifest.sentences import model_sentences, policy_sentences
+from customhouse.manifest.sentences import ledger_sentences, model_sentences, policy_sentences
 from customhouse.manifest.unenforced import unenforced
 from customhouse.registry.conflict import conflicts
 
@@ -199,7 +199,8 @@ def _readings(manifest: Manifest) -> Iterator[Reading]:
         sentences = [*policy_sentences(name, compile_policy(manifest, name))]
         policy_only = name not in manifest.declared.assistants
         if not policy_only and not undeclared_tools(manifest, name):
-            sentences += model_sentences(compile_assistant(manifest, name).documents)
+            documents = compile_assistant(manifest, name).documents
+            sentences += [*model_sentences(documents), *ledger_sentences(documents)]
         yield Reading(assistant=name, policy_only=policy_only, sentences=tuple(sentences))
 
 

@@ -223,6 +223,7 @@ def _safety(manifest: Manifest, assistant: Assistant) -> SafetyDocument:
         input_classification=assistant.input_classification,
         residency=tuple(sorted(set(assistant.residency))),
         policy=None if policy is None else _json(policy),
+        ledger_failure=assistant.ledger_failure,
     )
 
 

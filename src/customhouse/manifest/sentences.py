@@ -6,11 +6,12 @@ route's from the selection that a turn would get. So they cannot promise what is
 """
 
 from customhouse.domain.decision import REASONS, Outcome
+from customhouse.domain.failure_mode import WHILE_DOWN
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.message import ToolCall
 from customhouse.planes.model.select import Facts, Route
 from customhouse.planes.tools.document import Approval, Document, Grant
-from customhouse.planes.tools.permit import permit
+from customhouse.planes.tools.permit import offers, permit
 from customhouse.registry.documents import Documents
 
 
@@ -36,6 +37,17 @@ def model_sentences(documents: Documents) -> tuple[str, ...]:
         else:
             sentences.append(f"{level.label}: no model; only the fallback answer")
     return tuple(sentences)
+
+
+def ledger_sentences(documents: Documents) -> tuple[str, ...]:
+    """Return what the assistant's turns do while evidence cannot be written, unless they are refused, as usual."""
+    mode = documents.safety.ledger_failure
+    if mode == "closed":
+        return ()
+    sentence = f"while evidence cannot be written: {WHILE_DOWN[mode]}"
+    grants = documents.tools.grants
+    withheld = [name for name in sorted(offers(documents.tools)) if grants[name].effect != "read"]
+    return (f"{sentence}; {', '.join(withheld)} not offered then" if mode == "open" and withheld else sentence,)
 
 
 def approvers(approval: Approval | None) -> str:

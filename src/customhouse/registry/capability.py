@@ -69,5 +69,5 @@ def _nothing(after: Documents) -> Documents:
         ),
         tools=msgspec.structs.replace(after.tools, grants={}, servers={}),
         retrieval=msgspec.structs.replace(after.retrieval, sources={}),
-        safety=after.safety,
+        safety=msgspec.structs.replace(after.safety, ledger_failure="closed"),
     )

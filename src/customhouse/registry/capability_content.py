@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from customhouse.domain.capability import Capability
+from customhouse.domain.failure_mode import WHILE_DOWN, FailureMode, loosens
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
 from customhouse.planes.prompt.document import Document as PromptDocument
@@ -96,8 +97,13 @@ def retrieval_changes(before: RetrievalDocument, after: RetrievalDocument) -> li
 
 
 def safety_changes(before: SafetyDocument, after: SafetyDocument) -> list[Capability]:
-    """Return the changes of the data floor, of residency, and of the declared safety policy."""
-    return [*_floor(before, after), *_residency(before.residency, after.residency), *_policy(before, after)]
+    """Return the changes of the data floor, of residency, of the ledger's failure mode, and of the safety policy."""
+    return [
+        *_floor(before, after),
+        *_residency(before.residency, after.residency),
+        *_ledger_failure(before.ledger_failure, after.ledger_failure),
+        *_policy(before, after),
+    ]
 
 
 def _floor(before: SafetyDocument, after: SafetyDocument) -> list[Capability]:
@@ -122,8 +128,17 @@ def _residency(before: tuple[str, ...], after: tuple[str, ...]) -> list[Capabili
     return [Capability(kind=kind, plane=Plane.SAFETY, subject="residency", text=text, loosens=not tighter)]
 
 
+def _ledger_failure(before: FailureMode, after: FailureMode) -> list[Capability]:
+    if before == after:
+        return []
+    weaker = loosens(before, after)
+    text = f"{'+' if weaker else '-'} while evidence cannot be written: {WHILE_DOWN[after]} (was: {WHILE_DOWN[before]})"
+    kind = "ledger_weakened" if weaker else "ledger_strengthened"
+    return [Capability(kind=kind, plane=Plane.SAFETY, subject="ledger_failure", text=text, loosens=weaker)]
+
+
 def _policy(before: SafetyDocument, after: SafetyDocument) -> list[Capability]:
-    if (before.name, before.policy, before.ledger_failure) == (after.name, after.policy, after.ledger_failure):
+    if (before.name, before.policy) == (after.name, after.policy):
         return []
     changed = f"{before.name} -> {after.name}" if before.name != after.name else after.name
     text = f"~ the safety policy changed ({changed})"

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a safety version releases: the data class of a turn at least, residency, the ledger's failure mode."""
 
-from typing import Literal
-
 import msgspec
 
+from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.label import ClassificationName
 
 
@@ -15,4 +14,4 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     input_classification: ClassificationName
     residency: tuple[str, ...] = ()
     policy: str | None = None
-    ledger_failure: Literal["closed"] = "closed"
+    ledger_failure: FailureMode = "closed"

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Turns while evidence cannot be written, in each of the three modes, on a real gateway whose database is locked."""
+
+import json
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import msgspec
+import pytest
+from tests.gateway.running import TOOLS, Json, Running, documents, running
+from tests.gateway.test_endings import wait_until_ready
+from tests.upstream.server import Upstream
+
+from customhouse.domain.failure_mode import FailureMode
+from customhouse.rollout.submission import SubmittedDocuments
+
+READ = [tool for tool in TOOLS if tool["function"]["name"] == "get_order_status"]
+
+
+def declared(
+    upstream: Upstream, mode: FailureMode, model: str = "answer", prompt: str = "You help."
+) -> SubmittedDocuments:
+    given = documents(upstream.base_url, (model,), prompt=prompt)
+    return msgspec.structs.replace(given, safety=msgspec.structs.replace(given.safety, ledger_failure=mode))
+
+
+@contextmanager
+def locked(gateway: Running) -> Generator[None]:
+    """Keep the database from taking anything: another connection holds its write lock."""
+    other = apsw.Connection(str(gateway.settings.database_path))
+    other.set_busy_timeout(5000)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def readyz(gateway: Running) -> Json:
+    return gateway.request("GET", "/readyz").json
+
+
+def caught_up(gateway: Running) -> None:
+    """Return when the server has brought its ledger up to date."""
+    while readyz(gateway)["ledger"] != "ok":
+        pass
+
+
+def gaps(gateway: Running, tenant: str) -> list[Json]:
+    found = gateway.rows("SELECT canonical FROM evidence WHERE kind = 'gap.declared' AND tenant_id = ?", tenant)
+    return [msgspec.json.decode(row[0])["detail"] for row in found]
+
+
+def test_spool_answers_and_its_evidence_comes_late(home: Path, upstream: Upstream) -> None:
+    with running(home, declared(upstream, "spool"), ledger_timeout_s=1) as gateway:
+        assert gateway.chat().status == 200
+        with locked(gateway):
+            answers = [gateway.chat(), gateway.chat(stream=True)]
+            assert [answer.status for answer in answers] == [200, 200]
+            found = readyz(gateway)
+            assert (found["ready"], found["database"], found["spool_entries"]) == (True, "unavailable", 8)
+        caught_up(gateway)
+        for answer in answers:
+            records = gateway.records(answer.headers["customhouse-trace-id"])
+            kinds = [record["kind"] for record in records]
+            assert kinds == ["request.accepted", "model.called", "model.answered", "response.completed"]
+            assert {record.get("late") for record in records} == {True}
+        assert gateway.rows("SELECT count(*) FROM open_call") == [(0,)]
+        assert gateway.chat().status == 200
+
+
+def test_open_answers_with_read_tools_and_declares_the_gap(home: Path, upstream: Upstream) -> None:
+    with running(home, declared(upstream, "open"), ledger_timeout_s=1) as gateway:
+        assert gateway.chat().status == 200
+        with locked(gateway):
+            assert gateway.chat(tools=READ).status == 200, "nobody knew yet, and it offered no tool that writes"
+            sent = len(upstream.requests)
+            assert gateway.chat(tools=TOOLS).status == 200
+            names = [tool["function"]["name"] for tool in json.loads(upstream.requests[sent].raw)["tools"]]
+            assert names == ["get_order_status"], "issue_refund is granted, and withheld now"
+            assert readyz(gateway)["ready"] is True
+        caught_up(gateway)
+        assert sum(gap["count"] for gap in gaps(gateway, "default")) == 8
+        assert sum(gap["count"] for gap in gaps(gateway, "_organization")) == 8
+
+
+def test_open_refuses_a_turn_that_was_shown_a_tool_that_writes(home: Path, upstream: Upstream) -> None:
+    with running(home, declared(upstream, "open"), ledger_timeout_s=1) as gateway:
+        assert gateway.chat().status == 200
+        with locked(gateway):
+            answer = gateway.chat(tools=TOOLS)
+            assert (answer.status, answer.json["error"]["code"]) == (503, "ledger.unavailable")
+        wait_until_ready(gateway)
+        assert gaps(gateway, "default") == []
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_open_denies_a_call_of_a_tool_that_writes(home: Path, upstream: Upstream, *, stream: bool) -> None:
+    """The model proposes issue_refund although it was not shown: the reason is the ledger's, before any other."""
+    with running(home, declared(upstream, "open", "parallel-calls"), ledger_timeout_s=1) as gateway:
+        assert gateway.chat(tools=READ).status == 200
+        with locked(gateway):
+            gateway.chat(tools=READ)
+            answer = gateway.chat(tools=TOOLS, stream=stream)
+            assert {name for name, _ in answer.calls} <= {"get_order_status"}
+            codes = {decision["tool"]: decision["code"] for decision in answer.receipt["decisions"]}
+            assert codes["issue_refund"] == "ledger.degraded"
+
+
+def test_a_spool_is_drained_by_the_next_server(home: Path, upstream: Upstream) -> None:
+    with running(home, declared(upstream, "spool"), ledger_timeout_s=1) as gateway:
+        assert gateway.chat().status == 200
+        other = apsw.Connection(str(gateway.settings.database_path))
+        other.execute("BEGIN IMMEDIATE")
+        trace = gateway.chat().headers["customhouse-trace-id"]
+    other.execute("ROLLBACK")
+    other.close()
+    with running(home, declared(upstream, "spool", prompt="You help again.")) as gateway:
+        assert gateway.kinds(trace) == ["request.accepted", "model.called", "model.answered", "response.completed"]
