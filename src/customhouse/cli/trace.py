@@ -16,7 +16,7 @@ from customhouse.cli.output import emit, say
 from customhouse.domain.decision import REASONS
 from customhouse.domain.plane import PLANES
 from customhouse.ledger.record import Record
-from customhouse.ledger.trace import Trace
+from customhouse.ledger.trace import Payload, Trace
 
 _SHOWN_PAYLOAD: Final = 2000
 _ORDER: Final = ("identity", "render", "record", "model", "permit", "evidence", "total")
@@ -75,10 +75,18 @@ def picture(found: Trace) -> RenderableType:
         Text.assemble(("evidence: ", "dim"), verdict, ("; " + _positions(found), "dim")),
     ]
     parts += [
-        Group(Text(f"\n{payload.kind}", style="bold"), Text(payload.text[:_SHOWN_PAYLOAD]))
+        Group(Text(f"\n{payload.kind}", style="bold"), Text((payload.text or _gone(payload))[:_SHOWN_PAYLOAD]))
         for payload in found.payloads
     ]
     return Group(*parts)
+
+
+def _gone(payload: Payload) -> str:
+    if payload.text is not None:
+        return payload.text
+    if payload.expired is not None:
+        return f"expired under retention: payloads before {payload.expired} were taken away"
+    return "not there, though a record names it: customhouse fsck looks closer"
 
 
 def _in_force(tree: Tree, record: Record) -> None:
@@ -121,6 +129,8 @@ def _line(record: Record) -> Text:
         line.append(f"  {record.outcome}", style=_ENDINGS.get(record.outcome, ""))
     if record.principal is not None and record.principal.actor is not None:
         line.append(f"  by {record.principal.actor}")
+    if record.late:
+        line.append("  late", style="yellow")
     return line
 
 
