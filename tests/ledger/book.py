@@ -42,6 +42,7 @@ class Book:
     database: Database
     ledger: Ledger
     verbs: Database | None = None
+    every_log: Database | None = None
     sequencer: Sequencer | None = None
 
     @property
@@ -54,6 +55,11 @@ class Book:
         """Return the file."""
         assert isinstance(self.place, Path)
         return self.place
+
+    @property
+    def settling(self) -> Database:
+        """Return the database as whoever settles open calls of all tenants uses it."""
+        return self.every_log or self.database
 
     async def settle(self) -> None:
         """Give every staged record its place, where records are staged."""
@@ -120,7 +126,7 @@ async def open_book(place: Path | str) -> AsyncGenerator[Book]:
         stack.push_async_callback(leadership.resign)
         sequencer = Sequencer(opened["sequencer"], leadership, CLOCK, "replica-of-the-test")
         ledger = Ledger(opened["gateway"], ROOT, CLOCK, extend=staged.extend)
-        yield Book(place, opened["gateway"], ledger, opened["control"], sequencer)
+        yield Book(place, opened["gateway"], ledger, opened["control"], opened["sequencer"], sequencer)
 
 
 def in_book(place: Path | str, story: Callable[[Book], Awaitable[None]]) -> None:

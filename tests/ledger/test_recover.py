@@ -25,13 +25,13 @@ def answered(span_id: str) -> Entry:
 
 
 async def settle(book: Book) -> int:
-    return await settle_open_calls(book.database, book.ledger, CLOCK)
+    return await settle_open_calls(book.settling, book.ledger, CLOCK)
 
 
-def test_what_a_crash_left_open_becomes_unknown_once(tmp_path: Path) -> None:
+def test_what_a_crash_left_open_becomes_unknown_once(place: Path | str) -> None:
     async def story(book: Book) -> None:
         await book.ledger.append([Entry(record()), called("span-1")])
-        async with open_book(book.path) as restarted:
+        async with open_book(book.place) as restarted:
             assert await settle(restarted) == 1
             assert await settle(restarted) == 0
         assert await book.kinds() == ["request.accepted", "model.called", "model.unknown"]
@@ -40,10 +40,10 @@ def test_what_a_crash_left_open_becomes_unknown_once(tmp_path: Path) -> None:
         assert (unknown.outcome, unknown.release, unknown.model) == ("unknown", "bot@3", FACTS)
         assert (await book.verdict()).broken_at is None
 
-    in_book(tmp_path, story)
+    in_book(place, story)
 
 
-def test_a_call_with_an_outcome_is_left_alone(tmp_path: Path) -> None:
+def test_a_call_with_an_outcome_is_left_alone(place: Path | str) -> None:
     async def story(book: Book) -> None:
         await book.ledger.append([called("span-1")])
         await book.ledger.append([answered("span-1")])
@@ -51,10 +51,10 @@ def test_a_call_with_an_outcome_is_left_alone(tmp_path: Path) -> None:
         assert await settle(book) == 0
         assert "model.unknown" not in await book.kinds()
 
-    in_book(tmp_path, story)
+    in_book(place, story)
 
 
-def test_each_open_call_is_settled_in_its_own_tenants_log(tmp_path: Path) -> None:
+def test_each_open_call_is_settled_in_its_own_tenants_log(place: Path | str) -> None:
     async def story(book: Book) -> None:
         await book.ledger.append(
             [called("span", "acme", "t1"), called("span", "bolt", "t2"), called("other", "bolt", "t3")]
@@ -65,12 +65,12 @@ def test_each_open_call_is_settled_in_its_own_tenants_log(tmp_path: Path) -> Non
         assert await book.kinds("t3", "bolt") == ["model.called", "model.unknown"]
         assert book.asked("SELECT * FROM open_call") == []
 
-    in_book(tmp_path, story)
+    in_book(place, story)
 
 
-def test_an_empty_ledger_has_nothing_to_settle(tmp_path: Path) -> None:
+def test_an_empty_ledger_has_nothing_to_settle(place: Path | str) -> None:
     async def story(book: Book) -> None:
         assert await settle(book) == 0
         assert (await book.verdict()).size == 0
 
-    in_book(tmp_path, story)
+    in_book(place, story)

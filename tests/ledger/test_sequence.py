@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sequencer: contiguous places in the order of acknowledgement, one leader, and a fence that an old one cannot pass."""
+"""The sequencer: contiguous places in the order of acknowledgement, one leader, a fence that an old one cannot pass."""
 
 import asyncio
 from collections.abc import AsyncGenerator

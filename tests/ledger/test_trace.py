@@ -38,83 +38,87 @@ async def written(book: Book) -> None:
 
 
 async def found(book: Book, name: str, tenant: str | None = None) -> Sequence[tuple[str, str]]:
-    return await book.database.read(lambda tx: trace.find(tx, name, tenant))
+    return await book.control.read(lambda tx: trace.find(tx, name, tenant))
 
 
 @pytest.mark.parametrize("name", [row[1] for row in HELD], ids=[row[0] for row in HELD])
-def test_it_is_found_by(tmp_path: Path, name: str) -> None:
+def test_it_is_found_by(place: Path | str, name: str) -> None:
     async def story(book: Book) -> None:
         await written(book)
         assert (await found(book, name))[0] == ("acme", TRACE)
         assert (await found(book, name, "acme"))[0] == ("acme", TRACE)
         assert await found(book, name, "bolt") == (), "another tenant's log does not tell"
 
-    in_book(tmp_path, story)
+    in_book(place, story)
 
 
-def test_what_several_traces_share_names_them_newest_first(tmp_path: Path) -> None:
+def test_what_several_traces_share_names_them_newest_first(place: Path | str) -> None:
     async def story(book: Book) -> None:
         await written(book)
         assert await found(book, "support@3") == (("acme", TRACE), ("acme", OLDER))
 
-    in_book(tmp_path, story)
+    in_book(place, story)
 
 
 @pytest.mark.parametrize(
     "name", ["", "%", "call_", "chatcmpl-", RESPONSE.upper(), RESPONSE + "0", "support@", "_organization"]
 )
-def test_nothing_else_finds_anything(tmp_path: Path, name: str) -> None:
+def test_nothing_else_finds_anything(place: Path | str, name: str) -> None:
     async def story(book: Book) -> None:
         await written(book)
         assert await found(book, name) == ()
 
-    in_book(tmp_path, story)
+    in_book(place, story)
 
 
-def test_the_last_turn_is_no_event_of_the_organisation(tmp_path: Path) -> None:
+def test_the_last_turn_is_no_event_of_the_organisation(place: Path | str) -> None:
     async def story(book: Book) -> None:
-        assert await book.database.read(lambda tx: trace.last(tx, None)) is None
+        assert await book.control.read(lambda tx: trace.last(tx, None)) is None
         await written(book)
-        assert await book.database.read(lambda tx: trace.last(tx, None)) == ("bolt", OTHER)
-        assert await book.database.read(lambda tx: trace.last(tx, "acme")) == ("acme", TRACE)
-        assert await book.database.read(lambda tx: trace.last(tx, "nobody")) is None
+        assert await book.control.read(lambda tx: trace.last(tx, None)) == ("bolt", OTHER)
+        assert await book.control.read(lambda tx: trace.last(tx, "acme")) == ("acme", TRACE)
+        assert await book.control.read(lambda tx: trace.last(tx, "nobody")) is None
 
-    in_book(tmp_path, story)
+    in_book(place, story)
 
 
 async def read(book: Book) -> trace.Trace:
-    return await book.database.read(lambda tx: trace.read(tx, "acme", TRACE, (OLDER,)))
+    return await book.control.read(lambda tx: trace.read(tx, "acme", TRACE, (OLDER,)))
 
 
-def test_it_is_read_in_order_and_intact(tmp_path: Path) -> None:
+def test_it_is_read_in_order_and_intact(place: Path | str) -> None:
     async def story(book: Book) -> None:
         await written(book)
+        await book.settle()
         read_back = await read(book)
         assert [step.record.kind for step in read_back.steps] == list(KINDS)
         assert [step.position for step in read_back.steps] == [1, 2, 3]
         assert (read_back.intact, read_back.others) == (True, (OLDER,))
 
-    in_book(tmp_path, story)
+    in_book(place, story)
 
 
 ALTERED = [
     # what somebody with the file in hand wrote over the second record, how many records can still be read
-    ("another kind", "replace(canonical, 'tool.decided', 'tool.passed')", 3),
-    ("no JSON at all", "'not json'", 2),
-    ("JSON that is no record", "'{}'", 2),
-    ("bytes that are no text", "x'ff00'", 2),
+    ("another kind", b"$BEFORE", 3),
+    ("no JSON at all", b"not json", 2),
+    ("JSON that is no record", b"{}", 2),
+    ("bytes that are no text", b"\xff\x00", 2),
 ]
 
 
 @pytest.mark.parametrize(("what", "value", "readable"), ALTERED, ids=[row[0] for row in ALTERED])
 def test_an_altered_record_is_told_and_does_not_hide_the_others(
-    tmp_path: Path, what: str, value: str, readable: int
+    place: Path | str, what: str, value: bytes, readable: int
 ) -> None:
     async def story(book: Book) -> None:
         await written(book)
-        book.asked(f"UPDATE evidence SET canonical = CAST({value} AS BLOB) WHERE kind = 'tool.decided'")  # noqa: S608 - rows above
+        await book.settle()
+        [(before,)] = book.asked("SELECT canonical FROM evidence WHERE kind = 'tool.decided'")
+        after = value.replace(b"$BEFORE", before.replace(b"tool.decided", b"tool.passed"))
+        book.asked("UPDATE evidence SET canonical = ? WHERE kind = 'tool.decided'", after)
         read_back = await read(book)
         assert read_back.intact is False, what
         assert len(read_back.steps) == readable
 
-    in_book(tmp_path, story)
+    in_book(place, story)

@@ -8,8 +8,8 @@ import msgspec
 from customhouse.access.roles import allowed, roles_with
 from customhouse.api.route import ROOT, Call, Parameter, Route
 from customhouse.domain.errors import InvalidRequest, TraceUnknown, VerbRefused
-from customhouse.ledger import trace
-from customhouse.ledger.trace import Payload, Trace
+from customhouse.ledger import retention, trace
+from customhouse.ledger.trace import Payload, Trace, missing
 from customhouse.registry import tables as registry
 from customhouse.rollout.captain import require_captain
 
@@ -64,7 +64,9 @@ async def _with_payloads(call: Call[None], found: Trace) -> Trace:
         )
         for payload in sealed
     )
-    return msgspec.structs.replace(found, payloads=opened)
+    before = await call.control.database.read(retention.expired_before)
+    gone = missing(found, frozenset(payload.commitment for payload in opened), before)
+    return msgspec.structs.replace(found, payloads=(*opened, *gone))
 
 
 async def _require_reader(call: Call[None], found: Trace) -> None:

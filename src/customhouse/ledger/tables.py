@@ -75,7 +75,7 @@ def advance_head(tx: Transaction, before: Head | None, after: Head) -> bool:
 
 def insert_records(tx: Transaction, rows: Sequence[EvidenceRow]) -> None:
     """Add records to their logs."""
-    tx.run_many(
+    tx.put_many(
         "evidence_insert",
         [
             {
@@ -95,7 +95,7 @@ def insert_records(tx: Transaction, rows: Sequence[EvidenceRow]) -> None:
 
 def stage(tx: Transaction, tenant: str, leaves: Sequence[Leaf]) -> None:
     """Keep records until the sequencer gives them their places (PostgreSQL)."""
-    tx.run_many(
+    tx.put_many(
         "evidence_stage",
         [
             {
@@ -129,10 +129,10 @@ def attach(tx: Transaction, leaves: Sequence[Leaf], replica: str) -> None:
             opened.append({**call, "record": leaf.canonical, "replica": replica})
         if entry.closes is not None:
             closed.append({**call, "span_id": entry.closes})
-    tx.run_many("payload_insert", payloads)
-    tx.run_many("reference_insert", references)
-    tx.run_many("open_call_insert", opened)
-    tx.run_many("open_call_close", closed)
+    tx.put_many("payload_insert", payloads)
+    tx.put_many("reference_insert", references)
+    tx.put_many("open_call_insert", opened)
+    tx.put_many("open_call_close", closed)
 
 
 def logs(tx: Transaction) -> tuple[str, ...]:

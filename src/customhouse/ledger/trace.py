@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from customhouse.ledger import chain, record, tables
+from customhouse.ledger import chain, partition, record, tables
 from customhouse.ledger.record import ORGANIZATION, Record
 from customhouse.store.database import Transaction
 
@@ -24,11 +24,16 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """A payload that was opened for a person: its commitment ties it to the record that names it."""
+    """A payload that was opened for a person: its commitment ties it to the record that names it.
+
+    `text` is null when the payload is not there; `expired` is the day before which payloads were taken away, when the
+    trace is older than that.
+    """
 
     kind: str
     commitment: str
-    text: str
+    text: str | None
+    expired: str | None = None
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +103,21 @@ def payloads(tx: Transaction, tenant: str, trace_id: str) -> tuple[tables.Stored
     """Return a trace's payloads, sealed."""
     tx.act_for(tenant)
     return tables.payloads_of_trace(tx, tenant, trace_id)
+
+
+def missing(found: Trace, present: frozenset[str], before: str | None) -> tuple[Payload, ...]:
+    """Return what a trace's records name and nobody has any more. Pure.
+
+    `before` is the day before which payloads were taken away under retention (YYYY-MM-DD), None while none was.
+    """
+    day = partition.day_of_trace(found.trace_id)
+    expired = before if before is not None and day is not None and partition.iso(day) < before else None
+    named = {name: kind for step in found.steps for kind, name in (step.record.commitments or {}).items()}
+    return tuple(
+        Payload(kind=kind, commitment=name, text=None, expired=expired)
+        for name, kind in named.items()
+        if name not in present
+    )
 
 
 def _step(row: tables.Stored) -> Step | None:

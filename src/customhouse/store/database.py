@@ -49,6 +49,10 @@ class Transaction(Protocol):
         """Run a statement once for each row of values, which all have the same names; return how many rows changed."""
         ...
 
+    def put_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
+        """Like `run_many`, for whoever needs no count: what the database refuses is raised here or at the commit."""
+        ...
+
 
 class Database(Protocol):
     """A database. Raises StoreUnavailable when it cannot answer; an exception from `work` undoes that work alone."""

@@ -55,11 +55,14 @@ Connection = psycopg.Connection[Any]
 class PostgresTransaction:
     """One transaction on one connection; lives only while its work runs."""
 
-    __slots__ = ("_connection", "_queries", "_tenant")
+    __slots__ = ("_connection", "_pipeline", "_queries", "_tenant")
 
-    def __init__(self, connection: Connection, named: Mapping[str, str]) -> None:
-        """Wrap a connection that is inside a transaction."""
+    def __init__(
+        self, connection: Connection, named: Mapping[str, str], pipeline: psycopg.Pipeline | None = None
+    ) -> None:
+        """Wrap a connection that is inside a transaction, and in a pipeline or not."""
         self._connection = connection
+        self._pipeline = pipeline
         self._queries = named
         self._tenant: str | None = None
 
@@ -80,7 +83,10 @@ class PostgresTransaction:
 
     def run(self, query: LiteralString, /, **values: Value) -> int:
         """Run a statement and return how many rows it changed."""
-        return self._run(query, values).rowcount
+        cursor = self._run(query, values)
+        if self._pipeline is not None:
+            self._pipeline.sync()
+        return cursor.rowcount
 
     def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> int:
         """Run a statement once for each row of values, all at once where its variant takes arrays.
@@ -90,18 +96,29 @@ class PostgresTransaction:
         """
         if not rows:
             return 0
+        cursor = self._run_many(query, rows)
+        if self._pipeline is not None:
+            self._pipeline.sync()
+        return cursor.rowcount
+
+    def put_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
+        """Like `run_many` without waiting for the server: in a pipeline a refusal is raised by what comes later."""
+        if rows:
+            self._run_many(query, rows)
+
+    def _run_many(self, query: str, rows: Sequence[Mapping[str, Value]]) -> psycopg.Cursor[Any]:
         for values in rows:
             acting.check(query, values, self._tenant)
         sql = self._queries[query]
+        cursor = self._connection.cursor()
         try:
             if _ARRAYS in sql:
                 arrays: dict[str, object] = {name: [values[name] for values in rows] for name in rows[0]}
-                return self._connection.execute(cast("LiteralString", sql), arrays | {"tenant": self._tenant}).rowcount
-            with self._connection.cursor() as cursor:
-                cursor.executemany(cast("LiteralString", sql), rows)
-                return cursor.rowcount
+                return cursor.execute(cast("LiteralString", sql), arrays | {"tenant": self._tenant})
+            cursor.executemany(cast("LiteralString", sql), rows)
         except psycopg.errors.UniqueViolation as error:
             raise DuplicateRow(query) from error
+        return cursor
 
     def _run(self, query: str, values: Mapping[str, Value]) -> psycopg.Cursor[Any]:
         acting.check(query, values, self._tenant)
@@ -256,16 +273,25 @@ class PostgresDatabase:
             connection.execute("ROLLBACK")
             raise
         try:
-            result = job.work(PostgresTransaction(connection, self._queries))
-        except BaseException:
+            result = self._work(connection, job)
+        except BaseException as error:
             if not connection.broken:
                 connection.execute("ROLLBACK")
+            if isinstance(error, psycopg.errors.UniqueViolation):
+                raise DuplicateRow(error.diag.constraint_name) from error
             raise
         if job.given_up:
             connection.execute("ROLLBACK")
             raise StoreUnavailable("the caller gave up; nothing was changed")
         connection.execute("COMMIT")
         return result
+
+    def _work(self, connection: Connection, job: _Job) -> object:
+        """Run a work. Those of turns are in a pipeline: what they only write waits for no answer but the last."""
+        if self._role != "gateway" or job.begin != _BEGIN:
+            return job.work(PostgresTransaction(connection, self._queries))
+        with connection.pipeline() as pipeline:
+            return job.work(PostgresTransaction(connection, self._queries, pipeline))
 
     async def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None

@@ -101,6 +101,10 @@ class SqliteTransaction:
             raise _constraint(query, error) from error
         return self._connection.total_changes() - before
 
+    def put_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
+        """Run a statement once for each row of values."""
+        self.run_many(query, rows)
+
 
 class SqliteDatabase:
     """A database file. Invariant: after `transact` returned, its effects survive kill -9 and loss of power."""

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Payloads end with their retention, by whole days, on the record; the records that name them stay."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.ledger.book import CLOCK, Book, in_book, record
+
+from customhouse.ledger import leader, partition, retention
+from customhouse.ledger.entry import Entry
+from customhouse.ledger.record import ORGANIZATION
+from customhouse.ledger.retention import BATCH
+from customhouse.vault.seal import Sealed
+
+TODAY: Final = partition.day_of_us(CLOCK.now_us())
+KEEP: Final = 30
+
+
+def trace_of(day: int, number: int = 0) -> str:
+    return f"{partition.first_id(day)}-7000-8000-{number:012x}"
+
+
+async def said(book: Book, trace_id: str, tenant: str = "acme") -> None:
+    sealed = (Sealed(f"c-{trace_id}", "request", b"words"),)
+    await book.ledger.append([Entry(record(tenant=tenant, trace_id=trace_id), sealed)])
+
+
+async def expire(book: Book) -> None:
+    """Do what a server does now and then."""
+    if book.sequencer is None:
+        await retention.delete_days(book.control, book.ledger, CLOCK, KEEP)
+    else:
+        await book.settling.transact(lambda tx: retention.drop_days(tx, book.ledger, CLOCK, KEEP))
+
+
+def days(book: Book) -> set[str]:
+    return {str(row[0])[:13] for row in book.asked("SELECT trace_id FROM payload")}
+
+
+ENDS = [
+    # the day of a trace, whether its payload is still there afterwards
+    (TODAY, True),
+    (TODAY - KEEP, True),
+    (TODAY - KEEP - 1, False),
+    (TODAY - 10 * KEEP, False),
+]
+
+
+@pytest.mark.parametrize(("day", "stays"), ENDS, ids=["today", "the last day kept", "a day more", "long ago"])
+def test_a_payload_stays_as_long_as_its_day_is_kept(place: Path | str, day: int, stays: bool) -> None:  # noqa: FBT001 - a column of the table
+    async def story(book: Book) -> None:
+        await said(book, trace_of(day))
+        await expire(book)
+        assert (days(book) == {partition.first_id(day)}) is stays
+        assert await book.kinds(trace_of(day), "acme") == ["request.accepted"], "its record stays in any case"
+        expired = book.asked("SELECT COUNT(*) FROM evidence WHERE kind = 'payload.expired'")
+        assert expired == [(0 if stays else 1,)]
+
+    in_book(place, story)
+
+
+def test_whole_days_are_dropped_with_their_partitions(postgres: str) -> None:
+    async def story(book: Book) -> None:
+        old, kept = TODAY - KEEP - 1, TODAY - 1
+        await book.settling.transact(lambda tx: leader.ensure_days(tx, CLOCK))
+        book.asked("SELECT ensure_day(CAST(? AS DATE))", partition.iso(old))
+        await said(book, trace_of(old))
+        await said(book, trace_of(kept))
+        assert book.asked("SELECT COUNT(*) FROM payload_default") == [(0,)]
+        await expire(book)
+        assert days(book) == {partition.first_id(kept)}
+        stamp = partition.iso(old).replace("-", "")
+        assert book.asked(
+            "SELECT CAST(to_regclass(?) AS TEXT), CAST(to_regclass(?) AS TEXT)", f"payload_{stamp}", f"evidence_{stamp}"
+        ) == [(None, f"evidence_{stamp}")]
+        await expire(book)
+        assert await book.kinds(
+            book.asked("SELECT trace_id FROM evidence_staged WHERE kind = 'payload.expired'")[0][0], ORGANIZATION
+        ) == ["payload.expired"]
+
+    in_book(postgres, story)
+
+
+def test_more_than_a_batch_goes_in_several_transactions(tmp_path: Path) -> None:
+    async def story(book: Book) -> None:
+        day = TODAY - KEEP - 5
+        sealed = tuple(Sealed(f"c-{number}", "request", b"words") for number in range(BATCH + 3))
+        await book.ledger.append([Entry(record(tenant="acme", trace_id=trace_of(day)), sealed)])
+        assert await retention.delete_days(book.control, book.ledger, CLOCK, KEEP) == BATCH + 3
+        assert await retention.delete_days(book.control, book.ledger, CLOCK, KEEP) == 0
+        assert book.asked("SELECT COUNT(*) FROM evidence WHERE kind = 'payload.expired'") == [(1,)]
+
+    in_book(tmp_path, story)
+
+
+def test_what_has_expired_can_be_told_afterwards(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        assert await book.control.read(retention.expired_before) is None
+        await said(book, trace_of(TODAY - 2 * KEEP))
+        await expire(book)
+        assert await book.control.read(retention.expired_before) == partition.iso(TODAY - KEEP)
+
+    in_book(place, story)
