@@ -13,6 +13,7 @@ from customhouse.cli.client import client
 from customhouse.cli.manifest_option import manifest_option
 from customhouse.cli.options import json_option
 from customhouse.cli.output import emit
+from customhouse.domain.failure_mode import WHILE_DOWN
 from customhouse.domain.plane import PLANES
 from customhouse.registry.status import AssistantInForce, Status
 
@@ -53,6 +54,11 @@ def _drawn(shown: Shown) -> Group | str:
         f"NOT SERVED: {entry.assistant} in {entry.environment}: {entry.refused}"
         for entry in found.assistants
         if entry.refused is not None
+    )
+    lines.extend(
+        f"{entry.assistant} in {entry.environment}, while evidence cannot be written: {WHILE_DOWN[mode]}"
+        for entry in found.assistants
+        if (mode := entry.ledger_failure) is not None and mode != "closed"
     )
     lines.extend(
         f"Held: {hold.plane} version {hold.version} of {hold.assistant} in {hold.environment}, "

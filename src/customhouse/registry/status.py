@@ -13,6 +13,7 @@ import msgspec
 from customhouse.domain.clock import rfc3339
 from customhouse.domain.digest import Digest
 from customhouse.domain.errors import IntegrityFailed, NotInForce
+from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.plane import PLANES, Plane
 from customhouse.planes.model.document import Document as ModelDocument
 from customhouse.planes.prompt.document import Document as PromptDocument
@@ -69,7 +70,10 @@ class WaitingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class AssistantInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One assistant in one environment. `refused` says why it is not served although it has pins; None is good."""
+    """One assistant in one environment. `refused` says why it is not served although it has pins; None is good.
+
+    `ledger_failure` is what its turns do while evidence cannot be written; None while it is not served.
+    """
 
     assistant: str
     environment: str
@@ -80,6 +84,7 @@ class AssistantInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     by: str
     planes: dict[Plane, PlaneInForce]
     refused: str | None
+    ledger_failure: FailureMode | None = None
 
 
 class EnvironmentView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -151,12 +156,15 @@ async def status(control: Control, current: Current) -> Status:
     """Return what is in force everywhere. Raises StoreUnavailable."""
     await current.refresh()
     refused = current.refused
+    modes = {
+        (each.environment, each.assistant): each.documents.safety.ledger_failure for each in current.snapshots
+    }
 
     def work(tx: Transaction) -> Status:
         used = tables.environments(tx)
         return Status(
             environments=tuple(_environment(used.get(name, unused(name))) for name in ENVIRONMENTS),
-            assistants=_assistants(tables.pins_in_force(tx), used, refused),
+            assistants=_assistants(tables.pins_in_force(tx), used, refused, modes),
             holds=tuple(hold_view(hold) for hold in history_tables.all_holds(tx)),
             changes=tuple(
                 WaitingChange(
@@ -249,13 +257,19 @@ def _environment(entry: Environment) -> EnvironmentView:
 
 
 def _assistants(
-    rows: tuple[PinRow, ...], environments: Mapping[str, Environment], refused: Mapping[Key, str]
+    rows: tuple[PinRow, ...],
+    environments: Mapping[str, Environment],
+    refused: Mapping[Key, str],
+    modes: Mapping[Key, FailureMode],
 ) -> tuple[AssistantInForce, ...]:
     grouped: dict[Key, dict[str, PinRow]] = {}
     for row in rows:
         grouped.setdefault((row.environment, row.assistant), {})[row.plane] = row
     return tuple(
-        _assistant(key, planes, environments[key[0]].generation if key[0] in environments else 0, refused.get(key))
+        msgspec.structs.replace(
+            _assistant(key, planes, environments[key[0]].generation if key[0] in environments else 0, refused.get(key)),
+            ledger_failure=modes.get(key),
+        )
         for key, planes in grouped.items()
     )
 
