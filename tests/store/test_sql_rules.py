@@ -36,6 +36,8 @@ DELETING: Final = {
     "open_call_close": "the call's outcome is recorded in the same transaction",
     "open_call_close [postgres]": "likewise",
     "evidence_place [postgres]": "a staged record gets its place in the same statement",
+    "replicas_forget": "a replica that has been gone for long; what it did is evidence, that it lived is none",
+    "acknowledgements_forget": "likewise",
     "payload_expire": "the retention has ended, which payload.expired says first; the record that names it stays",
 }
 """The only queries that delete, and why they may."""

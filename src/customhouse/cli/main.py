@@ -51,6 +51,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "up": "Start everything embedded: store, local model, gateway.",
             "serve": "Start the gateway and the control API.",
             "doctor": "Check this machine and installation, and say what to do.",
+            "fsck": "Check the whole database against itself.",
             "backup": "Write the database and the keys into one archive.",
             "restore": "Put a backup back.",
             "completion": "Print the shell's completion script.",

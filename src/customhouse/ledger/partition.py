@@ -24,10 +24,16 @@ def day_of_us(at_us: int) -> int:
     return at_us // DAY_US
 
 
+def time_of_trace_us(trace_id: str) -> int | None:
+    """Return when a trace began, to the millisecond, or None when its id does not tell."""
+    found = _UUID7.fullmatch(trace_id)
+    return None if found is None else int(found[1] + found[2], 16) * 1000
+
+
 def day_of_trace(trace_id: str) -> int | None:
     """Return the day of a trace, or None when its id tells none."""
-    found = _UUID7.fullmatch(trace_id)
-    return None if found is None else int(found[1] + found[2], 16) * 1000 // DAY_US
+    began_us = time_of_trace_us(trace_id)
+    return None if began_us is None else began_us // DAY_US
 
 
 def days_of(trace_ids: Iterable[str], today: int) -> frozenset[int]:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from customhouse.domain.errors import StoreUnavailable
 from customhouse.settings import Settings
 from customhouse.store.database import Database
 from customhouse.store.sqlite import open_sqlite
@@ -42,6 +43,25 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
         database = await open_sqlite(settings.database_path)
         stack.push_async_callback(database.close)
         yield Stores(database, database, database, shared=False)
+
+
+@asynccontextmanager
+async def open_auditor(settings: Settings) -> AsyncGenerator[Database]:
+    """Open the store that the settings name for reading alone, without a deadline: on PostgreSQL as auditor.
+
+    Raises StoreUnavailable, also where there is no database yet: none is made.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.database:
+            from customhouse.store.postgres import open_postgres  # noqa: PLC0415 - as below
+
+            database: Database = await open_postgres(settings.database, "auditor", deadline_s=None)
+        elif settings.database_path.exists():
+            database = await open_sqlite(settings.database_path)
+        else:
+            raise StoreUnavailable(f"there is no database at {settings.database_path}")
+        stack.push_async_callback(database.close)
+        yield database
 
 
 async def _postgres(url: str, stack: AsyncExitStack) -> Stores:

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what in a PostgreSQL database, as fsck expects it: written here once more, beside the migrations.
+
+A right too many is as wrong as one too few: the first lets somebody rewrite evidence, the second stops the gateway.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from customhouse.ledger.fsck_tables import Grant, Policy, Role
+
+_REGISTRY: Final = "version release charter pin_event hold hold_lift change_review switch switch_lift"
+_MOVING: Final = "environment pin base_release change person api_key replica acknowledgement"
+_LOG: Final = "evidence_staged payload reference tenant_key"
+
+EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
+    "control": {
+        "SELECT INSERT": f"{_REGISTRY} {_LOG}",
+        "SELECT INSERT UPDATE": _MOVING,
+        "SELECT UPDATE": "access_generation switch_generation",
+        "SELECT": "sequencer sequencer_term chain_head evidence schema_migration",
+        "SELECT INSERT DELETE": "open_call",
+    },
+    "gateway": {"SELECT INSERT": _LOG, "SELECT INSERT DELETE": "open_call", "SELECT": "evidence"},
+    "sequencer": {
+        "SELECT INSERT DELETE": "evidence_staged",
+        "SELECT INSERT UPDATE": "chain_head",
+        "SELECT INSERT": "evidence reference sequencer_term",
+        "SELECT UPDATE": "sequencer",
+        "SELECT DELETE": "open_call replica acknowledgement",
+        "DELETE": "payload",
+    },
+    "auditor": {
+        "SELECT": (
+            "evidence_staged chain_head evidence reference open_call sequencer sequencer_term replica acknowledgement"
+            " version release charter environment pin base_release pin_event hold hold_lift change change_review switch"
+            " switch_lift access_generation switch_generation schema_migration"
+        )
+    },
+}
+"""Tables by what a role may do with them."""
+COLUMNS: Final[Mapping[tuple[str, str], str]] = {
+    ("sequencer", "payload"): "tenant_id commitment trace_id kind",
+    ("auditor", "payload"): "tenant_id commitment trace_id kind",
+    ("auditor", "person"): "email roles created_by created_at_us revoked_at_us",
+    ("auditor", "api_key"): ("id assistant environment tenants delegate note created_by created_at_us revoked_at_us"),
+}
+"""Columns that a role may read of a table of which it may not read the rest: nobody but control reads a key's hash."""
+OWN_ROWS: Final = "evidence_staged chain_head evidence payload reference tenant_key open_call"
+"""Tables of which control and gateway see the rows of the tenant that they act for, and no others."""
+ALL_ROWS: Final[Mapping[str, str]] = {
+    "customhouse_sequencer": "evidence_staged chain_head evidence open_call reference payload",
+    "customhouse_auditor": "evidence_staged evidence payload reference open_call",
+    "customhouse_auditor,customhouse_control": "chain_head",
+}
+"""Tables of which a role sees the rows of every tenant."""
+_OWN: Final = "(tenant_id = ( SELECT acting_tenant() AS acting_tenant))"
+
+
+def expected_grants() -> frozenset[Grant]:
+    """Return every right that a role has."""
+    whole = {
+        Grant(table, f"customhouse_{role}", privilege, "")
+        for role, rights in EXPECTED.items()
+        for privileges, tables in rights.items()
+        for table in tables.split()
+        for privilege in privileges.split()
+    }
+    single = {
+        Grant(table, f"customhouse_{role}", "SELECT", column)
+        for (role, table), columns in COLUMNS.items()
+        for column in columns.split()
+    }
+    return frozenset(whole | single)
+
+
+def grant_problems(found: frozenset[Grant]) -> Iterator[tuple[str, str]]:
+    """Yield (table, problem) for every right too many and too few."""
+    expected = expected_grants()
+    for grant in sorted(found - expected):
+        yield grant.table, f"{grant.role} may {_right(grant)}, and should not"
+    for grant in sorted(expected - found):
+        yield grant.table, f"{grant.role} may not {_right(grant)}, and should"
+
+
+def policy_problems(found: frozenset[Policy]) -> Iterator[tuple[str, str]]:
+    """Yield (table, problem) for policies that show a role other rows than it should see."""
+    allowed = {(table, roles) for roles, tables in ALL_ROWS.items() for table in tables.split()}
+    own = {policy.table for policy in found if _is_own(policy)}
+    for table in sorted({*OWN_ROWS.split()} - own):
+        yield table, "no policy keeps control and gateway to the tenant that they act for"
+    for policy in sorted(found):
+        if not _is_own(policy) and (policy.table, policy.roles.strip("{}")) not in allowed:
+            yield policy.table, f"policy {policy.name} shows {policy.roles} rows that they should not see"
+
+
+def security_problems(found: Iterable[tuple[str, bool, bool]]) -> Iterator[tuple[str, str]]:
+    """Yield (table, problem) for tables and partitions whose row security is off."""
+    for table, enabled, forced in found:
+        if not enabled:
+            yield table, "row security is off"
+        elif not forced:
+            yield table, "row security is not forced: the table's owner sees every tenant's rows"
+
+
+def role_problems(found: Iterable[Role]) -> Iterator[tuple[str, str]]:
+    """Yield (role, problem) for roles that may more than their grants say."""
+    roles = {role.name: role for role in found}
+    for name in EXPECTED:
+        role = roles.get(f"customhouse_{name}")
+        if role is None:
+            yield f"customhouse_{name}", "the role is missing"
+            continue
+        if role.unbound:
+            yield role.name, "the role goes past row security, or makes roles"
+        if role.may_log_in:
+            yield role.name, "the role may log in by itself"
+        if role.groups:
+            yield role.name, f"the role may do what {role.groups} may"
+
+
+def _is_own(policy: Policy) -> bool:
+    return (
+        policy.roles == "customhouse_control,customhouse_gateway"
+        and policy.command == "ALL"
+        and policy.using == policy.check == _OWN
+    )
+
+
+def _right(grant: Grant) -> str:
+    return f"{grant.privilege} {grant.column}".strip()
