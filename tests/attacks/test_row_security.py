@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What each role of PostgreSQL cannot do with raw SQL, whatever bug let the SQL through: see, change or forge others' rows.
+"""What each role of PostgreSQL cannot do with raw SQL, whatever bug let it through: see, change or forge others' rows.
 
 Story: a query of the gateway forgot its WHERE, or somebody injected his own. The connection acts for acme, as row
 security says, and bolt's rows are not there for it; there is no statement by which evidence is changed at all.
@@ -21,6 +21,7 @@ from customhouse.ledger.entry import Entry
 from customhouse.store.postgres import Role, session
 
 TODAY: Final = "to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')"
+STAGED: Final = "evidence_staged (tenant_id, id, trace_id, kind, canonical)"
 DENIED, UNSET, NOT_SUPPORTED = "42501", "CH001", "0A000"
 ROLES: Final[tuple[Role, ...]] = ("control", "gateway", "sequencer", "auditor")
 TENANTS_TABLES: Final = ("evidence", "evidence_staged", "payload", "reference", "tenant_key", "open_call", "chain_head")
@@ -66,7 +67,7 @@ def attempt(connection: psycopg.Connection[Any], statement: str) -> str | list[A
 
 REFUSED: Final[list[tuple[Role, str, str]]] = [
     # who, what he tries while he acts for acme, the refusal
-    ("gateway", "INSERT INTO evidence_staged (tenant_id, id, trace_id, kind, canonical) VALUES ('bolt','i','t','k','x')", DENIED),
+    ("gateway", f"INSERT INTO {STAGED} VALUES ('bolt', 'i', 't', 'k', 'x')", DENIED),
     ("gateway", "INSERT INTO payload VALUES ('bolt', 'c', 't', 'k', 'x')", DENIED),
     ("gateway", "INSERT INTO evidence VALUES ('acme', 9, 'i', 't', 'k', 'x', 'x', 'x')", DENIED),
     ("gateway", "UPDATE evidence SET kind = 'x'", DENIED),
@@ -84,14 +85,14 @@ REFUSED: Final[list[tuple[Role, str, str]]] = [
     ("gateway", "SELECT ensure_day(CURRENT_DATE)", DENIED),
     ("gateway", "SELECT drop_payloads(CURRENT_DATE)", DENIED),
     ("gateway", "SELECT staged_logs()", DENIED),
-    ("gateway", "COPY evidence_staged (tenant_id, id, trace_id, kind, canonical) FROM STDIN", NOT_SUPPORTED),
+    ("gateway", f"COPY {STAGED} FROM STDIN", NOT_SUPPORTED),
     ("gateway", "COPY (SELECT 1) TO PROGRAM 'true'", DENIED),
     ("gateway", "COPY evidence_default TO STDOUT", DENIED),
     ("gateway", "ALTER TABLE evidence DISABLE ROW LEVEL SECURITY", DENIED),
     ("gateway", "ALTER TABLE evidence NO FORCE ROW LEVEL SECURITY", DENIED),
     ("gateway", "CREATE POLICY all_rows ON evidence USING (true)", DENIED),
     ("gateway", "DROP TABLE evidence_default", DENIED),
-    ("gateway", "CREATE OR REPLACE FUNCTION customhouse.acting_tenant() RETURNS text LANGUAGE sql AS 'SELECT ''bolt'''", DENIED),
+    ("gateway", "CREATE OR REPLACE FUNCTION acting_tenant() RETURNS text LANGUAGE sql AS $$SELECT 'bolt'$$", DENIED),
     ("gateway", "SELECT pg_read_file('/etc/passwd')", DENIED),
     ("control", "UPDATE evidence SET kind = 'x'", DENIED),
     ("control", "DELETE FROM evidence_staged", DENIED),
@@ -171,8 +172,9 @@ def test_switching_row_security_off_is_an_error_and_shows_nothing(filled: str) -
 
 
 def test_a_copy_holds_the_own_rows_alone(filled: str) -> None:
-    with acting(filled, "gateway", "acme") as connection, connection.cursor() as cursor:
-        with cursor.copy("COPY evidence (tenant_id) TO STDOUT") as copy:
+    for table in ("reference", "open_call", "tenant_key"):
+        statement = f"COPY {table} (tenant_id) TO STDOUT".encode()
+        with acting(filled, "gateway") as connection, connection.cursor() as cursor, cursor.copy(statement) as copy:
             assert {bytes(line) for line in copy} == {b"acme\n"}
 
 
