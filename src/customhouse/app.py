@@ -6,6 +6,7 @@ import fcntl
 import gc
 import logging
 import os
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from customhouse import __version__, upkeep
 from customhouse.access.credentials import Credentials
 from customhouse.api import problem as api_problem
 from customhouse.api.app import build_api
@@ -27,14 +29,17 @@ from customhouse.gateway.health import Health
 from customhouse.gateway.http import DataPlane
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
-from customhouse.ledger import catch_up, chained, leader, retention, staged, tables
+from customhouse.ledger import catch_up, chained, leader, staged, tables
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.recover import settle_open_calls
 from customhouse.ledger.sequence import Sequencer
 from customhouse.ledger.standby import Standby, open_standby
 from customhouse.planes.model.call import Limits, Upstreams
+from customhouse.registry import dead_replicas
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
+from customhouse.registry.presence import Presence
+from customhouse.registry.replica import State
 from customhouse.settings import Settings
 from customhouse.store.disk import RealDisk
 from customhouse.store.stores import Stores, open_stores
@@ -43,8 +48,6 @@ from customhouse.vault.sign import open_release_key
 
 _log = logging.getLogger(__name__)
 PROBE_TIMEOUT_S: Final = 2
-KEEP_UP_PAUSE_S: Final = 5
-"""After an unexpected error, so that it does not fill the log."""
 GC_THRESHOLD: Final = 20_000
 """Allocations between two collections; a turn makes some thousand, nearly all freed by reference counts."""
 
@@ -84,7 +87,8 @@ async def installation(settings: Settings, *, serving: bool = False) -> AsyncGen
         control = Control(
             database=stores.control, ledger=ledger, release_key=open_release_key(settings.keys_path), clock=clock
         )
-        yield Installation(stores, control, Credentials(stores.control, clock), Current(control), replica, standby)
+        credentials = Credentials(stores.control, clock, stale_after_s=settings.stale_refuse_s)
+        yield Installation(stores, control, credentials, Current(control), replica, standby)
 
 
 @asynccontextmanager
@@ -144,20 +148,35 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
             try:
                 async with asyncio.TaskGroup() as tasks:
                     orphans: set[str] = set()
-                    poller = tasks.create_task(_poll(built, orphans, settings.poll_interval_ms / 1000))
-                    keeper = tasks.create_task(_keep_up(built, orphans))
-                    placer = tasks.create_task(_place_or_expire(settings, built))
-                    yield _Front(settings.hosts, *_planes(settings, built, upstreams, orphans))
-                    poller.cancel()
-                    keeper.cancel()
-                    placer.cancel()
+                    sequencer = _sequencer(settings, built)
+                    data, api, health = _planes(settings, built, upstreams, orphans)
+                    presence = _presence(settings, built, data, sequencer)
+                    following = upkeep.Following(
+                        control,
+                        built.credentials,
+                        built.current,
+                        presence,
+                        built.stores.sequencer,
+                        built.replica,
+                        orphans,
+                    )
+                    keep_days = settings.payload_retention_days
+                    running = (
+                        tasks.create_task(upkeep.follow(following, settings.poll_interval_ms / 1000)),
+                        tasks.create_task(upkeep.catch_up_again(control, built.standby, orphans)),
+                        tasks.create_task(upkeep.place_or_expire(control, sequencer, keep_days)),
+                    )
+                    yield _Front(settings.hosts, data, api, health)
+                    for task in running:
+                        task.cancel()
+                    await presence.end()
             finally:
                 await upstreams.close()
 
 
 def _planes(
     settings: Settings, built: Installation, upstreams: Upstreams, orphans: set[str]
-) -> tuple[ASGIApp, ASGIApp, ASGIApp]:
+) -> tuple[DataPlane, ASGIApp, ASGIApp]:
     gateway = Gateway(
         current=built.current,
         credentials=built.credentials,
@@ -194,60 +213,37 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-async def _poll(built: Installation, orphans: set[str], interval_s: float) -> None:
-    """Look up pins, keys and people again and again, and settle calls that a failing ledger left open.
-
-    A database that does not answer, or holds a row that cannot be read, leaves the last state to age: it must not end
-    the server that still refuses what it cannot confirm.
-    """
-    control = built.control
-    while True:
-        await asyncio.sleep(interval_s)
-        try:
-            await built.credentials.refresh()
-            await built.current.refresh()
-            if orphans:
-                spans = frozenset(orphans)
-                await settle_open_calls(built.stores.sequencer, control.ledger, control.clock, built.replica, spans)
-                orphans -= spans
-        except CustomhouseError as error:
-            _log.warning("pins and keys could not be refreshed: %s", error.detail)
-        except Exception:  # noqa: BLE001 - the supervisor of this task: see above
-            _log.exception("pins and keys could not be refreshed")
-
-
-async def _keep_up(built: Installation, orphans: set[str]) -> None:
-    """Bring the ledger up to date whenever its database answers again; a mistake there must not end the server."""
-    standby = built.standby
-    while standby is not None:
-        try:
-            await catch_up.tend(built.control.ledger, standby, orphans)
-        except Exception:  # noqa: BLE001 - the supervisor of this task: evidence that waits stays where it is
-            _log.exception("the ledger could not be brought up to date")
-            await asyncio.sleep(KEEP_UP_PAUSE_S)
-
-
-async def _place_or_expire(settings: Settings, built: Installation) -> None:
-    """Where replicas share a database, stand for sequencer; else only take away payloads whose retention has ended.
-
-    A mistake there must not end the server: records wait where they are, durable, and every trace shows them.
-    """
+def _sequencer(settings: Settings, built: Installation) -> Sequencer | None:
+    """Return this replica's candidate, where replicas share a database."""
     control, stores = built.control, built.stores
-    ledger, clock, keep_days = control.ledger, control.clock, settings.payload_retention_days
-    sequencer = None
-    if stores.leadership is not None:
-        duties = leader.duties(ledger, clock, keep_days)
-        sequencer = Sequencer(stores.sequencer, stores.leadership, clock, built.replica, duties)
-    while True:
-        try:
-            if sequencer is not None:
-                await sequencer.run()
-            await retention.delete_days(control.database, ledger, clock, keep_days)
-        except CustomhouseError as error:
-            _log.warning("payloads could not be looked through: %s", error.detail)
-        except Exception:  # noqa: BLE001 - the supervisor of this task: see above
-            _log.exception("the sequencer, or the retention of payloads, failed")
-        await asyncio.sleep(KEEP_UP_PAUSE_S if sequencer else retention.EVERY_S)
+    if stores.leadership is None:
+        return None
+    ledger, clock = control.ledger, control.clock
+    duties = (
+        *leader.duties(ledger, clock, settings.payload_retention_days),
+        dead_replicas.duty(ledger, clock),
+    )
+    return Sequencer(stores.sequencer, stores.leadership, clock, built.replica, duties)
+
+
+def _presence(settings: Settings, built: Installation, data: DataPlane, sequencer: Sequencer | None) -> Presence:
+    def state() -> State:
+        return State(
+            stale_refuse_s=settings.stale_refuse_s,
+            ledger=built.control.ledger.state.status,
+            turns=data.turns,
+            sequencer=None if sequencer is None else sequencer.progress.epoch,
+        )
+
+    return Presence(
+        built.stores.control,
+        built.control.clock,
+        replica=built.replica,
+        name=settings.replica_name or f"{socket.gethostname()}:{settings.port}",
+        version=__version__,
+        shared=built.stores.shared,
+        state=state,
+    )
 
 
 class _only_server:  # noqa: N801 - reads as the statement it is used in

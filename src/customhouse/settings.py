@@ -33,6 +33,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """URL of a PostgreSQL database (postgresql://…) that several replicas share; empty is SQLite in `home`."""
     keys: str = ""
     """Directory of the key files, the same on every replica; empty is `keys` in `home`."""
+    replica_name: str = ""
+    """What people read of this process in `status` and `--wait`; empty is the machine's name and the port."""
     host: str = "127.0.0.1"
     """Address to listen on: this machine only, unless someone says otherwise."""
     port: Port = 8080
@@ -61,6 +63,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Between two pieces of an upstream stream."""
     poll_interval_ms: Count = 250
     """How often pins, keys and people are looked up; a move is in force within this, the budget is 1 s."""
+    stale_tools_s: Count = 10
+    """Pins that could not be confirmed for this long: tools that write are neither offered nor passed on any more."""
+    stale_refuse_s: Count = 30
+    """Pins, keys or people that could not be confirmed for this long: every turn is refused, nobody is recognised."""
     ledger_timeout_s: Count = 5
     """Evidence that is not durable within this goes where the assistant's `ledger_failure` says."""
     spool_max_bytes: Annotated[int, msgspec.Meta(ge=1024 * 1024)] = 256 * 1024 * 1024

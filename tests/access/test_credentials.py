@@ -8,19 +8,24 @@ import pytest
 from tests.api.house import LOCAL, open_house
 
 from customhouse.access import keys, people
-from customhouse.access.credentials import STALE_AFTER_S, ApiKey, Credentials
+from customhouse.access.credentials import ApiKey, Credentials
 from customhouse.api.keys import captains
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import StoreUnavailable
 
+STALE_AFTER_S = 30
+
 
 class _MovedClock(SystemClock):
-    """The machine's clock, moved forward by hand."""
+    """The machine's clock, moved forward by hand; its wall clock stands an hour back, which must not matter."""
 
     ahead_us = 0
 
     def now_us(self) -> int:
-        return super().now_us() + self.ahead_us
+        return super().now_us() - 3_600_000_000
+
+    def elapsed_us(self) -> int:
+        return super().elapsed_us() + self.ahead_us
 
 
 def test_a_key_is_its_whole_text(home: Path) -> None:
@@ -76,7 +81,7 @@ def test_a_table_that_the_database_does_not_confirm_recognises_nobody(home: Path
             await house.charter("dana@acme.test")
             created = await house.key()
             clock = _MovedClock()
-            credentials = Credentials(house.control.database, clock)
+            credentials = Credentials(house.control.database, clock, stale_after_s=STALE_AFTER_S)
             with pytest.raises(StoreUnavailable):
                 credentials.key(created.token)
             await credentials.refresh()

@@ -100,7 +100,7 @@ async def open_house(home: Path) -> AsyncGenerator[House]:
     database = await open_sqlite(home / "customhouse.db")
     try:
         control = Control(database, Ledger(database, bytes(32), clock), generate(), clock)
-        credentials = Credentials(database, clock)
+        credentials = Credentials(database, clock, stale_after_s=30)
         await credentials.refresh()
         yield House(control, credentials, Current(control))
     finally:

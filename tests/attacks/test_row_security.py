@@ -67,7 +67,7 @@ def attempt(connection: psycopg.Connection[Any], statement: str) -> str | list[A
 
 REFUSED: Final[list[tuple[Role, str, str]]] = [
     # who, what he tries while he acts for acme, the refusal
-    ("gateway", f"INSERT INTO {STAGED} VALUES ('bolt', 'i', 't', 'k', 'x')", DENIED),
+    ("gateway", f"INSERT INTO {STAGED} VALUES ('bolt', 'i', 't', 'k', 'x')", DENIED),  # noqa: S608 - a constant
     ("gateway", "INSERT INTO payload VALUES ('bolt', 'c', 't', 'k', 'x')", DENIED),
     ("gateway", "INSERT INTO evidence VALUES ('acme', 9, 'i', 't', 'k', 'x', 'x', 'x')", DENIED),
     ("gateway", "UPDATE evidence SET kind = 'x'", DENIED),

@@ -25,8 +25,9 @@ INSERT_ONLY: Final = (
     "change_review",
     "evidence",
     "reference",
-    "payload",
     "tenant_key",
+    "switch",
+    "switch_lift",
 )
 
 
@@ -82,6 +83,9 @@ def test_what_is_insert_only_has_no_other_statement() -> None:
     for table in INSERT_ONLY:
         found = re.findall(rf"\b(?:UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+{table}\b", statements, re.IGNORECASE)
         assert found == [], table
+    taken_away = re.findall(r"\bDELETE\s+FROM\s+payload\b[^;]*;", statements)
+    assert len(taken_away) == 1, "payloads are only taken away when their retention has ended"
+    assert ":before" in taken_away[0]
 
 
 def _code(path: Path) -> str:

@@ -5,22 +5,20 @@ Rules:
 - Looked up by the SHA-256 of the whole token. An attacker cannot steer a SHA-256 towards a stored one byte by byte, so
   the dictionary's comparison tells him nothing.
 - A change of keys or people moves `access_generation` in its own transaction; the next `refresh` sees it.
-- Fail closed: when the database has not confirmed the table for STALE_AFTER_S, nobody is recognised and the caller
-  gets StoreUnavailable. Story: Dana revokes a leaked key while the database's disk hangs on one replica. Without the
-  bound that replica would go on accepting the key for as long as the disk hangs.
+- Fail closed: when the database has not confirmed the table for `stale_after_s`, nobody is recognised and the caller
+  gets ReplicaStale. No step of the wall clock makes a table younger.
+
+Story: Dana revokes a leaked key while the database's disk hangs on one replica. Without the bound that replica would go
+on accepting the key for as long as the disk hangs.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from customhouse.access import tables, token
 from customhouse.domain.clock import Clock
-from customhouse.domain.errors import StoreUnavailable
+from customhouse.domain.errors import ReplicaStale
 from customhouse.domain.principal import Actor
 from customhouse.store.database import Database, Transaction
-
-STALE_AFTER_S: Final = 30
-"""How long a table that could not be refreshed is trusted: thirty polls of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class ApiKey:
 @dataclass(frozen=True, slots=True)
 class _Table:
     generation: int
-    confirmed_at_us: int
+    confirmed_at_us: int | None
     keys: dict[bytes, ApiKey]
     people: dict[bytes, Actor]
 
@@ -53,39 +51,52 @@ class _Table:
 class Credentials:
     """Who is recognised. Invariant: one attribute holds the whole table, so that no reader sees half of a change."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, stale_after_s: float) -> None:
+        """Start with nobody; the first `refresh` loads. A table is trusted for `stale_after_s` after its last one."""
         self._database = database
         self._clock = clock
-        self._table = _Table(generation=-1, confirmed_at_us=0, keys={}, people={})
+        self._stale_after_s = stale_after_s
+        self._table = _Table(generation=-1, confirmed_at_us=None, keys={}, people={})
+
+    @property
+    def generation(self) -> int:
+        """Return which generation of keys and people is recognised here; -1 before the first refresh."""
+        return self._table.generation
 
     async def refresh(self) -> bool:
         """Load keys and people if they changed; return whether they did. Cost: one tiny query when nothing did.
 
-        Raises StoreUnavailable; the table then stays, until it is STALE_AFTER_S old.
+        Raises StoreUnavailable; the table then stays, until it is too old.
         """
-        started_us = self._clock.now_us()
+        started_us = self._clock.elapsed_us()
         known = self._table.generation
         loaded = await self._database.read(lambda tx: _load(tx, known, started_us))
         if loaded is not None and loaded.generation > self._table.generation:
             self._table = loaded
             return True
         current = self._table
-        if started_us > current.confirmed_at_us:
+        if current.confirmed_at_us is None or started_us > current.confirmed_at_us:
             self._table = _Table(current.generation, started_us, current.keys, current.people)
         return False
 
     def key(self, presented: str) -> ApiKey | None:
-        """Return the data-plane key of this token, or None. Raises StoreUnavailable when the table is stale."""
+        """Return the data-plane key of this token, or None. Raises ReplicaStale when the table is."""
         return self._fresh().keys.get(token.digest(presented)) if token.shaped(presented, "chk_") else None
 
     def person(self, presented: str) -> Actor | None:
-        """Return the person of this operator token, or None. Raises StoreUnavailable when the table is stale."""
+        """Return the person of this operator token, or None. Raises ReplicaStale when the table is."""
         return self._fresh().people.get(token.digest(presented)) if token.shaped(presented, "cho_") else None
+
+    @property
+    def tenants(self) -> frozenset[str]:
+        """Return the tenants that keys name. Raises ReplicaStale."""
+        return frozenset(tenant for key in self._fresh().keys.values() for tenant in key.tenants)
 
     def _fresh(self) -> _Table:
         table = self._table
-        if self._clock.now_us() - table.confirmed_at_us > STALE_AFTER_S * 1_000_000:
-            raise StoreUnavailable("keys could not be confirmed with the database; nobody is recognised until they are")
+        oldest_us = self._clock.elapsed_us() - self._stale_after_s * 1_000_000
+        if table.confirmed_at_us is None or table.confirmed_at_us < oldest_us:
+            raise ReplicaStale("keys could not be confirmed with the database; nobody is recognised until they are")
         return table
 
 

@@ -3,7 +3,8 @@
 
 Rules:
 - Separation of duties: an admin gives people their roles and cannot release; releasing and reviewing are two roles.
-- Tightening never waits: on-call may roll back and revoke keys, and cannot promote, lift a hold or create a key.
+- Tightening never waits: on-call may roll back, revoke keys and throw switches, and cannot promote, lift a hold or
+  create a key. Lifting a switch is a loosening: the verb below lets people ask, a second person signs it off.
 - A local actor (someone with the store's files in hand) may do everything except review, because nobody can tell
   whether he is a second person.
 - A role says which verb; the verb itself still asks about the case (whose assistant it is, who asked for the change).
@@ -25,6 +26,8 @@ Verb = Literal[
     "pins.promote",
     "pins.rollback",
     "hold.lift",
+    "switch.set",
+    "switch.lift",
     "change.review",
     "change.read",
     "status.read",
@@ -50,12 +53,16 @@ def _verbs(*verbs: Verb) -> frozenset[Verb]:
 
 TABLE: Final[Mapping[Role, frozenset[Verb]]] = MappingProxyType(
     {
-        "admin": _verbs("people.manage", "people.read", "keys.create", "keys.revoke", "keys.read"),
+        "admin": _verbs(
+            "switch.set", "switch.lift", "people.manage", "people.read", "keys.create", "keys.revoke", "keys.read"
+        ),
         "captain": _verbs(
             "release.publish",
             "pins.promote",
             "pins.rollback",
             "hold.lift",
+            "switch.set",
+            "switch.lift",
             "people.read",
             "keys.create",
             "keys.revoke",
@@ -64,7 +71,9 @@ TABLE: Final[Mapping[Role, frozenset[Verb]]] = MappingProxyType(
             "trace.payloads",
         ),
         "approver": _verbs("change.review", "people.read", "trace.read"),
-        "oncall": _verbs("pins.rollback", "people.read", "keys.revoke", "keys.read", "trace.read"),
+        "oncall": _verbs(
+            "pins.rollback", "switch.set", "switch.lift", "people.read", "keys.revoke", "keys.read", "trace.read"
+        ),
         "auditor": _verbs("people.read", "keys.read", "trace.read", "trace.payloads"),
     }
 )

@@ -3,13 +3,15 @@
 
 from typing import Final
 
-from customhouse.api import changes, keys, people, pins, releases, traces
+from customhouse.api import changes, keys, people, pins, releases, replicas, switches, traces
 from customhouse.api.route import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *releases.ROUTES,
     *pins.ROUTES,
     *changes.ROUTES,
+    *switches.ROUTES,
+    *replicas.ROUTES,
     *people.ROUTES,
     *keys.ROUTES,
     *traces.ROUTES,

@@ -34,6 +34,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "promote": "Put a release into force in another environment.",
             "rollback": "Put earlier versions of one plane or several back into force.",
             "changes": "List and decide changes that wait for a second person.",
+            "switch": "Switch an assistant, a tool, a provider … off at once; lift it again.",
             "holds": "List and lift holds on versions that were rolled back.",
             "releases": "Show what a release carries.",
             "verify": "Verify a release's signature offline.",
@@ -41,6 +42,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Look": {
             "status": "Show what is in force, since when, by whom.",
             "history": "Show how an assistant's pins moved.",
+            "replicas": "Show who answers turns, and what each has in force.",
             "trace": "Show where an answer came from.",
         },
         "Access": {

@@ -7,8 +7,9 @@ from customhouse.cli.client import client
 from customhouse.cli.nearest_assistant import naming
 from customhouse.cli.options import environment_option, json_option, reason_option
 from customhouse.cli.outcome import leave_if_waiting, told
-from customhouse.cli.output import emit, say
+from customhouse.cli.output import emit
 from customhouse.cli.reference import PlanesType
+from customhouse.cli.wait import wait_for, wait_options
 from customhouse.domain.plane import Plane
 from customhouse.registry.environment import EnvironmentName
 from customhouse.rollout.answer import Outcome
@@ -23,7 +24,7 @@ from customhouse.rollout.rollback import Rollback
 @click.option("--to", type=int, metavar="N", help="The release to go back to (default: the newest that fits).")
 @environment_option
 @reason_option
-@click.option("--wait", is_flag=True, help="Return only when every replica has it.")
+@wait_options
 @click.option("--expect-generation", type=int, help="Refuse if anybody moved this environment's pins since.")
 @json_option
 @click.pass_context
@@ -35,6 +36,7 @@ def rollback(
     environment: EnvironmentName,
     reason: str,
     expect_generation: int | None,
+    timeout: int,
     *,
     wait: bool,
     as_json: bool,
@@ -56,7 +58,5 @@ def rollback(
         outcome = client(ctx).fetch("POST", "/api/v1/rollbacks", Outcome, wanted)
     emit(outcome, as_json=as_json, render=told)
     if wait and outcome.moved is not None:
-        say(
-            f"one store is one replica: generation {outcome.moved.generation} is committed, a server sees it within 1 s"
-        )
+        wait_for(ctx, (environment,), timeout)
     leave_if_waiting(ctx, outcome.waiting)

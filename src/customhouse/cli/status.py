@@ -40,7 +40,7 @@ def status(ctx: click.Context, manifest: Path, *, as_json: bool) -> None:
 
 def _drawn(shown: Shown) -> Group | str:
     found = shown.status
-    if not found.assistants:
+    if not found.assistants and not found.switches:
         return "Nothing is in force. Begin with: customhouse release ASSISTANT --notes …"
     table = Table("Assistant", "Environment", "In force", *PLANES, "Since", "By", box=None, pad_edge=False)
     for entry in found.assistants:
@@ -49,7 +49,12 @@ def _drawn(shown: Shown) -> Group | str:
     generations = ", ".join(
         f"{entry.name} {entry.generation}" for entry in found.environments if entry.moved_at is not None
     )
-    lines = ["", f"Generations: {generations}. Replicas: {found.replicas} (one store is one replica)."]
+    lines = ["", f"Generations: {generations or 'none'}. Replicas that answer turns: {found.replicas}."]
+    lines.extend(
+        f"SWITCHED OFF: {each.scope}, by {each.by} at {each.since[:19]}Z: {each.reason} "
+        f"(customhouse switch off {each.scope} --reason …)"
+        for each in found.switches
+    )
     lines.extend(
         f"NOT SERVED: {entry.assistant} in {entry.environment}: {entry.refused}"
         for entry in found.assistants

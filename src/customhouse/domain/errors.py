@@ -6,7 +6,9 @@
     |                         UpstreamRejected
     |- Unauthenticated (401)
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
+    |                         SwitchedOff
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
+    |                         SwitchUnknown
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
@@ -16,7 +18,7 @@
     |- Internal (500)           IntegrityFailed  KeyFileRefused
     |- StartRefused (500)       WeightsMissing  WeightsMismatch  PortBusy  ProcessFailed
     |- BackupRefused (500)
-    `- LedgerUnavailable (503)  StoreUnavailable (503)  SnapshotUnavailable (503)
+    `- LedgerUnavailable (503)  StoreUnavailable (503)  ReplicaStale  SnapshotUnavailable (503)
 
 Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is
 chained with `from` and goes to the log only.
@@ -151,6 +153,18 @@ class NotTheCaptain(Forbidden):
     title = "Not the captain"
 
 
+class SwitchedOff(Forbidden):
+    """The operators have switched this off for now; sending the request again changes nothing until they lift it."""
+
+    code = "switch.on"
+    title = "Switched off"
+
+    def __init__(self, detail: str | None = None, *, reason: str = "switch.all") -> None:
+        """Keep besides the message the reason code that evidence records (docs/reference/reasons.md)."""
+        super().__init__(detail)
+        self.reason = reason
+
+
 class NotFound(CustomhouseError):
     """There is nothing under this name."""
 
@@ -192,6 +206,13 @@ class HoldUnknown(NotFound):
 
     code = "hold.unknown"
     title = "Unknown hold"
+
+
+class SwitchUnknown(NotFound):
+    """There is no such switch; `customhouse switch list` shows those that stand."""
+
+    code = "switch.unknown"
+    title = "Unknown switch"
 
 
 class Conflict(CustomhouseError):
@@ -377,6 +398,13 @@ class StoreUnavailable(CustomhouseError):
     title = "Store unavailable"
     status_hint = 503
     retryable = True
+
+
+class ReplicaStale(StoreUnavailable):
+    """This replica has not seen the database for too long to know what is in force; another replica may answer."""
+
+    code = "replica.stale"
+    title = "Replica stale"
 
 
 class SnapshotUnavailable(CustomhouseError):

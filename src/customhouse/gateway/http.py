@@ -45,6 +45,11 @@ class DataPlane:
         self._max_body_bytes = max_body_bytes
         self._in_flight = 0
 
+    @property
+    def turns(self) -> int:
+        """Return how many turns are in flight."""
+        return self._in_flight
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every error ends as one in the client's dialect."""
         clock = self._gateway.clock

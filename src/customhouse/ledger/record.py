@@ -26,6 +26,8 @@ KINDS: Final = frozenset(
         "release.published",
         "pin.moved",
         "hold.lifted",
+        "switch.set",
+        "switch.lifted",
         "charter.changed",
         "environment.changed",
         "change.proposed",

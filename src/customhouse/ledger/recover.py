@@ -20,10 +20,13 @@ async def settle_open_calls(
 
     `spans` None means all of them: only while that replica answers no turn.
     """
-    return await database.transact(lambda tx: _settle(tx, ledger, clock, replica, spans))
+    return await database.transact(lambda tx: settle(tx, ledger, clock, replica, spans))
 
 
-def _settle(tx: Transaction, ledger: Ledger, clock: Clock, replica: str | None, spans: frozenset[str] | None) -> int:
+def settle(
+    tx: Transaction, ledger: Ledger, clock: Clock, replica: str | None, spans: frozenset[str] | None = None
+) -> int:
+    """Do so inside the caller's transaction."""
     holders = tables.replicas_with_open_calls(tx) if replica is None else (replica,)
     found = [call for holder in holders for call in tables.open_calls(tx, holder)]
     left = [call for call in found if spans is None or call[1] in spans]

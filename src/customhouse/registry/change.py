@@ -75,7 +75,19 @@ class TermsProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     effects: tuple[str, ...]
 
 
-Proposal = MoveProposal | TermsProposal
+class LiftProposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="switch"):
+    """The lifting of a switch. `effects` says what is signed off, one sentence each."""
+
+    switch: int
+    scope: str
+    reason: str
+    effects: tuple[str, ...]
+
+
+Proposal = MoveProposal | TermsProposal | LiftProposal
+
+EVERY_ASSISTANT: Final = "*"
+"""Stands where a change concerns no single assistant; no assistant can be called so."""
 
 
 def step(state: ChangeState, event: ChangeEvent) -> ChangeState | None:

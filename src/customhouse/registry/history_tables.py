@@ -13,7 +13,7 @@ import msgspec
 from customhouse.domain.digest import Digest, canonical
 from customhouse.domain.errors import IntegrityFailed
 from customhouse.domain.plane import Plane
-from customhouse.registry.change import ChangeState, MoveProposal, Proposal, TermsProposal
+from customhouse.registry.change import ChangeState, LiftProposal, MoveProposal, Proposal, TermsProposal
 from customhouse.registry.tables import number_of
 from customhouse.store.database import Row, Transaction
 
@@ -242,6 +242,6 @@ def _change(row: Row) -> Change:
 
 def _proposal(change_id: str, content: bytes) -> Proposal:
     try:
-        return msgspec.json.decode(content, type=MoveProposal | TermsProposal)
+        return msgspec.json.decode(content, type=MoveProposal | TermsProposal | LiftProposal)
     except msgspec.MsgspecError as error:
         raise IntegrityFailed(f"change {change_id} cannot be read: {error}") from error

@@ -26,7 +26,7 @@ class PinnedVersion(NamedTuple):
 class Snapshot:
     """Five verified documents and the charter, with the receipt stamp that every answer carries.
 
-    `switches` are the standing scopes that concern this assistant, sorted (`switches.narrowing`); the digest covers them.
+    `switches` are the standing scopes that concern this assistant (`switches.narrowing`); the digest covers them.
     """
 
     environment: str

@@ -20,7 +20,7 @@ from customhouse.planes.prompt.document import Document as PromptDocument
 from customhouse.planes.retrieval.document import Document as RetrievalDocument
 from customhouse.planes.safety.document import Document as SafetyDocument
 from customhouse.planes.tools.document import Document as ToolsDocument
-from customhouse.registry import history_tables, load, tables
+from customhouse.registry import history_tables, load, replica_tables, switch_tables, tables
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current, Key
@@ -28,6 +28,8 @@ from customhouse.registry.environment import ENVIRONMENTS, Environment, unused
 from customhouse.registry.history import Event, Point
 from customhouse.registry.history_tables import EventRow, Hold
 from customhouse.registry.pins import Pin, Pins, stamp
+from customhouse.registry.replica import live
+from customhouse.registry.switch_tables import Switch
 from customhouse.registry.tables import PinRow
 from customhouse.store.database import Transaction
 
@@ -54,6 +56,16 @@ class HoldView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     plane: Plane
     version: int | None
     digest: Digest
+    reason: str
+    by: str
+    since: str
+
+
+class SwitchView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A switch: a standing denial over a scope."""
+
+    seq: int
+    scope: str
     reason: str
     by: str
     since: str
@@ -103,7 +115,9 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     assistants: tuple[AssistantInForce, ...]
     holds: tuple[HoldView, ...]
     changes: tuple[WaitingChange, ...]
-    replicas: int = 1
+    switches: tuple[SwitchView, ...]
+    switch_generation: int
+    replicas: int
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -156,7 +170,7 @@ async def status(control: Control, current: Current) -> Status:
     """Return what is in force everywhere. Raises StoreUnavailable."""
     await current.refresh()
     refused = current.refused
-    modes = {
+    modes: dict[Key, FailureMode] = {
         (each.environment, each.assistant): each.documents.safety.ledger_failure for each in current.snapshots
     }
 
@@ -176,6 +190,9 @@ async def status(control: Control, current: Current) -> Status:
                 )
                 for change in history_tables.changes_waiting(tx)
             ),
+            switches=tuple(switch_view(switch) for switch in switch_tables.standing(tx)),
+            switch_generation=switch_tables.generation(tx),
+            replicas=_live_replicas(tx),
         )
 
     return await control.database.read(work)
@@ -245,6 +262,22 @@ def hold_view(hold: Hold) -> HoldView:
         by=hold.held_by,
         since=rfc3339(hold.held_at_us),
     )
+
+
+def switch_view(switch: Switch) -> SwitchView:
+    """Return a switch as it is shown."""
+    return SwitchView(
+        seq=switch.seq,
+        scope=str(switch.scope),
+        reason=switch.reason,
+        by=switch.set_by,
+        since=rfc3339(switch.set_at_us),
+    )
+
+
+def _live_replicas(tx: Transaction) -> int:
+    now_us = replica_tables.now_us(tx)
+    return sum(live(replica, now_us) for replica in replica_tables.replicas(tx))
 
 
 def _environment(entry: Environment) -> EnvironmentView:

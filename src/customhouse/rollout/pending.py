@@ -7,7 +7,7 @@ from customhouse.domain.clock import rfc3339
 from customhouse.domain.errors import ChangeUnknown
 from customhouse.domain.plane import Plane
 from customhouse.registry import history_tables, tables
-from customhouse.registry.change import ChangeState, MoveProposal, TermsProposal
+from customhouse.registry.change import ChangeState, LiftProposal, MoveProposal, TermsProposal
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.registry.history_tables import Change
@@ -86,6 +86,10 @@ def _view(tx: Transaction, change: Change) -> ChangeView:
             kind, release, planes, effects = "terms", None, (), terms.effects
             summary = f"change the terms of {change.assistant}"
             charter = terms.charter or (None if in_force is None else in_force.charter)
+        case LiftProposal() as lifting:
+            kind, release, planes, effects = "switch", None, (), lifting.effects
+            summary = f"lift the switch on {lifting.scope}"
+            charter = None if in_force is None else in_force.charter
     return ChangeView(
         id=change.id,
         state=change.state,

@@ -15,12 +15,20 @@ from typing import Literal
 import msgspec
 
 from customhouse.access.roles import allowed
-from customhouse.domain.errors import ChangeClosed, ChangeStale, ChangeUnknown, SecondPersonRequired, VerbRefused
+from customhouse.domain.errors import (
+    ChangeClosed,
+    ChangeStale,
+    ChangeUnknown,
+    SecondPersonRequired,
+    SwitchUnknown,
+    VerbRefused,
+)
 from customhouse.domain.principal import Actor
-from customhouse.registry import history_tables, tables
+from customhouse.registry import history_tables, switch_tables, tables
 from customhouse.registry.change import (
     ChangeEvent,
     ChangeState,
+    LiftProposal,
     MoveProposal,
     TermsProposal,
     approval,
@@ -30,10 +38,12 @@ from customhouse.registry.change import (
 from customhouse.registry.control import Control
 from customhouse.registry.environment import EnvironmentName
 from customhouse.registry.history_tables import Change
+from customhouse.registry.switches import parse
 from customhouse.rollout.answer import Moved
 from customhouse.rollout.move import Intent, Signatures, carry_out, decide
 from customhouse.rollout.propose import made_for
 from customhouse.rollout.submission import Text
+from customhouse.rollout.switch import Switched, asked_reviewers, lift
 from customhouse.rollout.terms import needed_reviewers, put_charter, set_reviewers
 from customhouse.store.database import DuplicateRow, Transaction
 
@@ -47,13 +57,14 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Reviewed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What became of a change. `moved` is there once pins moved; `approvals` of `needed` people have signed it off."""
+    """What became of a change. `moved`: pins did; `lifted`: a switch was; `approvals` of `needed` signed it off."""
 
     change: str
     state: ChangeState
     approvals: int
     needed: int
     moved: Moved | None = None
+    lifted: Switched | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,8 @@ def needed(tx: Transaction, change: Change) -> int:
             reviewers = tables.environment(tx, change.environment).reviewers
         case TermsProposal():
             reviewers = needed_reviewers(tx, change.assistant, change.environment, change.proposal)
+        case LiftProposal(scope=scope):
+            reviewers = max(asked_reviewers(tx, parse(scope))[1], tables.environment(tx, change.environment).reviewers)
     return people_needed(reviewers, change.requested_by)
 
 
@@ -134,8 +147,15 @@ def _answer(sitting: _Sitting, verdict: Verdict) -> Reviewed:
         event = "outdate"
     state = _enter(sitting, event)
     _record(sitting, verdict, state, len(approvers), wanted)
-    moved = _take_effect(sitting, approvers) if state == "approved" else None
-    return Reviewed(change=change.id, state=state, approvals=len(approvers), needed=wanted, moved=moved)
+    effect = _take_effect(sitting, approvers) if state == "approved" else None
+    return Reviewed(
+        change=change.id,
+        state=state,
+        approvals=len(approvers),
+        needed=wanted,
+        moved=effect if isinstance(effect, Moved) else None,
+        lifted=effect if isinstance(effect, Switched) else None,
+    )
 
 
 def _enter(sitting: _Sitting, event: ChangeEvent) -> ChangeState:
@@ -159,9 +179,11 @@ def _outdated(tx: Transaction, change: Change) -> bool:
             if charter is not None and (in_force.number if in_force else None) != number:
                 return True
             return any(tables.environment(tx, name).reviewers != count for name, count in reviewers.items())
+        case LiftProposal(switch=seq):
+            return switch_tables.switch(tx, seq) is None or switch_tables.lifted(tx, seq)
 
 
-def _take_effect(sitting: _Sitting, approvers: tuple[str, ...]) -> Moved | None:
+def _take_effect(sitting: _Sitting, approvers: tuple[str, ...]) -> Moved | Switched | None:
     """Step (4)."""
     tx, control, actor, change = sitting.tx, sitting.control, sitting.actor, sitting.change
     match change.proposal:
@@ -181,6 +203,22 @@ def _take_effect(sitting: _Sitting, approvers: tuple[str, ...]) -> Moved | None:
                 put_charter(tx, control, actor, sitting.trace_id, change.assistant, charter)
             set_reviewers(tx, control, actor, sitting.trace_id, reviewers)
             return None
+        case LiftProposal(switch=seq, reason=reason):
+            switch = switch_tables.switch(tx, seq)
+            if switch is None:
+                raise SwitchUnknown
+            return lift(
+                tx,
+                control,
+                actor,
+                sitting.trace_id,
+                switch,
+                reason,
+                switch_tables.generation(tx),
+                requested_by=change.requested_by,
+                change=change.id,
+                reviewers=approvers,
+            )
 
 
 def _record(sitting: _Sitting, verdict: Verdict, state: ChangeState, approvals: int, wanted: int) -> None:

@@ -199,12 +199,13 @@ class PostgresDatabase:
                 )
                 await self._listener.execute("LISTEN customhouse")
                 return True
-            async for _ in self._listener.notifies(timeout=timeout_s, stop_after=1):
-                return True
+            heard = [note async for note in self._listener.notifies(timeout=timeout_s, stop_after=1)]
+            if heard:  # what else has arrived by now is seen by the same look
+                heard += [note async for note in self._listener.notifies(timeout=0)]
+            return bool(heard)
         except (psycopg.Error, OSError) as error:
             await self._stop_listening()
             raise StoreUnavailable("the database tells of no changes: its connection broke") from error
-        return False
 
     @property
     def unsettled(self) -> int:

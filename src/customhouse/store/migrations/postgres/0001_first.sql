@@ -258,8 +258,8 @@ GRANT SELECT, INSERT, UPDATE ON chain_head TO customhouse_sequencer;
 GRANT SELECT, INSERT ON evidence, reference, sequencer_term TO customhouse_sequencer;
 GRANT SELECT, DELETE ON open_call TO customhouse_sequencer;
 GRANT SELECT (tenant_id, commitment, trace_id, kind), DELETE ON payload TO customhouse_sequencer;
-GRANT SELECT, UPDATE ON sequencer, replica TO customhouse_sequencer;
-GRANT SELECT ON acknowledgement TO customhouse_sequencer;
+GRANT SELECT, UPDATE ON sequencer TO customhouse_sequencer;
+GRANT SELECT, DELETE ON replica, acknowledgement TO customhouse_sequencer;
 
 GRANT SELECT ON evidence_staged, chain_head, evidence, reference, open_call, sequencer, sequencer_term, replica,
       acknowledgement, version, release, charter, environment, pin, base_release, pin_event, hold, hold_lift, change,

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answer of `replicas`: who runs, what each has in force, and what is newest."""
+
+import msgspec
+
+from customhouse.domain.clock import rfc3339
+from customhouse.registry import replica_tables
+from customhouse.registry.control import Control
+from customhouse.registry.replica import Replica, live
+from customhouse.store.database import Transaction
+
+
+class ReplicaView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One replica. `generations` is what it has acknowledged; `sequencer` is its epoch while it leads."""
+
+    id: str
+    name: str
+    version: str
+    live: bool
+    started: str
+    seen_ms_ago: int
+    ended: str | None
+    ledger: str
+    turns: int
+    sequencer: int | None
+    generations: dict[str, int]
+    applied: dict[str, str]
+
+
+class Replicas(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Every replica that is known, and the newest generations: of each environment, `switches` and `access`."""
+
+    newest: dict[str, int]
+    replicas: tuple[ReplicaView, ...]
+
+
+async def replicas(control: Control) -> Replicas:
+    """Return who runs and what each has in force, at one moment of the database. Raises StoreUnavailable."""
+
+    def work(tx: Transaction) -> Replicas:
+        now_us = replica_tables.now_us(tx)
+        return Replicas(
+            newest=replica_tables.generations(tx),
+            replicas=tuple(_view(found, now_us) for found in replica_tables.replicas(tx)),
+        )
+
+    return await control.database.read(work)
+
+
+def _view(found: Replica, now_us: int) -> ReplicaView:
+    return ReplicaView(
+        id=found.id,
+        name=found.name,
+        version=found.version,
+        live=live(found, now_us),
+        started=rfc3339(found.started_at_us),
+        seen_ms_ago=max(0, now_us - found.seen_at_us) // 1000,
+        ended=None if found.ended_at_us is None else rfc3339(found.ended_at_us),
+        ledger=found.state.ledger,
+        turns=found.state.turns,
+        sequencer=found.state.sequencer,
+        generations=dict(found.generations),
+        applied={name: rfc3339(at_us) for name, at_us in found.applied_at_us.items()},
+    )

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a server does besides answering, until it is cancelled: follow what is in force, keep the ledger up to date.
+
+Invariant: no mistake here ends the server. A task that fails is logged and goes on; what it could not confirm ages, and
+turns refuse what is too old (registry/current.py, access/credentials.py).
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from customhouse.access.credentials import Credentials
+from customhouse.domain.errors import CustomhouseError, StoreUnavailable
+from customhouse.ledger import catch_up, retention
+from customhouse.ledger.recover import settle_open_calls
+from customhouse.ledger.sequence import Sequencer
+from customhouse.ledger.standby import Standby
+from customhouse.registry.control import Control
+from customhouse.registry.current import Current
+from customhouse.registry.presence import Presence
+from customhouse.store.database import Database
+
+PAUSE_S: Final = 5
+"""After an unexpected error, so that it does not fill the log."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What one replica follows. `orphans` are the spans of calls whose outcome could not be written."""
+
+    control: Control
+    credentials: Credentials
+    current: Current
+    presence: Presence
+    sequencer_database: Database
+    replica: str
+    orphans: set[str]
+
+
+async def follow(following: Following, interval_s: float) -> None:
+    """Look up pins, switches, keys and people whenever the database tells of a change, and every `interval_s` anyway.
+
+    What is in force here is acknowledged when it is; calls that a failing ledger left open are settled.
+    """
+    while True:
+        await _heard(following.control.database, interval_s)
+        try:
+            await _look(following)
+        except CustomhouseError as error:
+            _log.warning("pins and keys could not be refreshed: %s", error.detail)
+        except Exception:  # noqa: BLE001 - the supervisor of this task: see above
+            _log.exception("pins and keys could not be refreshed")
+            await asyncio.sleep(interval_s)
+
+
+async def catch_up_again(control: Control, standby: Standby | None, orphans: set[str]) -> None:
+    """Bring the ledger up to date whenever its database answers again."""
+    while standby is not None:
+        try:
+            await catch_up.tend(control.ledger, standby, orphans)
+        except Exception:  # noqa: BLE001 - the supervisor of this task: evidence that waits stays where it is
+            _log.exception("the ledger could not be brought up to date")
+            await asyncio.sleep(PAUSE_S)
+
+
+async def place_or_expire(control: Control, sequencer: Sequencer | None, keep_days: int) -> None:
+    """Where replicas share a database, stand for sequencer; else only take away payloads whose retention has ended.
+
+    Records that are not placed wait where they are, durable, and every trace shows them.
+    """
+    while True:
+        try:
+            if sequencer is not None:
+                await sequencer.run()
+            await retention.delete_days(control.database, control.ledger, control.clock, keep_days)
+        except CustomhouseError as error:
+            _log.warning("payloads could not be looked through: %s", error.detail)
+        except Exception:  # noqa: BLE001 - the supervisor of this task: see above
+            _log.exception("the sequencer, or the retention of payloads, failed")
+        await asyncio.sleep(PAUSE_S if sequencer else retention.EVERY_S)
+
+
+async def _heard(database: Database, timeout_s: float) -> None:
+    """Wait until the database tells of a change, `timeout_s` at most; one that tells nothing is looked at as often."""
+    try:
+        await database.changed(timeout_s)
+    except StoreUnavailable:
+        await asyncio.sleep(timeout_s)
+
+
+async def _look(following: Following) -> None:
+    control, orphans = following.control, following.orphans
+    await following.credentials.refresh()
+    await following.current.refresh()
+    following.presence.report({**following.current.generations(), "access": following.credentials.generation})
+    if orphans:
+        spans = frozenset(orphans)
+        await settle_open_calls(following.sequencer_database, control.ledger, control.clock, following.replica, spans)
+        orphans -= spans
