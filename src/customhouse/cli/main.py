@@ -34,7 +34,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "promote": "Put a release into force in another environment.",
             "rollback": "Put earlier versions of one plane or several back into force.",
             "changes": "List and decide changes that wait for a second person.",
-            "switch": "Switch an assistant, a tool, a provider … off at once; lift it again.",
+            "switch": "Switch something off at once, on every replica; lift it.",
             "holds": "List and lift holds on versions that were rolled back.",
             "releases": "Show what a release carries.",
             "verify": "Verify a release's signature offline.",

@@ -217,10 +217,10 @@ def _call_problem(tx: Transaction, tenant: str, span: str, content: bytes) -> st
 
 async def _staged(database: Database, findings: _Findings, clock: Clock) -> int:
     count, oldest = await database.read(fsck_tables.staged)
-    born_us = None if oldest is None else partition.time_of_trace_us(oldest)
+    born_us = None if oldest is None else partition.time_of_id_us(oldest)
     if born_us is not None and clock.now_us() - born_us > STAGED_S * 1_000_000:
         age_s = (clock.now_us() - born_us) // 1_000_000
-        findings.add("staged", f"trace {oldest}", f"{count} records wait for their places, the oldest for {age_s} s")
+        findings.add("staged", f"record {oldest}", f"{count} records wait for their places, the oldest for {age_s} s")
     for row in await database.read(fsck_tables.staged_twice):
         findings.add("record", f"log {row[0]}, record {row[1]}", "the record waits for a place, and has one")
     return count

@@ -24,15 +24,15 @@ def day_of_us(at_us: int) -> int:
     return at_us // DAY_US
 
 
-def time_of_trace_us(trace_id: str) -> int | None:
-    """Return when a trace began, to the millisecond, or None when its id does not tell."""
-    found = _UUID7.fullmatch(trace_id)
+def time_of_id_us(uuid7: str) -> int | None:
+    """Return when an id was made (a trace began), to the millisecond, or None when it does not tell."""
+    found = _UUID7.fullmatch(uuid7)
     return None if found is None else int(found[1] + found[2], 16) * 1000
 
 
 def day_of_trace(trace_id: str) -> int | None:
     """Return the day of a trace, or None when its id tells none."""
-    began_us = time_of_trace_us(trace_id)
+    began_us = time_of_id_us(trace_id)
     return None if began_us is None else began_us // DAY_US
 
 

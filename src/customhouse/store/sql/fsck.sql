@@ -22,8 +22,9 @@ SELECT s.tenant_id, s.id FROM evidence_staged AS s
   JOIN evidence AS e ON e.tenant_id = s.tenant_id AND e.trace_id = s.trace_id AND e.id = s.id LIMIT :limit;
 
 -- fsck_staged [postgres] --
--- How many records wait for a place, and the first of them. Organisation-wide: for verification only.
-SELECT COUNT(*), MIN(trace_id) FROM evidence_staged;
+-- How many records wait for a place, and the oldest of them; a long turn's trace is older than its last records.
+-- Organisation-wide: for verification only.
+SELECT COUNT(*), MIN(id) FROM evidence_staged;
 
 -- fsck_references --
 -- Ids that lead to no trace. Organisation-wide: for verification only.
