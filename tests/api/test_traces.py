@@ -97,6 +97,7 @@ def test_payloads_are_for_those_who_may_and_reading_is_evidence(
             assert any("Where is order 7?" in payload["text"] for payload in found["payloads"])
             (record,) = [json.loads(row[0]) for row in read]
             assert (record["principal"]["actor"], record["detail"]["trace_id"]) == (email, trace_id)
+            assert record["tenant"] == "default", "the tenant's own log says who read its data"
         else:
             assert not read
             assert "Where is order 7?" not in str(found)
@@ -117,3 +118,22 @@ def test_a_record_that_was_altered_is_said(home: Path, upstream: Upstream) -> No
         gateway.alter("UPDATE evidence SET canonical = CAST(replace(canonical, 'support@1', 'support@2') AS BLOB)")
         status, found = get(gateway, key, trace_id)
         assert (status, found["intact"]) == (200, False)
+
+
+def test_a_captain_opens_no_payload_of_a_trace_whose_records_cannot_be_read(home: Path, upstream: Upstream) -> None:
+    """The records name the assistant: without one there was nobody to ask, and every captain was let in."""
+    with running(home, documents(upstream.base_url)) as gateway:
+        key = person(gateway, "ben@acme.test", "captain")
+        trace_id = gateway.chat().headers["customhouse-trace-id"]
+        gateway.alter("UPDATE evidence SET canonical = CAST('{}' AS BLOB)")
+        status, found = get(gateway, key, f"{trace_id}?payloads=1")
+        assert (status, found["code"]) == (403, "access.not_the_captain")
+
+
+@pytest.mark.parametrize("tenant", ["", "%00", "_staff", "%25", "a/b", "d%D0%B5fault"])
+def test_what_is_no_tenants_name_is_refused_as_such(home: Path, upstream: Upstream, postgres: str, tenant: str) -> None:
+    with running(home, documents(upstream.base_url), database=postgres) as gateway:
+        key = person(gateway, "sam@acme.test", "auditor")
+        for path in ("last", gateway.chat().headers["customhouse-trace-id"]):
+            status, found = get(gateway, key, f"{path}?tenant={tenant}")
+            assert (status, found["param"]) == (400, "tenant")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A trace is found by any id that a person may hold, in the right tenant's log, and says when it was altered."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.ledger.book import Book, in_book, record
+from tests.ledger.book import CLOCK, Book, in_book, record
 
 from customhouse.ledger import trace
 from customhouse.ledger.entry import Entry
@@ -120,5 +121,34 @@ def test_an_altered_record_is_told_and_does_not_hide_the_others(
         read_back = await read(book)
         assert read_back.intact is False, what
         assert len(read_back.steps) == readable
+
+    in_book(place, story)
+
+
+def test_a_decision_is_not_hidden_by_another_tenants_tool_calls_of_its_id(place: Path | str) -> None:
+    """Bolt's model may call its tools whatever it likes: also by the id of a decision that acme was told."""
+
+    async def story(book: Book) -> None:
+        decided = record("tool.decided", "acme", OLDER)
+        await book.ledger.append([Entry(decided, references=(decided.id,))])
+        planted = [Entry(record("tool.proposed", "bolt", CLOCK.uuid7()), references=(decided.id,)) for _ in range(30)]
+        await book.ledger.append(planted)
+        assert (await found(book, decided.id))[0] == ("acme", OLDER)
+        assert await found(book, decided.id, "acme") == (("acme", OLDER),)
+
+    in_book(place, story)
+
+
+def test_an_id_with_a_nul_takes_no_other_tenants_records_with_it(place: Path | str) -> None:
+    """A model chose an id with a NUL; the records of both tenants were in one commit, which PostgreSQL refused."""
+
+    async def story(book: Book) -> None:
+        chosen = Entry(record("tool.proposed", "bolt", OTHER), references=("call_\x00",))
+        await asyncio.gather(
+            book.ledger.append([Entry(record("request.accepted", "acme", TRACE), references=("call_7",))]),
+            book.ledger.append([chosen]),
+        )
+        assert await found(book, "call_7") == (("acme", TRACE),)
+        assert await found(book, "call_\x00") == (("bolt", OTHER),)
 
     in_book(place, story)

@@ -5,10 +5,12 @@ from typing import Final
 
 import msgspec
 
+from customhouse.access.keys import tenant_shaped
 from customhouse.access.roles import allowed, roles_with
 from customhouse.api.route import ROOT, Call, Parameter, Route
-from customhouse.domain.errors import InvalidRequest, TraceUnknown, VerbRefused
+from customhouse.domain.errors import InvalidRequest, NotTheCaptain, TraceUnknown, VerbRefused
 from customhouse.ledger import retention, trace
+from customhouse.ledger.record import ORGANIZATION
 from customhouse.ledger.trace import Payload, Trace, missing
 from customhouse.registry import tables as registry
 from customhouse.rollout.captain import require_captain
@@ -18,7 +20,7 @@ _PAYLOADS: Final = Parameter("payloads", "1 opens the payloads; who reads them i
 
 
 async def _by_id(call: Call[None]) -> Trace:
-    name, tenant = call.path["id"], call.query.get("tenant")
+    name, tenant = call.path["id"], _tenant(call)
     found = await call.control.database.read(lambda tx: trace.find(tx, name, tenant))
     if not found:
         raise TraceUnknown(
@@ -28,10 +30,18 @@ async def _by_id(call: Call[None]) -> Trace:
 
 
 async def _last(call: Call[None]) -> Trace:
-    found = await call.control.database.read(lambda tx: trace.last(tx, call.query.get("tenant")))
+    tenant = _tenant(call)
+    found = await call.control.database.read(lambda tx: trace.last(tx, tenant))
     if found is None:
         raise TraceUnknown("no turn has been recorded yet.")
     return await _read(call, *found, ())
+
+
+def _tenant(call: Call[None]) -> str | None:
+    wanted = call.query.get("tenant")
+    if wanted is not None and wanted != ORGANIZATION and not tenant_shaped(wanted):
+        raise InvalidRequest(f"{wanted[:64]!r} is no tenant's name.", param="tenant")
+    return wanted
 
 
 async def _read(call: Call[None], tenant: str, trace_id: str, others: tuple[str, ...]) -> Trace:
@@ -45,13 +55,15 @@ async def _read(call: Call[None], tenant: str, trace_id: str, others: tuple[str,
 async def _with_payloads(call: Call[None], found: Trace) -> Trace:
     await _require_reader(call, found)
     ledger = call.control.ledger
-    # Durable before the first byte is shown: reading is evidence.
+    # Durable before the first byte is shown: reading is evidence, in the log of the tenant whose data it is.
     read = ledger.event(
         "access.read",
         actor=call.actor.name,
         trace_id=call.trace_id,
-        detail={"tenant": found.tenant, "trace_id": found.trace_id},
+        detail={"trace_id": found.trace_id},
+        assistant=next((step.record.assistant for step in found.steps), None),
         references=(found.trace_id,),
+        tenant=found.tenant,
     )
     await ledger.append([read])
     key = await ledger.tenant_key(found.tenant)
@@ -76,9 +88,12 @@ async def _require_reader(call: Call[None], found: Trace) -> None:
         raise VerbRefused(f"trace.payloads needs the role {' or '.join(roles_with('trace.payloads'))}.")
     if actor.kind == "local" or "auditor" in actor.roles:
         return
-    for assistant in {step.record.assistant for step in found.steps} - {None}:
-        charted = await call.control.database.read(lambda tx, name=assistant: registry.charter(tx, name or ""))
-        require_captain(actor, assistant or "", None if charted is None else charted.charter)
+    assistants = {step.record.assistant or "" for step in found.steps} - {""}
+    if not assistants and found.tenant != ORGANIZATION:
+        raise NotTheCaptain("no record of this trace says whose assistant it is of: ask an auditor.")
+    for assistant in assistants:
+        charted = await call.control.database.read(lambda tx, name=assistant: registry.charter(tx, name))
+        require_captain(actor, assistant, None if charted is None else charted.charter)
 
 
 ROUTES: Final[tuple[Route, ...]] = (

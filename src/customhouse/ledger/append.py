@@ -204,13 +204,17 @@ class Ledger:
         detail: Detail,
         assistant: str | None = None,
         references: tuple[str, ...] = (),
+        tenant: str = ORGANIZATION,
     ) -> Entry:
-        """Build the entry of a control-plane event in the organisation's log. `detail` is plain JSON without floats."""
+        """Build the entry of a control-plane event; what is about one tenant's data stands in that tenant's log.
+
+        `detail` is plain JSON without floats.
+        """
         return Entry(
             Record(
                 v=1,
                 id=self._clock.uuid7(),
-                tenant=ORGANIZATION,
+                tenant=tenant,
                 trace_id=trace_id,
                 kind=kind,
                 at=rfc3339(self._clock.now_us()),

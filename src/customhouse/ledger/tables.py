@@ -123,7 +123,7 @@ def attach(tx: Transaction, leaves: Sequence[Leaf], replica: str) -> None:
             {**place, "commitment": payload.commitment, "kind": payload.kind, "sealed": payload.content}
             for payload in entry.payloads
         ]
-        references += [{**place, "name": name} for name in entry.references]
+        references += [{**place, "name": storable(name)} for name in entry.references]
         call: dict[str, Value] = {"tenant": entry.record.tenant, "span_id": entry.record.span_id}
         if entry.opens:
             opened.append({**call, "record": leaf.canonical, "replica": replica})
@@ -133,6 +133,14 @@ def attach(tx: Transaction, leaves: Sequence[Leaf], replica: str) -> None:
     tx.put_many("reference_insert", references)
     tx.put_many("open_call_insert", opened)
     tx.put_many("open_call_close", closed)
+
+
+def storable(name: str) -> str:
+    """Return an id, which a model may have chosen, as every store takes it: PostgreSQL's text holds no NUL.
+
+    One that is refused would take the records of every other tenant in the same commit with it.
+    """
+    return name.replace("\x00", "\ufffd")
 
 
 def logs(tx: Transaction) -> tuple[str, ...]:

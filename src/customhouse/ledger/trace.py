@@ -12,6 +12,7 @@ from customhouse.store.database import Transaction
 
 MAX_NAME: Final = 128
 """Characters of an id that a trace is found by; longer ids are known by their beginning."""
+_OURS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _RESPONSE: Final = re.compile(r"chatcmpl-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
 
 
@@ -53,8 +54,10 @@ def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str
     `name` is a trace id, the id of a response, a tool call, a decision, a release (`assistant@3`), a change, or the
     client's own W3C trace id. A trace's own id outranks every other use of it, since models and clients choose some of
     the others; then comes the organisation's log, oldest first (a release's publication), then turns, newest first.
-    Cost: two indexed look-ups for each log.
+    Of turns, one that has a record of this id (a decision) outranks those that only name it.
+    Cost: two indexed look-ups for each log, and for an id of ours one more for each trace.
     """
+    name = tables.storable(name)
     response = _RESPONSE.fullmatch(name)
     trace_id = "-".join(response.groups()) if response else name
     exact: list[tuple[str, str]] = []
@@ -64,12 +67,29 @@ def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str
         tx.act_for(log)
         if tables.records_of_trace(tx, log, trace_id):
             exact.append((log, trace_id))
-        if log == ORGANIZATION:
-            organization += [(log, other) for other in tables.first_traces_named(tx, log, name[:MAX_NAME])]
-        else:
-            turns += [(log, other) for other in tables.traces_named(tx, log, name[:MAX_NAME])]
+        # An id of ours is used by others only after it was given; of such there may be any number.
+        oldest = log == ORGANIZATION or _OURS.fullmatch(name) is not None
+        named = tables.first_traces_named if oldest else tables.traces_named
+        places = organization if log == ORGANIZATION else turns
+        places += [(log, other) for other in named(tx, log, name[:MAX_NAME])]
     turns.sort(key=lambda place: place[1], reverse=True)
-    return tuple(dict.fromkeys((*exact, *organization, *turns)))
+    return tuple(dict.fromkeys((*exact, *organization, *_of_record(tx, name, turns), *turns)))
+
+
+def _of_record(tx: Transaction, name: str, turns: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the turns of which a record has this id.
+
+    Story: bolt's model calls a tool under the id of a decision that acme was told. Whoever looks acme's decision up
+    would see bolt's turn, which is newer.
+    """
+    if _OURS.fullmatch(name) is None:
+        return []
+    found: list[tuple[str, str]] = []
+    for log, trace_id in turns:
+        tx.act_for(log)
+        if name in tables.record_ids(tx, log, trace_id):
+            found.append((log, trace_id))
+    return found
 
 
 def last(tx: Transaction, tenant: str | None) -> tuple[str, str] | None:
