@@ -16,6 +16,7 @@ from customhouse.dialects.openai_chat_stream import Collector
 from customhouse.domain.errors import CustomhouseError, LedgerUnavailable, UpstreamFailed
 from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.message import Answer, Message, ToolOffer
+from customhouse.gateway.account import Account
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.reply import Reply
 from customhouse.ledger.append import Ledger
@@ -59,6 +60,7 @@ class Progress:
     evidence: Evidence
     ledger: Ledger
     orphans: set[str]
+    account: Account
     pending: list[Entry] = field(default_factory=list[Entry])
     began: bool = False
     said: str | None = None
@@ -83,6 +85,7 @@ class Progress:
         waiting = [*self.pending, *entries]
         self.pending.clear()
         self.written = True
+        self.account.records.extend(entry.record for entry in waiting)
         await self.ledger.append(waiting, self.mode)
 
 

@@ -23,6 +23,7 @@ from customhouse.domain.errors import (
     SnapshotUnavailable,
 )
 from customhouse.gateway import identity
+from customhouse.gateway.account import MAX_PARENT, Account, Watch, unwatched
 from customhouse.gateway.body import ClientLeft, read_body
 from customhouse.gateway.reply import Reply
 from customhouse.gateway.turn import Gateway, Incoming, chat
@@ -31,16 +32,18 @@ RETRY_AFTER_S: Final = 1
 WATCH_AFTER_S: Final = 0.02
 """How long a turn runs before somebody watches for its client to leave."""
 
-_METHODS: Final[Mapping[str, str]] = {"/v1/chat/completions": "POST", "/v1/models": "GET"}
+_TURNS: Final = "/v1/chat/completions"
+_METHODS: Final[Mapping[str, str]] = {_TURNS: "POST", "/v1/models": "GET"}
 _log = logging.getLogger(__name__)
 
 
 class DataPlane:
     """The endpoints that applications use. Invariant: at most `max_turns` turns are in flight."""
 
-    def __init__(self, gateway: Gateway, *, max_turns: int, max_body_bytes: int) -> None:
-        """Keep the bounds."""
+    def __init__(self, gateway: Gateway, *, max_turns: int, max_body_bytes: int, watch: Watch = unwatched) -> None:
+        """Keep the bounds. `watch` is told of every turn when it has ended, refused ones included."""
         self._gateway = gateway
+        self._watch = watch
         self._max_turns = max_turns
         self._max_body_bytes = max_body_bytes
         self._in_flight = 0
@@ -53,12 +56,19 @@ class DataPlane:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; every error ends as one in the client's dialect."""
         clock = self._gateway.clock
-        trace_id = clock.uuid7()
-        reply = Reply(send, trace_id, clock.now_us() // 1_000_000)
+        account = Account(clock.uuid7(), clock.now_us())
+        reply = Reply(send, account)
+        await self._answer(scope, receive, reply)
+        if scope["path"] == _TURNS and scope["method"] == "POST":
+            account.steps_us = reply.timing_us()
+            self._watch(account)
+
+    async def _answer(self, scope: Scope, receive: Receive, reply: Reply) -> None:
+        trace_id = reply.account.trace_id
         try:
             await self._dispatch(scope, receive, reply, trace_id)
         except ClientLeft:
-            return
+            reply.account.left = True
         except CustomhouseError as problem:
             if problem.status_hint >= 500:  # noqa: PLR2004 - the server's own errors
                 _log.warning("trace %s: %s: %s", trace_id, problem.code, problem.detail, exc_info=problem.__cause__)
@@ -75,6 +85,7 @@ class DataPlane:
             reply.allow(method)
             raise MethodRefused(f"{scope['path']} takes {method}")
         headers = identity.unique(scope["headers"])
+        reply.account.parent = headers.get("traceparent", "")[:MAX_PARENT]
         if method == "GET":
             await self._models(headers, reply)
             return

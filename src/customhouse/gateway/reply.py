@@ -20,6 +20,7 @@ from customhouse.dialects.openai_chat_reply import ChunkWriter, Notice, Receipt
 from customhouse.dialects.openai_chat_stream import Delta
 from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.message import Answer
+from customhouse.gateway.account import Account
 from customhouse.registry.snapshot import Snapshot
 
 _JSON: Final = "application/json"
@@ -38,11 +39,12 @@ class Ending(NamedTuple):
 class Reply:
     """One answer on its way to one client."""
 
-    def __init__(self, send: Send, trace_id: str, now_s: int) -> None:
-        """Begin with nothing known but the trace."""
+    def __init__(self, send: Send, account: Account) -> None:
+        """Begin with nothing known but the trace. `account` is told what the client gets."""
+        self.account: Final = account
         self._send = send
-        self._trace_id = trace_id
-        self._created = now_s
+        self._trace_id = trace_id = account.trace_id
+        self._created = account.began_us // 1_000_000
         self._headers: dict[str, str] = {"customhouse-trace-id": trace_id}
         self._release = ""
         self._deployment: str | None = None
@@ -66,6 +68,7 @@ class Reply:
 
     def stamp(self, snapshot: Snapshot) -> None:
         """Take the receipt of what is in force for this turn."""
+        self.account.snapshot = snapshot
         self._release = snapshot.stamp
         self._headers["customhouse-release"] = snapshot.stamp
         self._headers["customhouse-snapshot"] = snapshot.digest
@@ -121,6 +124,7 @@ class Reply:
         """Say what went wrong: an error answer, or the last event of a stream that has begun."""
         if self.ended:
             return
+        self.account.code = problem.code
         body = dialect.error(problem, self._trace_id)
         if self.began:
             await self._stream(sse.event(body), last=True)
@@ -137,6 +141,7 @@ class Reply:
         """Send a JSON body with everything that is known of the turn in its headers."""
         headers = self._header_list(_JSON)
         headers.append((b"content-length", str(len(body)).encode()))
+        self.account.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         self.began = self.ended = True
         await self._send({"type": "http.response.body", "body": body})
@@ -157,6 +162,7 @@ class Reply:
     async def _stream(self, content: bytes, *, last: bool = False) -> None:
         if not self.began:
             self.began = True
+            self.account.status = HTTPStatus.OK
             headers = self._header_list(_STREAM)
             headers.append((b"x-accel-buffering", b"no"))
             await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})

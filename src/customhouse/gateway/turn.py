@@ -89,7 +89,9 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
     reply.stamp(snapshot)
     tenant_key = await gateway.ledger.tenant_key(principal.tenant)
     evidence = Evidence(incoming.trace_id, gateway.clock.uuid7(), principal, prepared, tenant_key, gateway.clock)
-    progress = Progress(evidence, gateway.ledger, gateway.orphans, mode=snapshot.documents.safety.ledger_failure)
+    progress = Progress(
+        evidence, gateway.ledger, gateway.orphans, reply.account, mode=snapshot.documents.safety.ledger_failure
+    )
     try:
         async with asyncio.timeout(gateway.turn_timeout_s):
             await _answer(gateway, incoming, reply, progress)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.errors import LedgerUnavailable, StoreUnavailable
@@ -26,6 +26,10 @@ MAX_FLUSH: Final = 256
 """Appends in one commit at most, which bounds how long the first of them waits."""
 
 
+Where = Literal["database", "spool", "skipped", "refused"]
+"""What became of an append: `skipped` is the mode `open`, whose records the gap counts."""
+Observe = Callable[[Where, Sequence[Leaf], int], None]
+"""Is told of every append when its caller is, and how many microseconds it took. It must not raise or wait."""
 Extend = Callable[[Transaction, str, Sequence[Leaf]], None]
 """Adds leaves to one tenant's log, inside a transaction that acts for the tenant. Raises LedgerUnavailable."""
 
@@ -35,6 +39,7 @@ class _Waiter:
     leaves: list[Leaf]
     mode: FailureMode
     landed: asyncio.Future[None]
+    began_us: int
 
 
 class Ledger:
@@ -49,12 +54,14 @@ class Ledger:
         extend: Extend = chained.extend,
         replica: str = "",
         standby: Standby | None = None,
+        observe: Observe | None = None,
     ) -> None:
         """Keep what every append needs; tenant keys are unwrapped once each. `replica` has the calls that it opens.
 
         A `standby` takes what the database does not; without one (the command line) everything is `closed`.
         """
         self._standby = standby
+        self._observe = observe
         self._extend = extend
         self._replica = replica
         self._database = database
@@ -91,7 +98,7 @@ class Ledger:
             leaves = [Leaf(entry, record.encode(entry.record)) for entry in entries]
         except ValueError as error:
             raise LedgerUnavailable from error
-        waiter = _Waiter(leaves, mode, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(leaves, mode, asyncio.get_running_loop().create_future(), self._clock.elapsed_us())
         if self._standby is not None and self._standby.diverts(mode):
             self._divert(self._standby, [waiter], None)
         else:
@@ -167,6 +174,7 @@ class Ledger:
             return
         for waiter in batch:
             _settle(waiter.landed, cause)
+            self._tell("database" if cause is None else "refused", waiter)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -186,7 +194,16 @@ class Ledger:
         """Hand appends over, in their order. A caller that was cancelled has handed its records over all the same."""
         for waiter in waiters:
             taken = standby.take(waiter.leaves, waiter.mode, cause)
-            taken.add_done_callback(partial(_follow, waiter.landed))
+            taken.add_done_callback(partial(self._taken, waiter))
+
+    def _taken(self, waiter: "_Waiter", taken: "asyncio.Future[None]") -> None:
+        _follow(waiter.landed, taken)
+        kept = not taken.cancelled() and taken.exception() is None
+        self._tell("refused" if not kept else "spool" if waiter.mode == "spool" else "skipped", waiter)
+
+    def _tell(self, where: Where, waiter: "_Waiter") -> None:
+        if self._observe is not None:
+            self._observe(where, waiter.leaves, self._clock.elapsed_us() - waiter.began_us)
 
     def _write(self, tx: Transaction, leaves: Sequence[Leaf]) -> None:
         for tenant in dict.fromkeys(leaf.entry.record.tenant for leaf in leaves):
