@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from customhouse.app import build
+from customhouse.cli.log_line import begin_log
 from customhouse.cli.options import options
 from customhouse.cli.output import say
 from customhouse.cli.serve_address import write_address
@@ -62,7 +63,7 @@ def serve(
         tls_key=tls_key,
         trusted_proxies=trusted_proxy or None,
     )
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    begin_log(settings.log_level)
     say("settings: " + ", ".join(f"{name}={value}" for name, value in settings.shown.items()))
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(run(settings))
@@ -94,6 +95,7 @@ def server_config(settings: Settings, app: ASGIApp) -> uvicorn.Config:
         limit_concurrency=MAX_CONNECTIONS,
         ws="none",
         lifespan="off",
+        log_config=None,  # its own handler would write what log_line.py leaves out
         log_level=settings.log_level,
         access_log=False,
         server_header=False,

@@ -11,7 +11,6 @@ Whatever is missing ends the command before anything is started, with the comman
 """
 
 import asyncio
-import logging
 import os
 import shutil
 import signal
@@ -28,6 +27,7 @@ from customhouse.app import build
 from customhouse.cli import first_start
 from customhouse.cli.client import Client, Local
 from customhouse.cli.first_start import LocalModel
+from customhouse.cli.log_line import begin_log
 from customhouse.cli.manifest_option import manifest_option
 from customhouse.cli.options import options
 from customhouse.cli.output import refuse, say
@@ -90,7 +90,7 @@ def up(ctx: click.Context, *, port: int | None, no_model: bool, manifest: Path) 
     home = options(ctx).home
     level = os.environ.get("CUSTOMHOUSE_LOG_LEVEL", "warning")
     settings = load(os.environ, home=None if home is None else str(home), port=port, log_level=level)
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    begin_log(level)
     try:
         with Progress() as progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             ready = _prepare(settings, manifest, progress, with_model=not no_model)
