@@ -54,12 +54,14 @@ async def delete_days(database: Database, ledger: Ledger, clock: Clock, keep_day
     before, total = _before(clock, keep_days), 0
 
     def announce(tx: Transaction) -> tuple[str, ...]:
+        """Record what will be deleted; return the logs that have any."""
         loose = _logs_with_payloads(tx, before)
         if loose and expired_before(tx) != partition.iso(before):
             _record(tx, ledger, clock, before, ())
         return loose
 
     def delete(tx: Transaction, log: str) -> int:
+        """Delete one batch of a log; return how many."""
         tx.act_for(log)
         return tables.delete_payloads(tx, log, partition.first_id(before), BATCH)
 
