@@ -2,7 +2,8 @@
 """A gateway to measure: a real home with a signed release whose provider is a given upstream, and `customhouse serve`.
 
 Everything goes the way a person would go: the release and the key through the control API, the server as its own
-process. Nothing is switched off: evidence is durable (SQLite, synchronous=FULL) before each answer is complete.
+process. Nothing is switched off: evidence is durable (SQLite with synchronous=FULL, PostgreSQL with fsync) before each
+answer is complete.
 """
 
 import os
@@ -14,9 +15,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,11 +35,16 @@ PROMPT: Final = "You answer customers of a shop. Say one short, friendly sentenc
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """A furnished home: where it is, the port its server uses, and a data-plane key for the assistant in dev."""
+    """A furnished home: where it is, the port its server uses, and a data-plane key for the assistant in dev.
+
+    `database` is PostgreSQL's URL where replicas share one, with the directory of their `keys`; empty is SQLite.
+    """
 
     home: Path
     port: int
     key: str
+    database: str = ""
+    keys: str = ""
 
     @property
     def url(self) -> str:
@@ -47,17 +53,30 @@ class House:
 
     def control(self) -> Client:
         """Return a client of the control API that opens the store itself, as `customhouse --local` does."""
-        return Client(Local(Settings(home=str(self.home))))
+        return Client(Local(self.settings))
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings of whoever opens this store."""
+        return Settings(home=str(self.home), database=self.database, keys=self.keys, port=self.port)
+
+    def beside(self, number: int) -> "House":
+        """Return the house of one more replica over the same database: a home and a port of its own, the same keys."""
+        home = self.home / f"replica-{number}"
+        home.mkdir()
+        return replace(self, home=home, port=free_port())
 
 
 @contextmanager
-def house(upstream_url: str, prompts: Sequence[str] = (PROMPT,), parent: Path = RESULTS) -> Generator[House]:
+def house(
+    upstream_url: str, prompts: Sequence[str] = (PROMPT,), parent: Path = RESULTS, database: str = ""
+) -> Generator[House]:
     """Make a home on disk (never in a memory file system: fsync is part of the measurement), one release a prompt."""
     parent.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="home-", dir=parent))
     try:
-        furnished = House(home, free_port(), _furnish(home, upstream_url, prompts))
-        yield furnished
+        empty = House(home, free_port(), "", database, str(home / "keys"))
+        yield replace(empty, key=_furnish(empty.control(), upstream_url, prompts))
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
@@ -77,16 +96,34 @@ def serving(furnished: House, prefix: Sequence[str] = ()) -> Generator[subproces
             process.wait()
 
 
-def start(furnished: House, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
-    """Start `customhouse serve` and return when it is ready; its log is `serve.log` in the home."""
-    environment = {**os.environ, "CUSTOMHOUSE_HOME": str(furnished.home), "CUSTOMHOUSE_PORT": str(furnished.port)}
+def start(
+    furnished: House, prefix: Sequence[str] = (), settings: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `customhouse serve` and return when it is ready; its log is `serve.log` in the home.
+
+    `settings` are further variables, named without their prefix: {"STALE_TOOLS_S": "2"}.
+    """
+    own = {
+        "HOME": str(furnished.home),
+        "PORT": str(furnished.port),
+        "DATABASE": furnished.database,
+        "KEYS": furnished.keys,
+        **(settings or {}),
+    }
+    environment = {**os.environ, **{f"CUSTOMHOUSE_{name}": value for name, value in own.items()}}
     with (furnished.home / "serve.log").open("ab") as log:
         command = [*prefix, str(CUSTOMHOUSE), "serve"]
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    wait_ready(furnished, process)
+    return process
+
+
+def wait_ready(furnished: House, process: subprocess.Popen[bytes]) -> None:
+    """Return when the server is ready; kill it and raise with the end of its log when it is not in time."""
     deadline = time.monotonic() + READY_LIMIT_S
     while time.monotonic() < deadline and process.poll() is None:
         if _ready(furnished):
-            return process
+            return
         time.sleep(0.02)
     process.kill()
     process.wait()
@@ -109,8 +146,7 @@ def _ready(furnished: House) -> bool:
         return False
 
 
-def _furnish(home: Path, upstream_url: str, prompts: Sequence[str]) -> str:
-    control = Client(Local(Settings(home=str(home))))
+def _furnish(control: Client, upstream_url: str, prompts: Sequence[str]) -> str:
     try:
         for number, prompt in enumerate(prompts, 1):
             control.call("POST", "/api/v1/releases", _release(upstream_url, prompt, f"benchmark release {number}"))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from tests.gateway.running import TOOLS, Running, documents, running
@@ -29,7 +30,8 @@ def person(gateway: Running, email: str, *roles: Role) -> str:
 
 def get(gateway: Running, key: str, path: str) -> tuple[int, dict[str, Any]]:
     connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=30)
-    connection.request("GET", f"/api/v1/traces/{path}", headers={"authorization": f"Bearer {key}"})
+    place = path if path.startswith("?") or not path else f"/{path}"
+    connection.request("GET", f"/api/v1/traces{place}", headers={"authorization": f"Bearer {key}"})
     response = connection.getresponse()
     body: dict[str, Any] = json.loads(response.read())
     connection.close()
@@ -50,6 +52,56 @@ def test_a_trace_is_found_by_every_id(home: Path, upstream: Upstream) -> None:
         assert (status, found["steps"][0]["record"]["kind"]) == (200, "release.published")
         assert get(gateway, key, "nothing")[0] == 404
         assert get(gateway, key, f"{trace_id}?tenant=other")[0] == 404
+
+
+def listed(gateway: Running, operator_key: str, /, **query: str) -> list[str]:
+    status, found = get(gateway, operator_key, f"?{urlencode(query)}")
+    assert status == 200, found
+    return [each["trace_id"] for each in found["traces"]]
+
+
+def test_the_newest_traces_of_a_release_a_key_and_a_person(home: Path, upstream: Upstream) -> None:
+    with running(home, documents(upstream.base_url), ("user:*",)) as gateway:
+        key = person(gateway, "sam@acme.test", "auditor")
+        asked = [
+            gateway.chat({"customhouse-on-behalf-of": f"user:{n % 2}"}).headers["customhouse-trace-id"]
+            for n in range(24)
+        ]
+        newest = asked[::-1]
+        key_id = gateway.records(asked[0])[0]["principal"]["key"]
+        assert listed(gateway, key, release="support@1", tenant="default") == newest[:20]
+        assert listed(gateway, key, key=key_id, tenant="default") == newest[:20]
+        assert listed(gateway, key, person="user:1") == newest[::2]
+        assert listed(gateway, key, person="user:9") == []
+        assert listed(gateway, key, person="user:1", tenant="other") == []
+        acted = get(gateway, key, f"?{urlencode({'person': LOCAL.name})}")[1]["traces"]
+        assert {each["kind"] for each in acted} >= {"release.published", "key.created"}
+        created = get(gateway, key, f"?{urlencode({'key': key_id, 'tenant': '_organization'})}")[1]["traces"]
+        assert [each["kind"] for each in created] == ["key.created"]
+
+
+def test_a_list_names_exactly_one(home: Path, upstream: Upstream) -> None:
+    with running(home, documents(upstream.base_url)) as gateway:
+        key = person(gateway, "sam@acme.test", "auditor")
+        for query in ("", "?tenant=default", "?key=a&person=b"):
+            status, found = get(gateway, key, query)
+            assert (status, found["code"]) == (400, "request.invalid"), query
+
+
+def test_a_model_that_names_its_call_after_a_person_is_not_in_that_persons_list(home: Path) -> None:
+    def reply(request: Received) -> Iterator[Step]:
+        calls = [{**replies.call("issue_refund", "{}"), "id": "user:1"}]
+        yield from replies.tool_calls(calls)(request)
+
+    with (
+        scripted_upstream(by_model={"answer": reply}) as upstream,
+        running(home, documents(upstream.base_url), ("user:*",)) as gateway,
+    ):
+        key = person(gateway, "sam@acme.test", "auditor")
+        own = gateway.chat({"customhouse-on-behalf-of": "user:1"}).headers["customhouse-trace-id"]
+        other = gateway.chat({"customhouse-on-behalf-of": "user:2"}, tools=TOOLS).headers["customhouse-trace-id"]
+        assert get(gateway, key, "user:1")[1]["trace_id"] == other
+        assert listed(gateway, key, person="user:1") == [own]
 
 
 def test_a_model_cannot_hide_a_trace_behind_an_id_it_chose(home: Path) -> None:

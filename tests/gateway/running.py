@@ -239,8 +239,10 @@ async def create_key(
 
 
 @contextmanager
-def running(home: Path, submitted: SubmittedDocuments, **overrides: int | str) -> Generator[Running]:
-    """Run a gateway with one release in dev until the block ends."""
+def running(
+    home: Path, submitted: SubmittedDocuments, delegate: tuple[str, ...] = (), /, **overrides: int | str
+) -> Generator[Running]:
+    """Run a gateway with one release in dev until the block ends; its key may ask for whom `delegate` names."""
     settings = msgspec.structs.replace(Settings(home=str(home), port=0, log_level="error"), **overrides)
     started = threading.Event()
     holder: list[Running] = []
@@ -250,7 +252,7 @@ def running(home: Path, submitted: SubmittedDocuments, **overrides: int | str) -
     async def main() -> None:
         async with installation(settings) as prepared:
             published = await publish(prepared.control, submitted)
-            key = await create_key(prepared.control)
+            key = await create_key(prepared.control, delegate=delegate)
         async with installation(settings) as side, build(settings) as app:
             server = uvicorn.Server(server_config(settings, app))
             servers.append(server)

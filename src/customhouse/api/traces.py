@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Endpoints of traces: where an answer came from, by any id; payloads only for those allowed, and never unrecorded."""
 
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
@@ -9,7 +9,8 @@ from customhouse.access.keys import tenant_shaped
 from customhouse.access.roles import allowed, roles_with
 from customhouse.api.route import ROOT, Call, Parameter, Route
 from customhouse.domain.errors import InvalidRequest, NotTheCaptain, TraceUnknown, VerbRefused
-from customhouse.ledger import retention, trace
+from customhouse.ledger import listing, retention, trace
+from customhouse.ledger.listing import By, TraceList
 from customhouse.ledger.record import ORGANIZATION
 from customhouse.ledger.trace import Payload, Trace, missing
 from customhouse.registry import tables as registry
@@ -18,13 +19,28 @@ from customhouse.rollout.captain import require_captain
 _TENANT: Final = Parameter("tenant", "Look in this tenant's log only.")
 _PAYLOADS: Final = Parameter("payloads", "1 opens the payloads; who reads them is recorded as evidence.")
 
+_BY: Final[tuple[Parameter, ...]] = (
+    Parameter("release", "The stamp of an answer, `assistant@number` with the overrides of planes."),
+    Parameter("key", "The id of a data-plane key."),
+    Parameter("person", "On whose behalf was asked (`user:42`), or who acted on the control plane."),
+)
+
+
+async def _newest(call: Call[None]) -> TraceList:
+    asked: list[tuple[By, str]] = [(by, call.query[by]) for by in get_args(By) if by in call.query]
+    if len(asked) != 1:
+        raise InvalidRequest("name exactly one of release, key and person.", param="release")
+    ((by, name),) = asked
+    tenant = _tenant(call)
+    return await call.control.database.read(lambda tx: listing.newest(tx, by, name, tenant))
+
 
 async def _by_id(call: Call[None]) -> Trace:
     name, tenant = call.path["id"], _tenant(call)
     found = await call.control.database.read(lambda tx: trace.find(tx, name, tenant))
     if not found:
         raise TraceUnknown(
-            f"nothing is known under {name[:128]!r}: a trace, response, tool call or release id expected."
+            f"nothing is known under {name[:128]!r}: a trace, response, tool call, key or release id expected."
         )
     return await _read(call, *found[0], tuple(trace_id for _, trace_id in found[1:]))
 
@@ -97,6 +113,16 @@ async def _require_reader(call: Call[None], found: Trace) -> None:
 
 
 ROUTES: Final[tuple[Route, ...]] = (
+    Route(
+        "GET",
+        f"{ROOT}/traces",
+        "trace.read",
+        "List the newest traces of a release, a key or a person.",
+        None,
+        TraceList,
+        _newest,
+        query=(*_BY, _TENANT),
+    ),
     Route(
         "GET",
         f"{ROOT}/traces/last",

@@ -6,6 +6,7 @@ from typing import Final
 import click
 import msgspec
 from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
@@ -15,6 +16,7 @@ from customhouse.cli.options import json_option
 from customhouse.cli.output import emit, say
 from customhouse.domain.decision import REASONS
 from customhouse.domain.plane import PLANES
+from customhouse.ledger.listing import TraceList
 from customhouse.ledger.record import Record
 from customhouse.ledger.trace import Payload, Trace
 
@@ -34,25 +36,54 @@ class _Pinned(msgspec.Struct):
 @click.command()
 @click.argument("name", required=False, metavar="[ID]")
 @click.option("--last", is_flag=True, help="The newest turn.")
+@click.option("--release", metavar="STAMP", help="List the newest traces of a release (`support@3+prompt@2`).")
+@click.option("--key", metavar="ID", help="List the newest traces of a data-plane key.")
+@click.option("--person", metavar="WHO", help="List the newest traces asked for, or done by, a person.")
 @click.option("--tenant", help="Look in this tenant's log only.")
 @click.option("--payloads", is_flag=True, help="Open requests and answers too; that you did is recorded.")
 @json_option
 @click.pass_context
 def trace(
-    ctx: click.Context, *, name: str | None, last: bool, tenant: str | None, payloads: bool, as_json: bool
+    ctx: click.Context,
+    *,
+    name: str | None,
+    last: bool,
+    release: str | None,
+    key: str | None,
+    person: str | None,
+    tenant: str | None,
+    payloads: bool,
+    as_json: bool,
 ) -> None:
     """Show where an answer came from.
 
-    ID is a trace id, the id of a response, a tool call, a decision or a change, or a release (`support@3`).
+    ID is a trace id, the id of a response, a tool call, a decision, a change or a key, or a release (`support@3`).
     """
-    if (name is None) != last:
-        raise click.UsageError("give an ID or --last")
+    by = {"release": release, "key": key, "person": person}
+    if sum(each is not None for each in (name, last or None, *by.values())) != 1:
+        raise click.UsageError("give one of ID, --last, --release, --key and --person")
+    if name is None and not last:
+        if payloads:
+            raise click.UsageError("--payloads opens one trace: give its ID")
+        listed = client(ctx).fetch("GET", f"{ROOT}/traces", TraceList, query={**by, "tenant": tenant})
+        emit(listed, as_json=as_json, render=_table)
+        return
     path = f"{ROOT}/traces/last" if name is None else f"{ROOT}/traces/{segment(name)}"
     query = {"tenant": tenant, "payloads": "1" if payloads else None}
     found = client(ctx).fetch("GET", path, Trace, query=query)
     emit(found, as_json=as_json, render=picture)
     for other in found.others:
         say(f"also known under this id: trace {other}")
+
+
+def _table(found: TraceList) -> RenderableType:
+    if not found.traces:
+        return "No trace is known by that name."
+    table = Table("When", "Trace", "Tenant", "Assistant", "In force", "Began with", "Ended", box=None, pad_edge=False)
+    for each in found.traces:
+        parts = (each.trace_id, each.tenant, each.assistant or "", each.release or "", each.kind, each.outcome or "")
+        table.add_row(f"{each.at[:19]}Z", *(Text(part) for part in parts))
+    return table
 
 
 def picture(found: Trace) -> RenderableType:

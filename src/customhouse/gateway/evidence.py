@@ -80,7 +80,7 @@ class Evidence:
                 **({"client_trace": client_trace} if client_trace else {}),
             },
         )
-        return Entry(record, (request,), (client_trace,) if client_trace else ())
+        return Entry(record, (request,), (*self._known_by(), *([client_trace] if client_trace else ())))
 
     def request_refused(self, problem: CustomhouseError) -> Entry:
         """Record that the turn was refused before any model was asked."""
@@ -91,7 +91,7 @@ class Evidence:
             decision=Ruling(outcome="deny", reasons=(problem.code,)),
             outcome="refused",
         )
-        return Entry(record)
+        return Entry(record, references=self._known_by())
 
     def model_called(
         self, span_id: str, deployment: Deployment, attempt: int, offered: tuple[str, ...], withheld: tuple[str, ...]
@@ -209,6 +209,12 @@ class Evidence:
             "labels": LABELS,
         }
 
+    def _known_by(self) -> tuple[str, ...]:
+        """Return what every turn is found by besides its own ids: release, key, and the person it was asked for."""
+        principal = self.principal
+        names = (self.prepared.snapshot.stamp, principal.key_id, principal.on_behalf_of)
+        return tuple(name[:MAX_NAME] for name in names if name)
+
     def _subject(self) -> Subject:
         principal = self.principal
         return Subject(
@@ -242,7 +248,7 @@ def key_refused(clock: Clock, trace_id: str, key: ApiKey, problem: CustomhouseEr
         decision=Ruling(outcome="deny", reasons=(problem.code,)),
         outcome="refused",
     )
-    return Entry(record)
+    return Entry(record, references=(key.id,))
 
 
 def _listed(names: tuple[str, ...]) -> list[str]:

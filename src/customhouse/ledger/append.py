@@ -223,9 +223,9 @@ class Ledger:
         references: tuple[str, ...] = (),
         tenant: str = ORGANIZATION,
     ) -> Entry:
-        """Build the entry of a control-plane event; what is about one tenant's data stands in that tenant's log.
+        """Build the entry of a control-plane event, found by its actor and by `references`.
 
-        `detail` is plain JSON without floats.
+        What is about one tenant's data stands in that tenant's log. `detail` is plain JSON without floats.
         """
         return Entry(
             Record(
@@ -239,7 +239,7 @@ class Ledger:
                 assistant=assistant,
                 detail=detail,
             ),
-            references=references,
+            references=tuple(dict.fromkeys((*references, actor))),
         )
 
     async def _first_key(self, tenant: str) -> bytes:
