@@ -27,6 +27,7 @@ from customhouse.domain.errors import CustomhouseError, HostUnknown, NotFound, S
 from customhouse.domain.principal import Actor
 from customhouse.gateway.health import Health
 from customhouse.gateway.http import DataPlane
+from customhouse.gateway.in_force import StaleAfter
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
 from customhouse.ledger import catch_up, chained, leader, staged, tables
@@ -185,6 +186,7 @@ def _planes(
         preparations=Preparations(),
         clock=built.control.clock,
         orphans=orphans,
+        stale_after=StaleAfter(settings.stale_tools_s, settings.stale_refuse_s),
         turn_timeout_s=settings.turn_timeout_s,
         answer_bytes=settings.max_answer_bytes,
     )

@@ -152,6 +152,8 @@ def _reasons() -> Iterator[str]:
         ("model", "Model: what was done with the client's wishes"),
         ("client", "Clients: what they did"),
         ("ledger", "Ledger: what was done while evidence could not be written"),
+        ("switch", "Switches: what is off at once, whatever any release says"),
+        ("replica", "Replicas: what one that is cut off does not do"),
         ("decision", "Decisions"),
     ):
         yield f"## {title}\n"

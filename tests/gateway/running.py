@@ -5,11 +5,11 @@ import asyncio
 import http.client
 import json
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import apsw
 import msgspec
@@ -52,6 +52,7 @@ GRANTS: Final[Mapping[str, Grant]] = {
     "close_account": Grant(permission="allow", effect="irreversible"),
 }
 Json = dict[str, Any]
+T = TypeVar("T")
 TOOLS: Final[list[Json]] = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
     for name in ("get_order_status", "issue_refund", "change_shipping_address", "delete_everything")
@@ -216,9 +217,13 @@ class Running:
     def kinds(self, trace_id: str) -> list[str]:
         return [record["kind"] for record in self.records(trace_id)]
 
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a person's verb where the server lives."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
     def publish(self, submitted: SubmittedDocuments, fallback: str = FALLBACK) -> Published:
         """Publish and promote to dev while the server runs."""
-        done = asyncio.run_coroutine_threadsafe(publish(self.control, submitted, fallback), self.loop).result(30)
+        done = self.run(publish(self.control, submitted, fallback))
         self.published.append(done)
         return done
 

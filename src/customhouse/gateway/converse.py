@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 7: asking the selected deployments in order until one answers, then the declared fallback answer.
 
-Rules kept: a call's `model.called` record is durable before its first byte leaves, with the outcome of the call
-before it; after the first byte has gone to the client no other model may continue its sentence.
+Rules kept: what is switched off at that moment is not asked; a call's `model.called` record is durable before its first
+byte leaves, with the outcome of the call before it; after the first byte has gone to the client no other model may
+continue its sentence.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.message import Answer, Message, ToolOffer
 from customhouse.gateway.account import Account
 from customhouse.gateway.evidence import Evidence
+from customhouse.gateway.in_force import InForce
 from customhouse.gateway.reply import Reply
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry
@@ -38,6 +40,7 @@ class Ask:
     selection: Selection
     fallback: str
     answer_bytes: int
+    in_force: InForce
 
 
 class OpenCall(NamedTuple):
@@ -92,7 +95,12 @@ class Progress:
 async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply) -> Answer:
     """Return the first usable answer, or the fallback answer. Raises UpstreamFailed where a sentence would be wrong."""
     failure: UpstreamFailed | None = None
+    refused: list[str] = []
     for attempt, deployment in enumerate(ask.selection.deployments, start=1):
+        off = ask.in_force.refuses(deployment)
+        if off is not None:
+            refused.append(off)
+            continue
         try:
             answer = await _attempt(ask, progress, upstreams, reply, deployment, attempt)
         except UpstreamFailed as error:
@@ -106,7 +114,7 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             progress.said = answered.payloads[0].commitment
             progress.pending.append(answered)
             return answer
-    reasons = tuple(dict.fromkeys(reason for _, reason in ask.selection.excluded))
+    reasons = tuple(dict.fromkeys((*(reason for _, reason in ask.selection.excluded), *refused)))
     progress.reasons = (*reasons, failure.reason) if failure else reasons
     if ask.request.needs_form:
         raise failure or UpstreamFailed(

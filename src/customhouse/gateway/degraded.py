@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a turn may still do while evidence cannot be written, when its assistant is declared `open`. Pure.
+"""What a turn may still do while this replica is cut off: tools that read, at most. Pure.
 
 Story: the database is down, and Lee asks the support bot, which is declared `open`, about a refund. The model is shown
 get_order_status and not issue_refund, so Lee learns where his order is, without evidence. A turn that was shown
@@ -13,6 +13,8 @@ from customhouse.domain.failure_mode import FailureMode
 from customhouse.planes.tools.document import Document, Grant
 
 REASON: Final = "ledger.degraded"
+STALE: Final = "replica.stale"
+"""The reason of a replica that could not confirm for too long what is in force (gateway/in_force.py)."""
 
 
 def narrowed(declared: FailureMode, *, down: bool) -> str | None:

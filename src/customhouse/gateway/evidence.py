@@ -11,12 +11,12 @@ import msgspec
 
 from customhouse.access.credentials import ApiKey
 from customhouse.domain.clock import Clock, rfc3339
-from customhouse.domain.decision import Decision
 from customhouse.domain.digest import digest
-from customhouse.domain.errors import CustomhouseError
+from customhouse.domain.errors import CustomhouseError, SwitchedOff
 from customhouse.domain.label import Classification
 from customhouse.domain.message import Answer, ToolCall
 from customhouse.domain.principal import Principal
+from customhouse.gateway.in_force import Rechecked
 from customhouse.gateway.prepare import Prepared
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ORGANIZATION, ModelFacts, Record, Ruling, Subject, ToolFacts
@@ -83,12 +83,13 @@ class Evidence:
         return Entry(record, (request,), (*self._known_by(), *([client_trace] if client_trace else ())))
 
     def request_refused(self, problem: CustomhouseError) -> Entry:
-        """Record that the turn was refused before any model was asked."""
+        """Record that the turn was refused before any model was asked, and for which reason."""
+        reason = problem.reason if isinstance(problem, SwitchedOff) else problem.code
         record = Record(
             **self._facts("request.refused", self.accepted),
             principal=self._subject(),
             versions=dict(self.prepared.versions),
-            decision=Ruling(outcome="deny", reasons=(problem.code,)),
+            decision=Ruling(outcome="deny", reasons=(reason,)),
             outcome="refused",
         )
         return Entry(record, references=self._known_by())
@@ -157,14 +158,19 @@ class Evidence:
         )
         return Entry(record, (arguments,), (call.id[:MAX_NAME],))
 
-    def tool_decided(self, decision_id: str, proposed_id: str, call: ToolCall, decision: Decision) -> Entry:
-        """Record the decision on a proposed call, by the version of the policy that made it."""
+    def tool_decided(self, decision_id: str, proposed_id: str, call: ToolCall, rechecked: Rechecked) -> Entry:
+        """Record the decision on a proposed call: by the turn's version of the policy, and what was newer by then."""
+        decision, newest = rechecked.decision, rechecked.snapshot
+        detail: dict[str, object] = {"switch_generation": rechecked.switch_generation}
+        if newest is not None and newest is not self.prepared.snapshot:
+            detail |= {"rechecked": newest.digest, "rechecked_generation": newest.generation}
         record = Record(
             **self._facts("tool.decided", decision_id),
             parents=(proposed_id,),
             versions={"tools": self.prepared.versions["tools"]},
             tool=self._tool(call),
             decision=Ruling(outcome=decision.outcome.value, reasons=decision.reasons, obligations=decision.obligations),
+            detail=detail,
         )
         return Entry(record, references=(decision_id,))
 

@@ -20,11 +20,12 @@ from customhouse.domain.errors import (
     MethodRefused,
     NotFound,
     Overloaded,
-    SnapshotUnavailable,
 )
+from customhouse.domain.principal import Principal
 from customhouse.gateway import identity
 from customhouse.gateway.account import MAX_PARENT, Account, Watch, unwatched
 from customhouse.gateway.body import ClientLeft, read_body
+from customhouse.gateway.in_force import InForce
 from customhouse.gateway.reply import Reply
 from customhouse.gateway.turn import Gateway, Incoming, chat
 
@@ -132,9 +133,9 @@ class DataPlane:
 
     async def _models(self, headers: Mapping[str, str], reply: Reply) -> None:
         key = identity.authenticate(headers, self._gateway.credentials)
-        snapshot = self._gateway.current.get(key.environment, key.assistant)
-        if snapshot is None:
-            raise SnapshotUnavailable
+        # Any tenant: which of a key's tenants is meant makes no difference to the names that it may use.
+        principal = Principal(key.id, key.tenants[0], key.assistant, key.environment, None, "none")
+        snapshot = InForce(self._gateway.current, self._gateway.stale_after, principal).snapshot()
         reply.stamp(snapshot)
         names = self._gateway.preparations.of(snapshot).names
         await reply.whole(200, dialect.model_list(names, self._gateway.clock.now_us() // 1_000_000))

@@ -24,7 +24,6 @@ from customhouse.domain.errors import (
     Forbidden,
     Internal,
     InvalidRequest,
-    SnapshotUnavailable,
     UpstreamTimeout,
 )
 from customhouse.domain.message import Message, ToolOffer
@@ -32,6 +31,7 @@ from customhouse.gateway import degraded, identity
 from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
 from customhouse.gateway.evidence import Evidence, key_refused
+from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import judge
 from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.reply import Ending, Reply, response_bytes
@@ -57,6 +57,7 @@ class Gateway:
     preparations: Preparations
     clock: Clock
     orphans: set[str]
+    stale_after: StaleAfter
     turn_timeout_s: float
     answer_bytes: int
 
@@ -81,10 +82,9 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
         await gateway.ledger.append([key_refused(gateway.clock, incoming.trace_id, key, refused)])
         raise
     reply.mark("identity")
-    # (2) snapshot: one for the whole turn
-    snapshot = gateway.current.get(principal.environment, principal.assistant)
-    if snapshot is None:
-        raise SnapshotUnavailable
+    # (2) snapshot: one for the whole turn, confirmed lately
+    in_force = InForce(gateway.current, gateway.stale_after, principal)
+    snapshot = in_force.snapshot()
     prepared = gateway.preparations.of(snapshot)
     reply.stamp(snapshot)
     tenant_key = await gateway.ledger.tenant_key(principal.tenant)
@@ -94,7 +94,7 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
     )
     try:
         async with asyncio.timeout(gateway.turn_timeout_s):
-            await _answer(gateway, incoming, reply, progress)
+            await _answer(gateway, incoming, reply, progress, in_force)
     except TimeoutError as error:
         timeout = UpstreamTimeout(f"the turn took longer than {gateway.turn_timeout_s:g} s")
         await settle_unfinished(progress, reply, timeout)
@@ -110,10 +110,11 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
         raise
 
 
-async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress) -> None:
+async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress, in_force: InForce) -> None:
     evidence = progress.evidence
     prepared, principal = evidence.prepared, evidence.principal
     documents = prepared.snapshot.documents
+    in_force.admit()
     body = await incoming.body()
     request = dialect.read(body)
     identity.named(request.model, principal.assistant, prepared.names)
@@ -122,9 +123,10 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     turn_class = identity.turn_class(prepared.floor, incoming.headers)
     # (6) render: our prompt first; a client's own system messages go on as what they are, a user's words
     conversation, foreign = _render(prepared, request)
-    narrowed = degraded.narrowed(documents.safety.ledger_failure, down=gateway.ledger.down)
-    offered, withheld = _offer(prepared, request, narrowed)
-    progress.mode = degraded.mode(documents.safety.ledger_failure, documents.tools, (offer.name for offer in offered))
+    declared = documents.safety.ledger_failure
+    narrowed = in_force.narrowed(declared, ledger_down=gateway.ledger.down)
+    offered, withheld = _offer(prepared, request, narrowed, in_force)
+    progress.mode = degraded.mode(declared, documents.tools, (offer.name for offer in offered))
     asked = {name: getattr(request, name) for name in SAMPLING_FIELDS}
     sampling = settle(documents.model, prepared.sampling, asked)
     tokens = bounded_tokens(documents.model.parameters, request.max_completion_tokens or request.max_tokens)
@@ -146,11 +148,13 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         selection=prepared.route.select(facts),
         fallback=prepared.snapshot.charter.fallback,
         answer_bytes=gateway.answer_bytes,
+        in_force=in_force,
     )
     answer = await converse(ask, progress, gateway.upstreams, reply)
     reply.mark("model")
-    # (8) permit: every proposed call meets the one decision; what is not allowed leaves the answer
-    judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id, narrowed)
+    # (8) permit: every proposed call meets the one decision, and what is newest; what is not allowed leaves the answer
+    narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
+    judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id, in_force, narrowed)
     reply.mark("permit")
     # (10) stamp: the evidence is durable before the answer is complete
     ending = Ending(judged.answer, judged.notices, judged.added, fallback=progress.fell_back)
@@ -177,9 +181,9 @@ def _render(prepared: Prepared, request: ChatRequest) -> tuple[tuple[Message, ..
 
 
 def _offer(
-    prepared: Prepared, request: ChatRequest, narrowed: str | None
+    prepared: Prepared, request: ChatRequest, narrowed: str | None, in_force: InForce
 ) -> tuple[tuple[ToolOffer, ...], tuple[str, ...]]:
-    """Return the tools to show the model (what the client brought and the policy grants), and the names withheld.
+    """Return the tools to show the model (what the client brought, the policy grants, no switch is on), and the others.
 
     `narrowed` is a reason to show only tools that read. A registered description and registered parameters replace the
     client's: the model reads what was released.
@@ -194,13 +198,14 @@ def _offer(
         for offer in dialect.offers(request)
         if offer.name in prepared.offers and request.tool_choice != "none"
         if narrowed is None or degraded.reads(grants[offer.name])
+        if in_force.withheld(offer.name, grants[offer.name]) is None
     )
     if isinstance(request.tool_choice, ToolChoice):
         wanted = request.tool_choice.function.name
         offered = tuple(offer for offer in offered if offer.name == wanted)
     if request.must_call and not offered:
         raise InvalidRequest(
-            "tool_choice asks for a tool call and none of the request's tools is granted to this assistant",
+            "tool_choice asks for a tool call and none of the request's tools is granted to this assistant now",
             param="tool_choice",
         )
     shown = {offer.name for offer in offered}

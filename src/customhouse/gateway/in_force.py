@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is in force while one turn runs: looked at when it begins, and again whenever something is about to leave.
+
+Rules kept:
+- A turn has one snapshot from its beginning to its end (invariant 3). What is newer can only take away from it: a later
+  look refuses a deployment or a tool call, and grants none.
+- A switch outranks every release. One over a whole turn refuses new turns; a turn that runs asks no further model and
+  passes no tool call, and its client gets what was said until then, or the declared fallback answer.
+- Whoever cannot confirm what is in force assumes the worst: no tool that may change something after `tools_s`, nothing
+  at all after `refuse_s`.
+
+Story: Lee's turn has been waiting for its model for eight seconds when Ola throws `tool:issue_refund`, on another
+replica. The model proposes a refund. The turn's own snapshot would pass it; the look before it leaves does not.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from customhouse.domain.decision import Decision, Outcome
+from customhouse.domain.errors import ReplicaStale, SnapshotUnavailable, SwitchedOff
+from customhouse.domain.failure_mode import FailureMode
+from customhouse.domain.message import ToolCall
+from customhouse.domain.principal import Principal
+from customhouse.gateway import degraded
+from customhouse.planes.model.document import Deployment
+from customhouse.planes.tools.document import Grant
+from customhouse.planes.tools.permit import permit
+from customhouse.registry.current import Current, View
+from customhouse.registry.snapshot import Snapshot
+
+TIGHTENED = "tool.tightened"
+"""Stands behind the reasons of a decision that what is newest made stricter than the turn's own snapshot."""
+
+
+class StaleAfter(NamedTuple):
+    """Seconds without confirmation after which a replica withholds tools that write, and refuses turns."""
+
+    tools_s: float
+    refuse_s: float
+
+
+class Rechecked(NamedTuple):
+    """What the newest state made of a decision, and that state's snapshot (None: nothing verified is in force)."""
+
+    decision: Decision
+    snapshot: Snapshot | None
+    switch_generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """One turn's looks at what is in force. Cost of each: 1 to 3 µs, no I/O."""
+
+    current: Current
+    stale_after: StaleAfter
+    principal: Principal
+
+    def snapshot(self) -> Snapshot:
+        """Return what the turn runs on. Raises ReplicaStale, SnapshotUnavailable."""
+        view = self._view()
+        if self._stale(view, self.stale_after.refuse_s):
+            raise ReplicaStale
+        if view.snapshot is None:
+            raise SnapshotUnavailable
+        return view.snapshot
+
+    def admit(self) -> None:
+        """Refuse a turn that a switch stands over. Raises SwitchedOff, with the reason that evidence records."""
+        off = self._off(self._view())
+        if off is not None:
+            raise SwitchedOff(reason=off)
+
+    def narrowed(self, declared: FailureMode, *, ledger_down: bool) -> str | None:
+        """Return the reason for which only tools that read are offered and passed now, or None."""
+        if self._stale(self._view(), self.stale_after.tools_s):
+            return degraded.STALE
+        return degraded.narrowed(declared, down=ledger_down)
+
+    def withheld(self, tool: str, grant: Grant) -> str | None:
+        """Return the reason for which a granted tool is switched off now, or None."""
+        return self._view().switches.tool(tool, grant.effect)
+
+    def refuses(self, deployment: Deployment) -> str | None:
+        """Return the reason for which no call may leave for a deployment now, or None."""
+        view = self._view()
+        if self._stale(view, self.stale_after.refuse_s):
+            return degraded.STALE
+        return self._off(view) or view.switches.deployment(deployment.provider, deployment.label)
+
+    def recheck(
+        self, decision: Decision, call: ToolCall, granted: Grant | None, narrowed: str | None, calls_so_far: int
+    ) -> Rechecked:
+        """Hold a decision against what is newest; it can only become stricter.
+
+        `granted` is what the turn's own snapshot says of the tool, `narrowed` the reason for passing only tools that
+        read. Of the two versions' effects the graver counts.
+        """
+        view = self._view()
+        newest = view.snapshot
+        # A tool that was not offered is looked at once more: what withheld it is the reason worth telling.
+        if decision.outcome is Outcome.DENY and decision.reasons != ("tool.not_offered",):
+            return Rechecked(decision, newest, view.switches.generation)
+        policy = None if newest is None else newest.documents.tools
+        grants = (granted, None if policy is None else policy.grants.get(call.name))
+        reason = degraded.STALE if self._stale(view, self.stale_after.refuse_s) else self._off(view)
+        for grant in grants:
+            if reason is None and grant is not None:
+                reason = view.switches.tool(call.name, grant.effect)
+        if reason is None and narrowed is not None and not all(degraded.reads(grant) for grant in grants):
+            reason = narrowed
+        if reason is not None:
+            stricter = Decision(Outcome.DENY, (reason,))
+        elif policy is None:
+            stricter = Decision(Outcome.DENY, ("tool.superseded",))
+        else:
+            stricter = _stricter(decision, permit(policy, call, calls_so_far=calls_so_far))
+        return Rechecked(stricter, newest, view.switches.generation)
+
+    def _view(self) -> View:
+        return self.current.view(self.principal.environment, self.principal.assistant)
+
+    def _off(self, view: View) -> str | None:
+        who = self.principal
+        kind = view.switches.turn(who.assistant, who.environment, who.tenant)
+        return None if kind is None else f"switch.{kind}"
+
+    @staticmethod
+    def _stale(view: View, after_s: float) -> bool:
+        return view.age_s is None or view.age_s > after_s
+
+
+def _stricter(decision: Decision, newest: Decision) -> Decision:
+    order = (Outcome.ALLOW, Outcome.HOLD, Outcome.DENY)
+    if order.index(newest.outcome) <= order.index(decision.outcome):
+        return decision
+    return Decision(newest.outcome, (*newest.reasons, TIGHTENED), newest.obligations)
