@@ -6,7 +6,7 @@ from rich.table import Table
 
 from customhouse.cli.client import client, segment
 from customhouse.cli.options import json_option, reason_option
-from customhouse.cli.outcome import lines, told
+from customhouse.cli.outcome import lines, switched, told
 from customhouse.cli.output import emit
 from customhouse.rollout.answer import Outcome
 from customhouse.rollout.pending import Changes, ChangeView
@@ -101,6 +101,8 @@ def _shown(change: ChangeView) -> str:
 def _answered(reviewed: Reviewed) -> str:
     if reviewed.moved is not None:
         return f"{reviewed.change} is approved.\n{told(Outcome(moved=reviewed.moved))}"
+    if reviewed.lifted is not None:
+        return f"{reviewed.change} is approved.\n{switched(reviewed.lifted)}"
     if reviewed.state == "requested":
         return f"{reviewed.change} has {reviewed.approvals} of {reviewed.needed} signatures; nothing moved yet."
     return f"{reviewed.change} is {reviewed.state}."

@@ -8,6 +8,7 @@ import click
 from customhouse.cli.output import EXIT_REFUSED, say
 from customhouse.domain.capability import Capability
 from customhouse.rollout.answer import Moved, Outcome, Waiting
+from customhouse.rollout.switch import Switched
 
 MAX_LINES = 30
 """Capabilities listed; the rest are counted."""
@@ -43,6 +44,12 @@ def waiting(change: Waiting) -> str:
             f"Approve it: customhouse changes approve {change.change} --reason …   (not as the one who asked)",
         ]
     )
+
+
+def switched(done: Switched) -> str:
+    """Return in words what became of a switch."""
+    state = "switched off" if done.standing else "no longer switched off"
+    return f"{done.switch.scope} is {state} (switch {done.switch.seq}, generation {done.generation})"
 
 
 def leave_if_waiting(ctx: click.Context, *changes: Waiting | None) -> None:

@@ -7,7 +7,7 @@ from rich.table import Table
 from customhouse.api.switches import StandingSwitches
 from customhouse.cli.client import client
 from customhouse.cli.options import json_option, reason_option
-from customhouse.cli.outcome import leave_if_waiting, waiting
+from customhouse.cli.outcome import leave_if_waiting, switched, waiting
 from customhouse.cli.output import emit
 from customhouse.cli.wait import wait_for, wait_options
 from customhouse.domain.errors import NothingToDo
@@ -51,8 +51,8 @@ def on(
     is passed on.
     """
     wanted = Throwing(scope=scope, reason=reason, expected_generation=expect_generation)
-    switched = client(ctx).fetch("POST", _PATH, Switched, wanted)
-    emit(switched, as_json=as_json, render=_switched)
+    done = client(ctx).fetch("POST", _PATH, Switched, wanted)
+    emit(done, as_json=as_json, render=switched)
     if wait:
         wait_for(ctx, (SWITCHES,), timeout)
 
@@ -103,14 +103,9 @@ def _standing(found: StandingSwitches, scope: Scope) -> int:
     raise NothingToDo(f"{scope} is not switched off; standing: {others}")
 
 
-def _switched(done: Switched) -> str:
-    state = "switched off" if done.standing else "no longer switched off"
-    return f"{done.switch.scope} is {state} (switch {done.switch.seq}, generation {done.generation})"
-
-
 def _lifted(outcome: LiftOutcome) -> str:
     if outcome.switched is not None:
-        return _switched(outcome.switched)
+        return switched(outcome.switched)
     return "Nothing moved." if outcome.waiting is None else waiting(outcome.waiting)
 
 

@@ -44,28 +44,7 @@ class Replica(NamedTuple):
     applied_at_us: Mapping[str, int]
 
 
-class Straggler(NamedTuple):
-    """A live replica that lacks a generation, and what it has."""
-
-    name: str
-    has: int
-
-
 def live(replica: Replica, now_us: int) -> bool:
     """Whether a replica may answer turns: it did not stop, and was heard of within its own bound."""
     unseen_us = now_us - replica.seen_at_us
     return replica.ended_at_us is None and unseen_us <= (replica.state.stale_refuse_s + MARGIN_S) * 1_000_000
-
-
-def stragglers(
-    replicas: tuple[Replica, ...], wanted: Mapping[str, int], now_us: int
-) -> Mapping[str, tuple[Straggler, ...]]:
-    """Return, for each name of `wanted`, the live replicas that have not applied that generation or a newer one."""
-    return {
-        name: tuple(
-            Straggler(replica.name, replica.generations.get(name, 0))
-            for replica in replicas
-            if live(replica, now_us) and replica.generations.get(name, 0) < generation
-        )
-        for name, generation in wanted.items()
-    }

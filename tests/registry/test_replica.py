@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is waited for, what each replica reports, and what becomes of those that ended without a word: on both stores."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from tests.ledger.book import Book, in_book, record
+
+from customhouse.domain.clock import SystemClock
+from customhouse.ledger.entry import Entry
+from customhouse.registry import dead_replicas, replica_tables
+from customhouse.registry.presence import Presence
+from customhouse.registry.replica import MARGIN_S, Replica, State, live
+
+STATE = State(stale_refuse_s=30, ledger="ok", turns=2, sequencer=7)
+
+
+def replica(*, seen_s: float, ended: bool) -> Replica:
+    return Replica("id", "a", "1", 0, int(seen_s * 1e6), 1 if ended else None, STATE, {}, {})
+
+
+LIVE = [
+    # how long unheard of, ended, whether it may still answer turns
+    (0, False, True),
+    (30 + MARGIN_S, False, True),
+    (30 + MARGIN_S + 0.1, False, False),
+    (0, True, False),
+]
+
+
+@pytest.mark.parametrize(("unheard_s", "ended", "expected"), LIVE)
+def test_who_may_still_answer(unheard_s: float, ended: bool, expected: bool) -> None:  # noqa: FBT001 - a row
+    assert live(replica(seen_s=100, ended=ended), int((100 + unheard_s) * 1e6)) is expected
+
+
+class Hasty(SystemClock):
+    """The machine's clock, which a test moves forward."""
+
+    ahead_us = 0
+
+    def elapsed_us(self) -> int:
+        return super().elapsed_us() + self.ahead_us
+
+
+Story = Callable[[Book], Awaitable[None]]
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Return a place for a database on each store."""
+    if request.param == "sqlite":
+        return tmp_path
+    url: str = request.getfixturevalue("postgres")
+    return url
+
+
+async def known(book: Book) -> tuple[Replica, ...]:
+    return await book.control.read(replica_tables.replicas)
+
+
+def presence(book: Book, clock: Hasty, name: str = "a") -> Presence:
+    return Presence(book.control, clock, replica=f"id-{name}", name=name, version="1", shared=True, state=lambda: STATE)
+
+
+async def reported(book: Book, wanted: Callable[[tuple[Replica, ...]], bool]) -> tuple[Replica, ...]:
+    """Return what is known as soon as it is as wanted."""
+    async with asyncio.timeout(20):
+        while not wanted(found := await known(book)):
+            pass
+    return found
+
+
+def test_a_replica_says_what_it_has_and_that_it_ends(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        clock = Hasty()
+        here = presence(book, clock)
+        here.report({"dev": 3, "access": 1})
+        (found,) = await reported(book, lambda each: len(each) == 1)
+        assert (found.id, found.name, found.state, found.generations) == ("id-a", "a", STATE, {"dev": 3, "access": 1})
+        first_applied = found.applied_at_us["access"]
+        here.report({"dev": 4, "access": 1})
+        (found,) = await reported(book, lambda each: each[0].generations["dev"] == 4)
+        assert found.applied_at_us["access"] == first_applied, "the time is that of the first report"
+        seen_at_us = found.seen_at_us
+        here.report({"dev": 4, "access": 1})  # nothing new, and none is due
+        clock.ahead_us = 2_000_000
+        here.report({"dev": 4, "access": 1})
+        (found,) = await reported(book, lambda each: each[0].seen_at_us > seen_at_us)
+        await here.end()
+        (found,) = await known(book)
+        assert found.ended_at_us is not None
+        assert not live(found, found.seen_at_us)
+        again = presence(book, clock)
+        again.report({"dev": 4})
+        (found,) = await reported(book, lambda each: each[0].ended_at_us is None)
+
+    in_book(place, story)
+
+
+def test_a_report_that_failed_is_made_whole_by_the_next(tmp_path: Path) -> None:
+    async def story(book: Book) -> None:
+        clock = Hasty()
+        here = presence(book, clock)
+        book.asked("ALTER TABLE acknowledgement RENAME TO elsewhere")
+        here.report({"dev": 3})
+        await book.control.transact(lambda _: None)  # behind the report in the queue
+        assert await known_ids(book) == []
+        book.asked("ALTER TABLE elsewhere RENAME TO acknowledgement")
+        clock.ahead_us = 2_000_000
+        here.report({"dev": 3})
+        (found,) = await reported(book, lambda each: len(each) == 1)
+        assert found.generations == {"dev": 3}
+
+    in_book(tmp_path, story)
+
+
+async def known_ids(book: Book) -> list[str]:
+    return [str(row[0]) for row in book.asked("SELECT id FROM replica")]
+
+
+async def opened(book: Book, holder: str, span: str) -> None:
+    """Leave a model call open, as a replica does that is killed in the middle of it."""
+    entry = Entry(record("model.called", span_id=span), opens=True)
+    await book.ledger.append([entry])
+    book.asked("UPDATE open_call SET replica = ? WHERE span_id = ?", holder, span)
+
+
+def test_the_calls_of_who_ended_become_unknown_at_once_and_of_who_is_silent_when_watched(postgres: str) -> None:
+    async def story(book: Book) -> None:
+        clock = Hasty()
+        for name in ("a", "b"):
+            presence(book, clock, name).report({"dev": 1})
+        await reported(book, lambda each: len(each) == 2)
+        book.asked("UPDATE replica SET ended_at_us = 1 WHERE id = 'id-a'")
+        await opened(book, "id-a", "s1")
+        await opened(book, "id-b", "s2")
+        await opened(book, "id-gone", "s3")
+
+        async def buried(*, watched: bool) -> int:
+            ledger = book.ledger
+            return await book.settling.transact(lambda tx: dead_replicas.bury(tx, ledger, clock, watched=watched))
+
+        assert await buried(watched=False) == 1, "a said that it ended"
+        assert await buried(watched=True) == 1, "nobody knows the third; b was heard of"
+        book.asked("UPDATE replica SET seen_at_us = 1 WHERE id = 'id-b'")
+        assert await buried(watched=False) == 0
+        assert await buried(watched=True) == 1
+        await book.settle()
+        kinds = [str(row[0]) for row in book.asked("SELECT kind FROM evidence WHERE kind = 'model.unknown'")]
+        assert kinds == ["model.unknown"] * 3
+        assert book.asked("SELECT count(*) FROM open_call") == [(0,)]
+        assert await known_ids(book) == ["id-a"], "who was not heard of for a week is forgotten"
+
+    in_book(postgres, story)
+
+
+def test_a_leader_calls_nobody_dead_before_it_has_watched_for_a_minute() -> None:
+    clock = Hasty()
+    watch = dead_replicas.Watch(clock)
+    assert not watch.look()
+    for second in range(5, 65, 5):
+        clock.ahead_us = second * 1_000_000
+        assert watch.look() == (second >= dead_replicas.DEAD_AFTER_S)
+    clock.ahead_us += 300_000_000  # the leader was away itself
+    assert not watch.look()
