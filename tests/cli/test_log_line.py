@@ -3,6 +3,7 @@
 
 import logging
 import sys
+from typing import NoReturn
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ class Quoting(Exception):
     """An error as libraries raise them: its message is the bytes it stumbled over."""
 
 
-def quote() -> None:
+def quote() -> NoReturn:
     raise Quoting(QUOTED)
 
 
