@@ -2,7 +2,6 @@
 """The composition root: settings in, applications out. The only place that builds objects and connects them."""
 
 import asyncio
-import fcntl
 import gc
 import logging
 import os
@@ -42,6 +41,7 @@ from customhouse.registry.current import Current
 from customhouse.registry.presence import Presence
 from customhouse.registry.replica import State
 from customhouse.settings import Settings
+from customhouse.store import home_lock
 from customhouse.store.disk import RealDisk
 from customhouse.store.stores import Stores, open_stores
 from customhouse.vault.keyring import read_or_create, root_key
@@ -127,7 +127,7 @@ async def build_local(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
     """Yield the server's application: data plane, control API, health. Only one server may hold a home directory."""
-    with _only_server(settings):
+    with home_lock.held(settings.home_path):
         async with installation(settings, serving=True) as built:
             control = built.control
             if built.standby is not None:
@@ -246,27 +246,6 @@ def _presence(settings: Settings, built: Installation, data: DataPlane, sequence
         shared=built.stores.shared,
         state=state,
     )
-
-
-class _only_server:  # noqa: N801 - reads as the statement it is used in
-    """Holds the home directory's server lock (flock) while it lasts; the kernel frees it however the process ends."""
-
-    def __init__(self, settings: Settings) -> None:
-        settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = settings.home_path / "serve.lock"
-
-    def __enter__(self) -> None:
-        self._file = self._path.open("a")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise StoreUnavailable(
-                f"another server holds {self._path}: one SQLite store is served by one process; stop that one first"
-            ) from error
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
 
 
 class _Front:

@@ -103,15 +103,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def shown(self) -> dict[str, object]:
         """Return the settings as they may be printed: a password in the database's URL is masked."""
-        parts = urlsplit(self.database)
-        masked = self.database.replace(f":{parts.password}@", ":***@", 1) if parts.password else self.database
-        query = re.sub(r"(password=)[^&\s]*", r"\1***", masked)
-        return {**msgspec.to_builtins(self), "database": query}
+        return {**msgspec.to_builtins(self), "database": masked(self.database)}
 
     @property
     def hosts(self) -> frozenset[str]:
         """Return the host names (without port, lower case) that requests may name."""
         return frozenset(name.lower() for name in (*LOOPBACK_HOSTS, self.host, *self.allow_hosts))
+
+
+def masked(url: str) -> str:
+    """Return a database URL as it may be printed: without its password."""
+    parts = urlsplit(url)
+    shown = url.replace(f":{parts.password}@", ":***@", 1) if parts.password else url
+    return re.sub(r"(password=)[^&\s]*", r"\1***", shown)
 
 
 def load(environ: Mapping[str, str], **overrides: object) -> Settings:

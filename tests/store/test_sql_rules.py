@@ -49,6 +49,8 @@ CHANGED: Final = re.compile(r"\b(?:UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+(\w+)"
 SQL_TEXT: Final = re.compile(
     r"\b(SELECT\s+\S.*\bFROM\b|INSERT\s+(OR \w+\s+)?INTO\b|DELETE\s+FROM\b|UPDATE\s+\w+\s+SET\b)", re.DOTALL
 )
+PUT_TOGETHER: Final = {"migrate.py", "migrate_postgres.py", "backup.py", "checkup.py", "catalog.py", "move.py"}
+"""Files with SQL of their own: what makes, copies and looks at a whole schema, before or beside the named queries."""
 SOURCE: Final = Path(customhouse.__file__).parent
 
 
@@ -176,4 +178,4 @@ def test_no_sql_stands_in_python_but_that_of_migrations(path: Path) -> None:
     for line, text, together in texts(ast.parse(path.read_text(encoding="utf-8"))):
         if SQL_TEXT.search(text):
             assert not together, f"line {line}: SQL put together with an f-string"
-            assert path.name in {"migrate.py", "migrate_postgres.py", "backup.py", "checkup.py"}, f"line {line}: {text}"
+            assert path.name in PUT_TOGETHER, f"line {line}: {text}"

@@ -56,6 +56,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "fsck": "Check the whole database against itself.",
             "backup": "Write the database and the keys into one archive.",
             "restore": "Put a backup back.",
+            "migrate": "Move the installation from SQLite to PostgreSQL.",
             "completion": "Print the shell's completion script.",
         },
     }

@@ -10,6 +10,7 @@ from customhouse.cli.client import settings
 from customhouse.cli.logs import verify_logs
 from customhouse.cli.output import say
 from customhouse.domain.errors import BackupRefused
+from customhouse.settings import masked
 from customhouse.store import backup as archive
 from customhouse.store.sqlite import open_sqlite
 
@@ -23,7 +24,13 @@ def restore(ctx: click.Context, file: Path) -> None:
     Nothing is overwritten: the home directory must not exist or be empty, and no server may be running on it. Digests,
     database and the evidence chain of every tenant are verified first; when one is wrong, nothing is changed.
     """
-    home = settings(ctx).home_path
+    chosen = settings(ctx)
+    if chosen.database:
+        raise BackupRefused(
+            f"the settings name {masked(chosen.database)}, and {file} is a backup of a SQLite installation. Restore it "
+            "without CUSTOMHOUSE_DATABASE, then `customhouse migrate` it into an empty database; or pg_restore a dump"
+        )
+    home = chosen.home_path
     contents = archive.read(file, home, _verify)
     say(f"{home} is back as of {contents.created_at}, written by version {contents.version}; the evidence verifies.")
     say("Keys and people revoked after that time are good again: revoke them again. Pins stand where they stood.")

@@ -17,7 +17,7 @@
     |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)
     |- Internal (500)           IntegrityFailed  KeyFileRefused
     |- StartRefused (500)       WeightsMissing  WeightsMismatch  PortBusy  ProcessFailed
-    |- BackupRefused (500)
+    |- BackupRefused (500)    MoveRefused
     `- LedgerUnavailable (503)  StoreUnavailable (503)  ReplicaStale  SnapshotUnavailable (503)
 
 Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is
@@ -456,3 +456,10 @@ class BackupRefused(CustomhouseError):
 
     code = "backup.refused"
     title = "Backup refused"
+
+
+class MoveRefused(CustomhouseError):
+    """The installation was not moved; the home is as it was, and nothing is in the target."""
+
+    code = "migrate.refused"
+    title = "Move refused"

@@ -20,7 +20,7 @@ import msgspec
 from customhouse.domain.clock import Clock
 from customhouse.ledger import fsck_log, fsck_registry, fsck_rights, fsck_tables, partition, retention
 from customhouse.ledger.fsck_log import Walk
-from customhouse.store.database import Database, Transaction
+from customhouse.store.database import Readable, Transaction
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ Tell = Callable[[str], None]
 """Hears what is being looked at."""
 
 
-async def check(database: Database, clock: Clock, *, keep_days: int, shared: bool, tell: Tell) -> Report:
+async def check(database: Readable, clock: Clock, *, keep_days: int, shared: bool, tell: Tell) -> Report:
     """Check a database; `shared` is PostgreSQL, read as auditor. Raises StoreUnavailable when it cannot be read.
 
     Cost: one pass over all records, about 20,000 of them a second.
@@ -127,7 +127,7 @@ class _Log:
 
     def __init__(
         self,
-        database: Database,
+        database: Readable,
         findings: _Findings,
         tenant: str,
         kept_from: int,
@@ -185,7 +185,7 @@ class _Log:
         self._findings.add(check, f"log {self._tenant}, {place}", problem)
 
 
-async def _open_calls(database: Database, findings: _Findings) -> None:
+async def _open_calls(database: Readable, findings: _Findings) -> None:
     after = ("", "")
     while True:
         page = await database.read(lambda tx, after=after: _calls(tx, after))
@@ -215,7 +215,7 @@ def _call_problem(tx: Transaction, tenant: str, span: str, content: bytes) -> st
     return f"the call is open, and its trace has {ended[0]}" if ended else None
 
 
-async def _staged(database: Database, findings: _Findings, clock: Clock) -> int:
+async def _staged(database: Readable, findings: _Findings, clock: Clock) -> int:
     count, oldest = await database.read(fsck_tables.staged)
     born_us = None if oldest is None else partition.time_of_id_us(oldest)
     if born_us is not None and clock.now_us() - born_us > STAGED_S * 1_000_000:
@@ -226,7 +226,7 @@ async def _staged(database: Database, findings: _Findings, clock: Clock) -> int:
     return count
 
 
-async def _registry(database: Database, findings: _Findings) -> None:
+async def _registry(database: Readable, findings: _Findings) -> None:
     known: set[tuple[str, str, str]] = set()
     version = ("", "", "")
     while documents := await database.read(lambda tx, after=version: fsck_tables.versions(tx, after)):
@@ -246,7 +246,7 @@ async def _registry(database: Database, findings: _Findings) -> None:
         findings.add("registry", f"pins of {assistant} in {environment}", problem)
 
 
-async def _rights(database: Database, findings: _Findings) -> None:
+async def _rights(database: Readable, findings: _Findings) -> None:
     def work(tx: Transaction) -> None:
         findings.add_all("rights", fsck_rights.security_problems(fsck_tables.row_security(tx)))
         findings.add_all("rights", fsck_rights.policy_problems(fsck_tables.policies(tx)))

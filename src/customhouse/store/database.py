@@ -54,6 +54,14 @@ class Transaction(Protocol):
         ...
 
 
+class Readable(Protocol):
+    """A database as whoever only reads it needs it."""
+
+    async def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run `work` on one consistent state of the database, without writing."""
+        ...
+
+
 class Database(Protocol):
     """A database. Raises StoreUnavailable when it cannot answer; an exception from `work` undoes that work alone."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.settings import Settings
+from customhouse.store import moved
 from customhouse.store.database import Database
 from customhouse.store.sqlite import open_sqlite
 
@@ -40,6 +41,7 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
         if settings.database:
             yield await _postgres(settings.database, stack)
             return
+        moved.refuse(settings.home_path)
         database = await open_sqlite(settings.database_path)
         stack.push_async_callback(database.close)
         yield Stores(database, database, database, shared=False)
