@@ -82,6 +82,7 @@ async def installation(settings: Settings, *, serving: bool = False) -> AsyncGen
             root,
             clock,
             extend=staged.extend if stores.shared else chained.extend,
+            alone=staged.alone if stores.shared else chained.alone,
             replica=replica,
             standby=standby,
         )

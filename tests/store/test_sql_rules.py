@@ -35,6 +35,8 @@ ADDED_ONLY: Final = frozenset(
 DELETING: Final = {
     "open_call_close": "the call's outcome is recorded in the same transaction",
     "open_call_close [postgres]": "likewise",
+    "open_calls_take": "every call that it returns is recorded as unknown in the same transaction",
+    "open_call_take": "likewise",
     "evidence_place [postgres]": "a staged record gets its place in the same statement",
     "replicas_forget": "a replica that has been gone for long; what it did is evidence, that it lived is none",
     "acknowledgements_forget": "likewise",

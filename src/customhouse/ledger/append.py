@@ -32,6 +32,8 @@ Observe = Callable[[Where, Sequence[Leaf], int], None]
 """Is told of every append when its caller is, and how many microseconds it took. It must not raise or wait."""
 Extend = Callable[[Transaction, str, Sequence[Leaf]], None]
 """Adds leaves to one tenant's log, inside a transaction that acts for the tenant. Raises LedgerUnavailable."""
+Alone = Callable[[Transaction, str], None]
+"""Waits, at a transaction's beginning, for whatever a replica still has on its way to the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Ledger:
         clock: Clock,
         *,
         extend: Extend = chained.extend,
+        alone: Alone = chained.alone,
         replica: str = "",
         standby: Standby | None = None,
         observe: Observe | None = None,
@@ -63,6 +66,7 @@ class Ledger:
         self._standby = standby
         self._observe = observe
         self._extend = extend
+        self._alone = alone
         self._replica = replica
         self._database = database
         self._root_key = root_key
@@ -109,11 +113,17 @@ class Ledger:
     async def append_once(self, leaves: Sequence[Leaf]) -> None:
         """Write those of the leaves that are not in the ledger yet, in one transaction. Raises StoreUnavailable.
 
-        Waits for the append that runs, whose outcome nobody may know otherwise. Cost: one query for each trace more.
+        Waits for appends on their way whose outcome nobody knows: the one that runs, and a COMMIT that was given up
+        and may land yet, of an earlier process too. Cost: one query for each trace more.
         """
         while self._flushing is not None:
             await asyncio.wait([self._flushing])
-        await self._database.begin(lambda tx: self._write(tx, _unknown(tx, leaves)))
+
+        def work(tx: Transaction) -> None:
+            self._alone(tx, self._replica)
+            self._write(tx, _unknown(tx, leaves))
+
+        await self._database.begin(work)
 
     def release(self) -> None:
         """Let appends go on that were held back while the last entries of the spool joined the ledger."""
@@ -150,6 +160,7 @@ class Ledger:
         def work(tx: Transaction) -> None:
             if not batch:  # overdue before it began: its callers were told otherwise
                 raise LedgerUnavailable
+            self._alone(tx, self._replica)
             self._write(tx, leaves)
 
         self._flushing = self._database.begin(work)

@@ -28,10 +28,16 @@ def settle(
 ) -> int:
     """Do so inside the caller's transaction."""
     holders = tables.replicas_with_open_calls(tx) if replica is None else (replica,)
-    found = [call for holder in holders for call in tables.open_calls(tx, holder)]
-    left = [call for call in found if spans is None or call[1] in spans]
+    # Closed first, and only what was closed here is unknown: its outcome may be on its way in another transaction.
+    left = [call for holder in holders for call in _closed(tx, holder, spans)]
     ledger.write(tx, [_unknown(record.decode(canonical), span_id, clock) for _, span_id, canonical in left])
     return len(left)
+
+
+def _closed(tx: Transaction, holder: str, spans: frozenset[str] | None) -> tuple[tuple[str, str, bytes], ...]:
+    if spans is None:
+        return tables.close_calls(tx, holder)
+    return tuple(call for span_id in sorted(spans) for call in tables.close_call(tx, holder, span_id))
 
 
 def _unknown(called: Record, span_id: str, clock: Clock) -> Entry:
@@ -52,4 +58,4 @@ def _unknown(called: Record, span_id: str, clock: Clock) -> Entry:
         model=called.model,
         outcome="unknown",
     )
-    return Entry(unknown, closes=span_id)
+    return Entry(unknown)

@@ -137,7 +137,7 @@ class Standby:
             case "spool":
                 return self._keep(leaves)
             case "open":
-                return self._skip(leaves)
+                return self._skip(leaves, cause)
             case "closed":
                 self._outage = self._outage or gap.begun(self.clock, self._down or FAILED).gap()
                 self._refused += 1
@@ -161,9 +161,9 @@ class Standby:
     def _kept(self) -> None:
         self._pending -= 1
 
-    def _skip(self, leaves: Sequence[Leaf]) -> "asyncio.Future[None]":
+    def _skip(self, leaves: Sequence[Leaf], cause: BaseException | None) -> "asyncio.Future[None]":
         tally = self._tally = self._tally or gap.begun(self.clock, self._down or FAILED)
-        self._follow_calls(leaves)
+        self._follow_calls(leaves, attempted=cause is not None)
         self.work.set()
         if tally.add(leaves, self.clock):
             noted = tally.gap()
@@ -180,12 +180,16 @@ class Standby:
         else:
             tally.noted.update(noted.tenants)
 
-    def _follow_calls(self, leaves: Sequence[Leaf]) -> None:
-        """Remember calls that are open in the database and whose outcome is skipped: they are settled as unknown."""
+    def _follow_calls(self, leaves: Sequence[Leaf], *, attempted: bool) -> None:
+        """Remember calls that are open in the database and whose outcome is skipped: they are settled as unknown.
+
+        So are those that may be open there, because an append that was attempted may have landed after all.
+        """
         for leaf in leaves:
             entry = leaf.entry
             if entry.opens and entry.record.span_id is not None:
-                self._skipped_calls.add(entry.record.span_id)
+                if not attempted:
+                    self._skipped_calls.add(entry.record.span_id)
             elif entry.closes in self._skipped_calls:
                 self._skipped_calls.discard(entry.closes)
             elif entry.closes is not None:

@@ -93,6 +93,11 @@ def insert_records(tx: Transaction, rows: Sequence[EvidenceRow]) -> None:
     )
 
 
+def take_turn(tx: Transaction, replica: str) -> None:
+    """Wait until no other transaction of `replica` adds evidence; none does until this one ends (PostgreSQL)."""
+    tx.put_many("evidence_turn", [{"replica": replica}])
+
+
 def stage(tx: Transaction, tenant: str, leaves: Sequence[Leaf]) -> None:
     """Keep records until the sequencer gives them their places (PostgreSQL)."""
     tx.put_many(
@@ -211,9 +216,16 @@ def insert_wrapped_key(tx: Transaction, tenant: str, wrapped: bytes, now_us: int
     tx.run("tenant_key_insert", tenant=tenant, wrapped=wrapped, now_us=now_us)
 
 
-def open_calls(tx: Transaction, replica: str) -> tuple[tuple[str, str, bytes], ...]:
-    """Return (tenant, span, model.called bytes) of every call that `replica` has open."""
-    return tuple(cast("tuple[str, str, bytes]", row) for row in tx.rows("open_calls", replica=replica))
+def close_calls(tx: Transaction, replica: str) -> tuple[tuple[str, str, bytes], ...]:
+    """Close every call that `replica` has open; return their (tenant, span, model.called bytes), in order of calls."""
+    rows = tx.rows("open_calls_take", replica=replica)
+    return tuple(sorted(cast("list[tuple[str, str, bytes]]", [tuple(row) for row in rows]), key=lambda call: call[1]))
+
+
+def close_call(tx: Transaction, replica: str, span_id: str) -> tuple[tuple[str, str, bytes], ...]:
+    """Close one call of `replica`; return it likewise, or nothing when it has an outcome."""
+    rows = tx.rows("open_call_take", replica=replica, span_id=span_id)
+    return tuple(cast("list[tuple[str, str, bytes]]", [tuple(row) for row in rows]))
 
 
 def replicas_with_open_calls(tx: Transaction) -> tuple[str, ...]:

@@ -253,6 +253,8 @@ class PostgresDatabase:
             job.loop.call_soon_threadsafe(_deliver, job.done, result, error)
 
     def _in_transaction(self, job: _Job) -> object:
+        if job.given_up:  # a queue of such works must not keep a closing server waiting for each one's connection
+            raise StoreUnavailable("the caller gave up before the work began")
         with self._pool.connection() as connection:
             try:
                 return self._attempt(connection, job)
@@ -284,7 +286,12 @@ class PostgresDatabase:
         if job.given_up:
             connection.execute("ROLLBACK")
             raise StoreUnavailable("the caller gave up; nothing was changed")
-        connection.execute("COMMIT")
+        try:
+            connection.execute("COMMIT")
+        except psycopg.OperationalError as error:
+            if connection.broken:
+                raise StoreUnavailable("the connection broke at COMMIT: it may or may not have been done") from error
+            raise
         return result
 
     def _work(self, connection: Connection, job: _Job) -> object:

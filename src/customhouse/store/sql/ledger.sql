@@ -123,13 +123,22 @@ INSERT INTO open_call (tenant_id, span_id, record, replica) VALUES (:tenant, :sp
 -- The call's outcome is being recorded in this transaction.
 DELETE FROM open_call WHERE tenant_id = :tenant AND span_id = :span_id;
 
--- open_calls --
--- The calls that a replica has open. Organisation-wide: for settling what a crash left behind, in the order of calls.
-SELECT tenant_id, span_id, record FROM open_call WHERE replica = :replica ORDER BY span_id;
+-- open_calls_take --
+-- Close the calls that a replica has open. Organisation-wide: for settling what a crash left behind. A call whose outcome
+-- is on its way in another transaction is waited for, and is then not returned.
+DELETE FROM open_call WHERE replica = :replica RETURNING tenant_id, span_id, record;
+
+-- open_call_take --
+-- Close one of them, likewise. Organisation-wide: for settling what a failing ledger left behind.
+DELETE FROM open_call WHERE replica = :replica AND span_id = :span_id RETURNING tenant_id, span_id, record;
 
 -- open_call_replicas --
 -- Who has calls open. Organisation-wide: for settling what a crash left behind.
 SELECT DISTINCT replica FROM open_call ORDER BY replica;
+
+-- evidence_turn [postgres] --
+-- One transaction of a replica after the other: a COMMIT that hangs is waited for, also that of a process which is gone.
+SELECT pg_advisory_xact_lock(7005, hashtext(:replica));
 
 -- evidence_stage [postgres] --
 -- Keep records until the sequencer gives them their places. Values are arrays: one statement for a whole group, since
