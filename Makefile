@@ -45,6 +45,7 @@ bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measur
 	@$(BIN)/python -m benchmarks.bench
 	@$(BIN)/python -m benchmarks.rollback
 	@$(BIN)/python -m benchmarks.crash
+	@$(BIN)/python -m benchmarks.crash_replicas
 	@$(BIN)/python -m benchmarks.report
 
 docs: $(VENV)/.ready-test ## write the generated reference anew

@@ -138,6 +138,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def documents(upstream_url: str, prompt: str) -> dict[str, Any]:
+    """Return the five documents of an assistant that asks a given upstream."""
+    deployment = {
+        "name": "bench-chat",
+        "provider": "bench",
+        "model": "bench-model",
+        "dialect": "openai_chat",
+        "base_url": upstream_url,
+        "posture": "self_hosted",
+        "accepts": "restricted",
+        "features": ["tools"],
+    }
+    return {
+        "model": {
+            "deployments": {"bench-chat": deployment},
+            "route": [{"use": ["bench-chat"]}],
+            "posture": {"use": "self_hosted"},
+            "parameters": {"temperature": "0.2"},
+        },
+        "prompt": {"template": prompt, "source": "prompts/bench.md"},
+        "tools": {
+            "grants": {
+                "get_order_status": {"permission": "allow", "effect": "read"},
+                "issue_refund": {"permission": "approve", "effect": "irreversible"},
+            }
+        },
+        "retrieval": {},
+        "safety": {"name": "default", "input_classification": "internal"},
+    }
+
+
 def _ready(furnished: House) -> bool:
     try:
         with urllib.request.urlopen(f"{furnished.url}/readyz", timeout=2) as response:
@@ -159,36 +190,9 @@ def _furnish(control: Client, upstream_url: str, prompts: Sequence[str]) -> str:
 
 
 def _release(upstream_url: str, prompt: str, notes: str) -> dict[str, Any]:
-    deployment = {
-        "name": "bench-chat",
-        "provider": "bench",
-        "model": "bench-model",
-        "dialect": "openai_chat",
-        "base_url": upstream_url,
-        "posture": "self_hosted",
-        "accepts": "restricted",
-        "features": ["tools"],
-    }
-    documents = {
-        "model": {
-            "deployments": {"bench-chat": deployment},
-            "route": [{"use": ["bench-chat"]}],
-            "posture": {"use": "self_hosted"},
-            "parameters": {"temperature": "0.2"},
-        },
-        "prompt": {"template": prompt, "source": "prompts/bench.md"},
-        "tools": {
-            "grants": {
-                "get_order_status": {"permission": "allow", "effect": "read"},
-                "issue_refund": {"permission": "approve", "effect": "irreversible"},
-            }
-        },
-        "retrieval": {},
-        "safety": {"name": "default", "input_classification": "internal"},
-    }
     return {
         "assistant": ASSISTANT,
-        "documents": documents,
+        "documents": documents(upstream_url, prompt),
         "charter": {"owner": "dana@acme.test", "on_call": "bench", "fallback": "Please try again later."},
         "notes": notes,
         "git_commit": None,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads evidence as an outsider: with the standard library's sqlite3 and hashlib, sharing no code with the writer.
 
+On PostgreSQL postgres_reader.py fetches the rows, and the same checks are made of them here.
+
 What it recomputes is written down in docs/reference/evidence.md: leaf = SHA-256(00 || record), link = SHA-256(02 ||
 previous link || leaf), the first previous link being 32 zero bytes.
 """
@@ -9,7 +11,7 @@ import hashlib
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,13 +23,17 @@ ANSWERED: Final = ("request.accepted", "model.called", "model.answered", "respon
 
 @dataclass(slots=True)
 class Log:
-    """One tenant's log, read so far. `faults` is everything that is not as it must be, one sentence each."""
+    """One tenant's log, read so far. `faults` is everything that is not as it must be, one sentence each.
+
+    `keep` says what of a record is kept in memory.
+    """
 
     tenant: str
     size: int = 0
     link: bytes = bytes(32)
     traces: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     faults: list[str] = field(default_factory=list[str])
+    keep: Callable[[dict[str, Any]], dict[str, Any]] = lambda record: record
 
     def read_on(self, home: Path) -> None:
         """Read what was written since the last time, recompute the chain over it, compare with the stored head."""
@@ -38,13 +44,18 @@ class Log:
                 (self.tenant, self.size),
             )
             for row in rows:
-                self._take(*row)
+                self.take(*row)
             head = database.execute("SELECT size, hash FROM chain_head WHERE tenant_id = ?", (self.tenant,)).fetchone()
-            if (head or (0, bytes(32))) != (self.size, self.link):
-                self.faults.append(f"the stored head is not the last link, {self.size} records")
+            size, link = head or (0, bytes(32))
+            self.require_head(size, link)
             (opened,) = database.execute("SELECT count(*) FROM open_call").fetchone()
             if opened:
                 self.faults.append(f"{opened} model calls are still open")
+
+    def require_head(self, size: int, link: bytes) -> None:
+        """Note a stored head that is not what was read."""
+        if (size, link) != (self.size, self.link):
+            self.faults.append(f"log {self.tenant}: the stored head is not the last link, {self.size} records")
 
     def count(self, kind: str) -> int:
         """Return how many records of a kind there are."""
@@ -78,11 +89,12 @@ class Log:
             if len(seen) > 1 or mixed:
                 self.faults.append(f"trace {trace_id}: a mixture, {len(seen)} snapshots, planes {mixed}")
 
-    def _take(self, position: int, canonical: bytes, leaf_hash: bytes, link_hash: bytes) -> None:
+    def take(self, position: int, canonical: bytes, leaf_hash: bytes, link_hash: bytes) -> None:
+        """Take the next record, and note where the chain is not what its bytes give."""
         leaf = hashlib.sha256(b"\x00" + canonical).digest()
         link = hashlib.sha256(b"\x02" + self.link + leaf).digest()
         if (position, leaf_hash, link_hash) != (self.size, leaf, link):
-            self.faults.append(f"the chain breaks at position {self.size}")
+            self.faults.append(f"log {self.tenant}: the chain breaks at position {self.size}")
         self.size, self.link = position + 1, link
         record: dict[str, Any] = json.loads(canonical)
-        self.traces[record["trace_id"]].append(record)
+        self.traces[record["trace_id"]].append(self.keep(record))

@@ -123,7 +123,51 @@ The server was killed at random points under load and started again; a program t
 """
 
 
-PARTS: Final = {"bench": turn_part, "rollback": rollback_part, "crash": crash_part}
+def crash_replicas_part(kept: dict[str, Any]) -> str:
+    """Return the section on kill -9 of everything that replicas share."""
+    by, refused = kept["by_target"], sum(kept["refused"].values())
+    killed = ", ".join(f"{by[name]} {title}" for name, title in _TARGETS.items() if name in by)
+    return f"""## kill -9 of replicas, sequencer and PostgreSQL under load
+
+{_origin(kept, f"python -m benchmarks.crash_replicas --kills {kept['kills']} --seed {kept['seed']}")}
+
+Three replicas over one PostgreSQL (fsync on), with clients of an assistant in each failure mode. Killed: {killed};
+{kept["long_outages"]} times the database stayed away for longer than a pool tries to connect. A program that shares no
+code with the writer read every log; the server itself noted who moved each log's head, in which epoch.
+
+| figure | value |
+|---|---:|
+| kills | {kept["kills"]} |
+| answers that clients had received completely | {kept["complete_answers"]:,} |
+| of these with complete evidence | {kept["with_complete_evidence"]:,} |
+| of these, through a local spool | {kept["of_these_through_a_spool"]:,} |
+| of mode `open`, in a declared gap | {kept["in_declared_gaps"]:,} |
+| lost, doubled, out of place, placed by two sequencers, or still open at the end | {len(kept["faults"])} |
+| answers refused / cut off by a kill | {refused:,} / {kept["cut_off"]:,} |
+| model calls settled as `model.unknown` | {kept["unknown_calls"]:,} |
+| gaps declared | {kept["gaps_declared"]:,} |
+| terms of the sequencer / batches placed | {kept["terms"]:,} / {kept["placements"]:,} |
+| evidence records, chains verified from position 0 | {kept["records"]:,} |
+| starts of replicas / of these without a database | {kept["starts"]:,} / {kept["starts_without_a_database"]:,} |
+| everything ready and caught up after the last kill | {kept["all_back_s"]} s |
+"""
+
+
+_TARGETS: Final = {
+    "gateway": "times a replica",
+    "sequencer": "times the one that leads",
+    "starting": "times one that was starting",
+    "stopping": "times one that was stopping",
+    "postmaster": "times PostgreSQL's first process",
+    "machine": "times all of its processes",
+    "backend": "times one backend",
+}
+PARTS: Final = {
+    "bench": turn_part,
+    "rollback": rollback_part,
+    "crash": crash_part,
+    "crash_replicas": crash_replicas_part,
+}
 
 
 def _origin(kept: dict[str, Any], command: str) -> str:
