@@ -2,6 +2,7 @@
 """PostgreSQL while works are on their way: what is given up is not begun; what nobody knows is not called undone."""
 
 import asyncio
+from typing import Final
 
 import psycopg
 import pytest
