@@ -30,8 +30,8 @@ class Block(NamedTuple):
 
 
 def pages() -> tuple[Path, ...]:
-    """Return every page that people read: the ones at the top, and those below docs and examples."""
-    below = (path for folder in ("docs", "examples") for path in sorted((ROOT / folder).rglob("*.md")))
+    """Return every page that people read: the ones at the top, and those below docs, deploy and examples."""
+    below = (path for folder in ("docs", "deploy", "examples") for path in sorted((ROOT / folder).rglob("*.md")))
     prompts = ("prompts",)
     top = (ROOT / name for name in TOP)
     return (*top, *(path for path in below if path.parent.name not in prompts))
