@@ -14,8 +14,8 @@ from customhouse.store.migration import Migration, pending
 from customhouse.store.postgres import CONNECT_TIMEOUT_S, unreachable
 
 MIGRATION_LOCK: Final = 7_002
-OLDEST_SERVER: Final = 150_000
-"""PostgreSQL 15: grants on schema public, MERGE, and partitions that are attached without a long lock."""
+OLDEST_SERVER: Final = 160_000
+"""PostgreSQL 16: the first where being a member of a role and taking it are granted, and asked for, apart."""
 _CREATE: Final = (
     "CREATE SCHEMA IF NOT EXISTS customhouse;"
     "CREATE TABLE IF NOT EXISTS customhouse.schema_migration (number bigint PRIMARY KEY, name text NOT NULL,"
@@ -42,7 +42,7 @@ def migrate(url: str, migrations: tuple[Migration, ...]) -> int:
 
 def _migrate(connection: psycopg.Connection, migrations: tuple[Migration, ...]) -> int:
     if connection.info.server_version < OLDEST_SERVER:
-        raise StoreUnavailable(f"PostgreSQL 15 or newer is needed, the server is {connection.info.server_version}")
+        raise StoreUnavailable(f"PostgreSQL 16 or newer is needed, the server is {connection.info.server_version}")
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
     present = connection.execute("SELECT to_regclass('customhouse.schema_migration') IS NOT NULL").fetchone()
     if present is None or not present[0]:

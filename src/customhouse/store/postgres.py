@@ -31,7 +31,8 @@ T = TypeVar("T")
 Role = Literal["control", "gateway", "sequencer", "auditor"]
 
 CONNECTIONS: Final[Mapping[Role, int]] = {"control": 4, "gateway": 3, "sequencer": 1, "auditor": 1}
-"""Connections of each role in one process at most; eight replicas then hold 64 of a server's usual 100."""
+"""Connections of each role in one process at most. With one that listens and one that asks for the sequencer's lock a
+replica holds ten, so nine replicas fit into a server's usual 100; the auditor's is `fsck`'s."""
 MAX_QUEUED: Final = 1024
 """Works waiting for a connection at most; one more is refused, and said so."""
 DEADLINE_S: Final = 5.0
