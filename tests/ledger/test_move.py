@@ -152,6 +152,7 @@ def test_each_day_has_its_partition_and_nothing_else_is_in_the_default_one(home:
     assert report["partitions"] == 2 * 3, "40, 183 and 399 days ago; yesterday's and today's were there"
 
 
+@pytest.mark.usefixtures("postgres_template")  # which makes the four roles
 def test_a_login_that_is_no_superuser_moves_as_owner(home: Path, postgres_server: str) -> None:
     """Managed databases give no superuser: row security holds for the tables' owner, too."""
     furnish(home)
@@ -171,7 +172,6 @@ def test_a_login_that_is_no_superuser_moves_as_owner(home: Path, postgres_server
         servers.execute(postgres_server, "DROP ROLE {}", login)
 
 
-@pytest.mark.usefixtures("postgres_template")
 def test_who_owns_nothing_moves_nothing(home: Path, postgres: str) -> None:
     furnish(home)
     login = f"other_{uuid.uuid4().hex[:8]}"
