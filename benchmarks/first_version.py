@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A database as the first version wrote it: its schema (migration 1 alone), its records, ids and payloads, in any number.
+"""A database as the first version wrote it: its schema (migration 1 alone), records, ids and payloads, in any number.
 
 Records go through the encoder, payloads through the vault; chain and rows are written here in bulk. What a reader must
-find again is remembered beside it: how long each log is, where its chain ends, the sum over all record bytes, and a sample
-of traces with every id by which a person may ask for them.
+find again is remembered beside it: how long each log is, where its chain ends, the sum over all leaves, and a sample of
+traces with every id by which a person may ask for them.
 """
 
 import hashlib
@@ -158,7 +158,8 @@ def _turn(written: Written, rows: _Rows, dice: random.Random, keys: dict[str, Te
     tool = ToolFacts(name=_TOOL.name, call_id=call, digest=_TOOL.digest, effect=_TOOL.effect)
     records = (
         _record("request.accepted", tenant, trace_id, dice, **about, principal=subject, versions=_VERSIONS,
-                commitments={"request": asked.commitment}, detail={"classification": "internal", "client_trace": client_trace}),
+                commitments={"request": asked.commitment},
+                detail={"classification": "internal", "client_trace": client_trace}),
         _record("model.called", tenant, trace_id, dice, **about, span_id=span, model=_MODEL),
         _record("model.answered", tenant, trace_id, dice, **about, span_id=span, parents=(span,), model=_MODEL,
                 usage={"prompt_tokens": 40, "completion_tokens": 9}, commitments={"model_answer": said.commitment}),
@@ -187,22 +188,20 @@ def _turn(written: Written, rows: _Rows, dice: random.Random, keys: dict[str, Te
 
 def _record(kind: str, tenant: str, trace_id: str, dice: random.Random, **fields: Any) -> Record:  # noqa: ANN401 - the record's own
     at_us = fields.pop("at_us", None) or _CLOCK.now_us()
-    return Record(
-        **{
-            "v": 1,
-            "id": _uuid7(dice, at_us),
-            "tenant": tenant,
-            "trace_id": trace_id,
-            "kind": kind,
-            "at": rfc3339(at_us),
-            "assistant": "support",
-            "release": _STAMPS[0],
-            "snapshot": _SNAPSHOT,
-            "generation": 7,
-            "labels": "labels: not computed yet",
-            **fields,
-        }
-    )
+    values: dict[str, Any] = {
+        "v": 1,
+        "id": _uuid7(dice, at_us),
+        "tenant": tenant,
+        "trace_id": trace_id,
+        "kind": kind,
+        "at": rfc3339(at_us),
+        "assistant": "support",
+        "release": _STAMPS[0],
+        "snapshot": _SNAPSHOT,
+        "generation": 7,
+        "labels": "labels: not computed yet",
+    }
+    return Record(**{**values, **fields})
 
 
 def _keep(written: Written, rows: _Rows, record: Record) -> bytes:

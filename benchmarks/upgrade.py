@@ -84,14 +84,21 @@ def run(records: int, sample: int, seed: int, parent: Path, url: str) -> dict[st
     figures["upgrade_s"], figures["upgrade_mb"] = _measured([sys.executable, "-c", OPEN, str(path)])
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
         _read_all(findings, written, lambda tenant: file.execute(EVIDENCE.format("?"), (tenant,)))
-        _known_by(findings, written.sample, lambda *values: file.execute(KNOWN_BY.format("?"), values).fetchone())
+
+        def in_file(*values: str) -> object:
+            return file.execute(KNOWN_BY.format("?"), values).fetchone()
+
+        _known_by(findings, written.sample, in_file)
     figures["sqlite_lookup_ms"] = asyncio.run(_look_up(findings, written.sample, lambda: open_sqlite(path)))
     command = [str(CUSTOMHOUSE), "--home", str(home), "migrate", "--to", url, "--json"]
     figures["migrate_s"], figures["migrate_mb"] = _measured(command)
     with psycopg.connect(url, options="-c search_path=customhouse") as server:
         _read_all(findings, written, lambda tenant: _streamed(server, tenant))
-        asked = KNOWN_BY.format("%s").encode()
-        _known_by(findings, written.sample, lambda *values: server.execute(asked, values).fetchone())
+
+        def on_server(*values: str) -> object:
+            return server.execute(KNOWN_BY.format("%s").encode(), values).fetchone()
+
+        _known_by(findings, written.sample, on_server)
         ((opened,),) = server.execute("SELECT count(*) FROM open_call").fetchall()
         findings.expect("open calls", holds=opened == first_version.OPEN_CALLS)
         ((sealed,),) = server.execute("SELECT count(*) FROM payload").fetchall()
@@ -109,13 +116,13 @@ def run(records: int, sample: int, seed: int, parent: Path, url: str) -> dict[st
 def _measured(command: list[str]) -> tuple[float, int]:
     """Run a command that must succeed; return its wall time and its peak memory in MB."""
     started = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command[0]} failed: {said.decode()}")
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            said.seek(0)
+            raise SystemExit(f"{command[0]} failed: {said.read().decode()}")
     return round(time.monotonic() - started, 1), used.ru_maxrss >> 10
 
 

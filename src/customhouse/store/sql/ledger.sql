@@ -20,9 +20,10 @@ SELECT tenant_id, size, hash FROM chain_head ORDER BY tenant_id;
 INSERT INTO evidence (tenant_id, position, id, trace_id, kind, canonical, leaf_hash, link_hash)
 VALUES (:tenant, :position, :id, :trace_id, :kind, :canonical, :leaf_hash, :link_hash);
 
--- evidence_of_trace --
--- The records of one trace, in the order they were written.
-SELECT position, canonical, leaf_hash, link_hash FROM evidence
+-- evidence_of_trace [sqlite] --
+-- The records of one trace, in the order they were written. The index is named since SQLite, which has no figures about a
+-- file of ours, would read the tenant's whole log by its primary key.
+SELECT position, canonical, leaf_hash, link_hash FROM evidence INDEXED BY evidence_trace
  WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY position;
 
 -- evidence_of_trace [postgres] --
@@ -35,9 +36,10 @@ SELECT position, canonical, leaf_hash, link_hash FROM (
      WHERE tenant_id = :tenant AND trace_id = :trace_id
 ) AS found ORDER BY position NULLS LAST, seq;
 
--- evidence_ids_of_trace --
+-- evidence_ids_of_trace [sqlite] --
 -- The ids of a trace's records: an entry that was kept locally, and may have been written all the same, is known by it.
-SELECT id FROM evidence WHERE tenant_id = :tenant AND trace_id = :trace_id;
+-- The index is named as above.
+SELECT id FROM evidence INDEXED BY evidence_trace WHERE tenant_id = :tenant AND trace_id = :trace_id;
 
 -- evidence_ids_of_trace [postgres] --
 -- The same, and of records that are staged: there the sequencer gives them their places later.
