@@ -46,8 +46,9 @@ def test_each_invariant_names_its_tests() -> None:
 def test_its_map_has_every_room_and_every_table() -> None:
     rooms = {path.name for path in SOURCE.iterdir() if (path / "__init__.py").exists()}
     assert {room for room in rooms if f"(src/customhouse/{room})" not in PAGE} == set()
-    migrations = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "store" / "migrations").glob("*.sql"))
-    tables = set(re.findall(r"CREATE TABLE (\w+)", migrations))
+    migrations = "".join(path.read_text(encoding="utf-8") for path in (SOURCE / "store" / "migrations").rglob("*.sql"))
+    tables = {name for name in re.findall(r"^CREATE TABLE (\w+)", migrations, re.MULTILINE) if "_default" not in name}
+    assert len(tables) > 25
     assert {table for table in tables if f"`{table}`" not in PAGE} == set()
 
 
@@ -66,6 +67,12 @@ def test_one_file_asks_models() -> None:
     # app.py opens and closes the pool; supervise.py asks its own children whether they are well, and nothing else
     assert users <= {"gateway/converse.py", "app.py"}
     assert clients == {"planes/model/call.py", "processes/supervise.py"}
+
+
+def test_threads_are_started_in_the_store_alone() -> None:
+    starting = re.compile(r"\bThread\(|ThreadPoolExecutor\(|to_thread\(|run_in_executor\(")
+    found = {path.relative_to(SOURCE).parts[0] for path in SOURCE.rglob("*.py") if starting.search(_code(path))}
+    assert found == {"store"}
 
 
 def test_a_decision_that_fails_denies() -> None:
