@@ -40,13 +40,17 @@ def tree(pid: int) -> list[int]:
 
 def cpu_ns(pid: int) -> int:
     """Return the CPU time of a process tree so far. Threads that have ended are not in it."""
+    return sum(cpu_ns_of(process) for process in tree(pid))
+
+
+def cpu_ns_of(pid: int) -> int:
+    """Return the CPU time of one process so far, 0 when it is gone."""
     total = 0
-    for process in tree(pid):
-        for thread in Path(f"/proc/{process}/task").glob("*/schedstat"):
-            try:
-                total += int(thread.read_text().split()[0])
-            except OSError:
-                continue
+    for thread in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            total += int(thread.read_text().split()[0])
+        except OSError:
+            continue
     return total
 
 

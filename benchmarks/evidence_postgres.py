@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence on PostgreSQL: records a second through staging and sequencer, and how long a durable append takes.
+
+    python -m benchmarks.evidence_postgres [--seconds 30] [--rate 6000] [--writers 2]
+
+Sustained: writer processes make the records of turns with the gateway's own code, payloads sealed under tenants' keys,
+and append them as turns do: twice for each turn, many turns at once, through the gateway's role and row security. One
+more process is the sequencer. A record counts when it has its place in the chain. The rate is offered, not asked for as
+fast as it goes: a run that cannot keep up shows a backlog that grows. The CPU of every process is counted.
+
+Acknowledgement: writers are idle; appends come at 200 turns a second at even times, and each one is timed.
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from benchmarks.database import Server, postgres
+from benchmarks.house import ASSISTANT, House, house
+from benchmarks.measure import ROOT, cpu_ns_of, keep, percentile, tree
+from benchmarks.turn_records import turn_records
+
+from customhouse.app import installation
+from customhouse.domain.principal import Principal
+from customhouse.gateway.prepare import prepare
+from customhouse.ledger import leader
+from customhouse.ledger.sequence import Sequencer
+from customhouse.settings import Settings
+from customhouse.vault.seal import TenantKey
+
+TENANTS: Final = 8
+BURST_S: Final = 0.02
+"""Turns of a fiftieth of a second begin together: what one gateway has in flight at a time."""
+MOST_UNFINISHED: Final = 2000
+"""A writer that has so many appends unfinished waits: a server pushes back in the same way (`max_turns`)."""
+KEPT_UP: Final = 0.97
+"""The share of what was offered that must have been written: the last turns end after the time is over."""
+ACK_RATE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """What one writer did."""
+
+    records: int
+    seconds: float
+    ack_us: list[float]
+
+
+class Spent:
+    """CPU time of process trees from now on, also of processes that end: a look now and then keeps what they had."""
+
+    def __init__(self, of: dict[str, int]) -> None:
+        """Begin with what the trees have used until now."""
+        self.of = of
+        self._before = {pid: cpu_ns_of(pid) for root in of.values() for pid in tree(root)}
+        self._used: dict[str, dict[int, int]] = {}
+
+    def look(self) -> None:
+        """Read what every process of the trees has used since."""
+        for name, root in self.of.items():
+            used = self._used.setdefault(name, {})
+            for pid in tree(root):
+                used[pid] = max(used.get(pid, 0), cpu_ns_of(pid) - self._before.get(pid, 0))
+
+    def us(self) -> dict[str, float]:
+        """Return the CPU time of each tree."""
+        return {name: sum(used.values()) / 1000 for name, used in self._used.items()}
+
+
+def main() -> None:
+    """Measure both and keep the figures; or be one of the processes of a run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--rate", type=float, default=6000, help="records offered a second")
+    parser.add_argument("--writers", type=int, default=2)
+    parser.add_argument("--part", choices=("writer", "sequencer"), help=argparse.SUPPRESS)
+    parser.add_argument("--settings", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part is not None:
+        settings = msgspec.json.decode(options.settings, type=Settings)
+        asyncio.run(write(settings, options.rate, options.seconds) if options.part == "writer" else sequence(settings))
+        return
+    with postgres() as server, house("http://127.0.0.1:9/v1", database=server.url) as furnished:
+        sustained = measure_sustained(server, furnished, options.writers, options.rate, options.seconds)
+        acknowledged = measure_acknowledgement(server, furnished, options.seconds)
+        keep("evidence_postgres", {**sustained, **acknowledged, "server": server.settings()})
+    print(json.dumps({**sustained, **acknowledged}, indent=1))
+    sys.exit(not sustained["kept_up"])
+
+
+def measure_sustained(server: Server, furnished: House, writers: int, rate: float, seconds: float) -> dict[str, Any]:
+    """Offer records at a rate and return how many got their places, the backlog, and the CPU of every process."""
+    sequencer = _part(furnished.beside(0), "sequencer", 0, 0)
+    try:
+        _until(server, "SELECT count(*) FROM sequencer WHERE epoch > 0", 1)
+        houses = [furnished.beside(n) for n in range(1, writers + 1)]
+        spent = Spent({"postgres": server.pid, "sequencer": sequencer.pid})
+        running = [_part(each, "writer", rate / writers, seconds) for each in houses]
+        spent.of.update({f"writer {n}": each.pid for n, each in enumerate(running)})
+        backlog: list[int] = []
+        began = time.monotonic()
+        while any(each.poll() is None for each in running) and time.monotonic() < began + 3 * seconds + 60:
+            time.sleep(0.25)
+            spent.look()
+            backlog.append(_backlog(server))
+        wrote = [_wrote(each, process, 1) for each, process in zip(houses, running, strict=True)]
+        ended = time.monotonic()
+        _until(server, "SELECT count(*) FROM evidence_staged", 0)
+        drained_s = time.monotonic() - ended
+        spent.look()
+        (placed,) = server.asked("SELECT sum(size)::bigint FROM chain_head WHERE tenant_id LIKE 'tenant-%'")[0]
+    finally:
+        sequencer.terminate()
+        sequencer.wait()
+    written, longest_s = sum(each.records for each in wrote), max(each.seconds for each in wrote)
+    steady = backlog[len(backlog) // 4 :]
+    used_us = spent.us()
+    ack_us = [us for each in wrote for us in each.ack_us]
+    return {
+        "writers": writers,
+        "offered_per_s": rate,
+        "seconds": round(longest_s, 1),
+        "written": written,
+        "placed": placed,
+        "written_per_s": round(written / longest_s),
+        "kept_up": placed == written and written / longest_s >= KEPT_UP * rate and max(steady) < rate,
+        "backlog_median": sorted(steady)[len(steady) // 2],
+        "backlog_max": max(steady),
+        "drained_after_s": round(drained_s, 2),
+        "cpu_us_per_record": {
+            "writers": round(sum(us for name, us in used_us.items() if name.startswith("writer")) / written, 1),
+            "sequencer": round(used_us["sequencer"] / written, 1),
+            "postgres": round(used_us["postgres"] / written, 1),
+        },
+        "loaded_ack_ms_p50": round(percentile(ack_us, 0.5) / 1000, 2),
+        "loaded_ack_ms_p99": round(percentile(ack_us, 0.99) / 1000, 2),
+    }
+
+
+def measure_acknowledgement(server: Server, furnished: House, seconds: float) -> dict[str, Any]:
+    """Append for 200 turns a second and return how long each append took, the sequencer running."""
+    sequencer = _part(furnished.beside(100), "sequencer", 0, 0)
+    try:
+        mean = 5.5  # records of a turn: half have four, half have seven
+        writing = furnished.beside(101)
+        ack_us = _wrote(writing, _part(writing, "writer", -ACK_RATE * mean, seconds), 2 * seconds + 60).ack_us
+        _until(server, "SELECT count(*) FROM evidence_staged", 0)
+    finally:
+        sequencer.terminate()
+        sequencer.wait()
+    return {
+        "ack_turns_per_s": ACK_RATE,
+        "acks": len(ack_us),
+        "ack_ms_p50": round(percentile(ack_us, 0.5) / 1000, 2),
+        "ack_ms_p99": round(percentile(ack_us, 0.99) / 1000, 2),
+        "ack_ms_max": round(max(ack_us) / 1000, 2),
+    }
+
+
+async def sequence(settings: Settings) -> None:
+    """Be the sequencer until ended."""
+    async with installation(settings) as built:
+        assert built.stores.leadership is not None  # noqa: S101 - the run is on PostgreSQL
+        duties = leader.duties(built.control.ledger, built.control.clock, settings.payload_retention_days)
+        await Sequencer(
+            built.stores.sequencer, built.stores.leadership, built.control.clock, built.replica, duties
+        ).run()
+
+
+async def write(settings: Settings, rate: float, seconds: float) -> None:
+    """Append the records of turns at a rate (records a second; negative: turns come evenly) and print what was done."""
+    async with AsyncExitStack() as stack:
+        built = await stack.enter_async_context(installation(settings))
+        await built.current.refresh()
+        snapshot = built.current.get("dev", ASSISTANT)
+        assert snapshot is not None  # noqa: S101 - the house has a release in dev
+        writer = _Writer(built.control.ledger, prepare(snapshot), built.control.clock)
+        await writer.open([f"tenant-{n}" for n in range(TENANTS)])
+        print(json.dumps(await writer.run(rate, seconds)))
+
+
+class _Writer:
+    def __init__(self, ledger: Any, prepared: Any, clock: Any) -> None:  # noqa: ANN401 - as app.py built them
+        self._ledger, self._prepared, self._clock = ledger, prepared, clock
+        self._keys: list[tuple[Principal, TenantKey]] = []
+        self._ack_us: list[float] = []
+        self._records = 0
+
+    async def open(self, tenants: list[str]) -> None:
+        """Make every tenant's key, so that no turn waits for it."""
+        for tenant in tenants:
+            principal = Principal("key_bench", tenant, ASSISTANT, "dev", "user:42", "asserted")
+            self._keys.append((principal, await self._ledger.tenant_key(tenant)))
+
+    async def run(self, rate: float, seconds: float) -> dict[str, Any]:
+        """Begin turns at their times until `seconds` are over, and wait for the last of them."""
+        unfinished: set[asyncio.Task[None]] = set()
+        pause_s = 1 / (-rate / 5.5) if rate < 0 else BURST_S
+        began = due = time.monotonic()
+        number = offered = 0
+        while due < began + seconds:
+            owed = 1 if rate < 0 else 0
+            offered += rate * pause_s if rate > 0 else 0
+            while owed or number * 5.5 < offered:
+                task = asyncio.create_task(self._turn(number))
+                unfinished.add(task)
+                task.add_done_callback(unfinished.discard)
+                number, owed = number + 1, 0
+            due += pause_s
+            await asyncio.sleep(max(due - time.monotonic(), 0))
+            while len(unfinished) > MOST_UNFINISHED:
+                await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(*unfinished)
+        return {"records": self._records, "seconds": time.monotonic() - began, "ack_us": self._ack_us}
+
+    async def _turn(self, number: int) -> None:
+        principal, key = self._keys[number % TENANTS]
+        turn = turn_records(self._prepared, principal, key, self._clock, tool=number % 2 == 0)
+        for entries in (turn.called, turn.completed):
+            began = time.perf_counter_ns()
+            await self._ledger.append(entries)
+            self._ack_us.append((time.perf_counter_ns() - began) / 1000)
+        self._records += turn.records
+
+
+def _part(furnished: House, part: str, rate: float, seconds: float) -> subprocess.Popen[bytes]:
+    settings = msgspec.json.encode(furnished.settings).decode()
+    options = ["--part", part, "--rate", str(rate), "--seconds", str(seconds), "--settings", settings]
+    with (furnished.home / "said.json").open("wb") as said:  # a pipe would hold a writer up that says much
+        command = [sys.executable, "-m", "benchmarks.evidence_postgres", *options]
+        return subprocess.Popen(command, cwd=ROOT, stdout=said)
+
+
+def _wrote(furnished: House, process: subprocess.Popen[bytes], limit_s: float) -> Wrote:
+    if process.wait(limit_s):
+        raise RuntimeError(f"a writer ended with status {process.returncode}")
+    return Wrote(**json.loads((furnished.home / "said.json").read_text()))
+
+
+def _backlog(server: Server) -> int:
+    return int(server.asked("SELECT count(*) FROM evidence_staged")[0][0])
+
+
+def _until(server: Server, count: Any, wanted: int, limit_s: float = 60) -> None:  # noqa: ANN401 - a literal query
+    deadline = time.monotonic() + limit_s
+    while server.asked(count)[0][0] != wanted:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{count} did not come to {wanted}")
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    main()

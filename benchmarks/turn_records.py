@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The evidence of a turn, made by the gateway's own code (gateway/evidence.py, judge.py) without a request or a model.
+
+Half of the turns propose one tool call: four records without, seven with one. What is sealed is of a usual size.
+"""
+
+from typing import Final, NamedTuple
+
+from customhouse.domain.clock import Clock
+from customhouse.domain.label import Classification
+from customhouse.domain.message import Answer, ToolCall, Usage
+from customhouse.domain.principal import Principal
+from customhouse.gateway.evidence import Evidence
+from customhouse.gateway.judge import judge
+from customhouse.gateway.prepare import Prepared
+from customhouse.ledger.entry import Entry
+from customhouse.vault.seal import TenantKey
+
+BODY: Final = (
+    b'{"model":"bench_bot","messages":[{"role":"user","content":"Hello, I ordered a blue kettle on Monday. When will it'
+    b' arrive, and can I still change the address? My order number is 4711, and I paid by card."}],"tools":[{"type":'
+    b'"function","function":{"name":"get_order_status","description":"Order status","parameters":{"type":"object",'
+    b'"properties":{"order_id":{"type":"string"}},"required":["order_id"]}}}],"temperature":0.2}'
+)
+SAID: Final = "The parcel left the warehouse this morning and should arrive on Friday afternoon."
+OFFERED: Final = ("get_order_status",)
+TIMING_US: Final = {"identity": 12, "render": 40, "record": 2100, "model": 640000, "permit": 25, "total": 644100}
+
+
+class TurnRecords(NamedTuple):
+    """What a turn appends: before its call leaves, and before its answer is complete. `call_id` None: no tool call."""
+
+    trace_id: str
+    called: tuple[Entry, ...]
+    completed: tuple[Entry, ...]
+    call_id: str | None
+
+    @property
+    def records(self) -> int:
+        """Return how many records these are."""
+        return len(self.called) + len(self.completed)
+
+
+def turn_records(prepared: Prepared, principal: Principal, key: TenantKey, clock: Clock, *, tool: bool) -> TurnRecords:
+    """Return the evidence of one answered turn; with `tool`, of one whose model proposed an allowed call."""
+    evidence = Evidence(clock.uuid7(), clock.uuid7(), principal, prepared, key, clock)
+    deployment = next(iter(prepared.snapshot.documents.model.deployments.values()))
+    span_id = clock.uuid7()
+    accepted = evidence.request_accepted(BODY, Classification.INTERNAL, None, ())
+    called = evidence.model_called(span_id, deployment, 1, OFFERED, ())
+    calls = (ToolCall(f"call_{clock.random(12).hex()}", "get_order_status", '{"order_id":"4711"}'),) if tool else ()
+    answer = Answer(
+        upstream_id=f"chatcmpl-{clock.random(12).hex()}",
+        model="bench-model",
+        fingerprint="fp_44709d6fcb",
+        text=None if tool else SAID,
+        refusal=None,
+        reasoning=None,
+        tool_calls=calls,
+        finish_reason="tool_calls" if tool else "stop",
+        usage=Usage(121, 19),
+    )
+    answered = evidence.model_answered(span_id, deployment, 1, answer, outcome="complete")
+    judged = judge(evidence, answer, frozenset(OFFERED), span_id)
+    said = (answered.record.commitments or {})["model_answer"]
+    completed = evidence.response_completed(said, outcome="answered", timing_us=TIMING_US)
+    call_id = calls[0].id if calls else None
+    return TurnRecords(evidence.trace_id, (accepted, called), (answered, *judged.entries, completed), call_id)
