@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A PostgreSQL server to measure: the wheel's, on disk, with fsync and its own defaults, its CPU counted."""
 
-import shutil
-import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, LiteralString, cast
 
 import psycopg
-from benchmarks.measure import RESULTS
+from benchmarks.postgres_server import PostgresServer, postgres_server
 from psycopg import sql
-from tests.postgres import embedded, execute, named
+from tests.postgres import execute, named
 
 from customhouse.store.migrate_postgres import migrate
 from customhouse.store.migration import packaged
@@ -23,10 +20,17 @@ SHOWN: Final = ("server_version", "fsync", "synchronous_commit", "full_page_writ
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: the URL of a database with the current schema, and the process whose tree is PostgreSQL."""
+    """A running server, and the URL of its database with the current schema."""
 
     url: str
-    pid: int
+    running: PostgresServer
+
+    @property
+    def pid(self) -> int:
+        """Return the process whose tree is PostgreSQL."""
+        if self.running.process is None:
+            raise RuntimeError("the server was stopped")
+        return self.running.process.pid
 
     def asked(self, query: LiteralString) -> list[tuple[Any, ...]]:
         """Run a query as the superuser, whom row security lets through."""
@@ -42,21 +46,16 @@ class Server:
 
 
 @contextmanager
-def postgres(parent: Path = RESULTS, settings: Mapping[str, str] | None = None) -> Generator[Server]:
-    """Run a server below `parent` until the block ends; its data is deleted then.
+def postgres(settings: Mapping[str, str] | None = None) -> Generator[Server]:
+    """Run a server on disk until the block ends; its data is deleted then.
 
     `settings` are those that a running server takes; nothing that weakens durability belongs there.
     """
-    parent.mkdir(parents=True, exist_ok=True)
-    data = Path(tempfile.mkdtemp(prefix="postgres-", dir=parent))
-    try:
-        with embedded(data) as url:
-            with psycopg.connect(url, autocommit=True) as connection:
-                for name, value in (settings or {}).items():
-                    connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
-                connection.execute("SELECT pg_reload_conf()")
-            execute(url, "CREATE DATABASE {}", NAME)
-            migrate(named(url, NAME), packaged("postgres"))
-            yield Server(named(url, NAME), int((data / "postmaster.pid").read_text().split()[0]))
-    finally:
-        shutil.rmtree(data, ignore_errors=True)
+    with postgres_server() as running:
+        with psycopg.connect(running.url, autocommit=True) as connection:
+            for name, value in (settings or {}).items():
+                connection.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), value))
+            connection.execute("SELECT pg_reload_conf()")
+        execute(running.url, "CREATE DATABASE {}", NAME)
+        migrate(named(running.url, NAME), packaged("postgres"))
+        yield Server(named(running.url, NAME), running)

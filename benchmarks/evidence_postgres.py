@@ -27,9 +27,9 @@ from benchmarks.house import ASSISTANT, House, house
 from benchmarks.measure import ROOT, cpu_ns_of, keep, percentile, tree
 from benchmarks.turn_records import turn_records
 
-from customhouse.app import installation
+from customhouse.app import Installation, installation
 from customhouse.domain.principal import Principal
-from customhouse.gateway.prepare import prepare
+from customhouse.gateway.prepare import Prepared, prepare
 from customhouse.ledger import leader
 from customhouse.ledger.sequence import Sequencer
 from customhouse.settings import Settings
@@ -182,14 +182,15 @@ async def write(settings: Settings, rate: float, seconds: float) -> None:
         await built.current.refresh()
         snapshot = built.current.get("dev", ASSISTANT)
         assert snapshot is not None  # noqa: S101 - the house has a release in dev
-        writer = _Writer(built.control.ledger, prepare(snapshot), built.control.clock)
+        writer = _Writer(built, prepare(snapshot))
         await writer.open([f"tenant-{n}" for n in range(TENANTS)])
         print(json.dumps(await writer.run(rate, seconds)))
 
 
 class _Writer:
-    def __init__(self, ledger: Any, prepared: Any, clock: Any) -> None:  # noqa: ANN401 - as app.py built them
-        self._ledger, self._prepared, self._clock = ledger, prepared, clock
+    def __init__(self, built: Installation, prepared: Prepared) -> None:
+        self._ledger, self._clock = built.control.ledger, built.control.clock
+        self._current, self._prepared = built.current, prepared
         self._keys: list[tuple[Principal, TenantKey]] = []
         self._ack_us: list[float] = []
         self._records = 0
@@ -223,7 +224,7 @@ class _Writer:
 
     async def _turn(self, number: int) -> None:
         principal, key = self._keys[number % TENANTS]
-        turn = turn_records(self._prepared, principal, key, self._clock, tool=number % 2 == 0)
+        turn = turn_records(self._prepared, self._current, principal, key, self._clock, tool=number % 2 == 0)
         for entries in (turn.called, turn.completed):
             began = time.perf_counter_ns()
             await self._ledger.append(entries)

@@ -2,20 +2,24 @@
  *
  * A load generator for one HTTP/1.1 server on loopback. One thread, epoll, keep-alive connections, no pipelining.
  *
- *   load -p PORT -u PATH -b BODY_FILE [-H 'name: value']... [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS] [-r RATE] [-w WARM_S]
+ *   load -p PORT -u PATH -b BODY_FILE [-H 'name: value']... [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS] [-r RATE] [-w WARM_S] [-l LOG]
  *
  * Closed loop (no -r): every connection sends its next request as soon as the answer is complete.
  * Open loop (-r RATE): requests are due at fixed times, whatever the server does. Latency counts from the time a request
  * was DUE, so a server that stalls is charged for everyone who had to wait (no coordinated omission).
  *
+ * With -l every answer is one line of LOG, tabs between: when it was complete (ns of CLOCK_MONOTONIC), status, the headers
+ * customhouse-trace-id, -release and -generation, and the text of the answer.
+ *
  * Prints one line of JSON: requests per second, answers with status 200 ("ok") and others ("bad"), percentiles in
- * microseconds to the last byte and to the first body byte, and server-sent events per answer. Ends by -d or -n, the
- * first that is reached; measuring begins after -w seconds.
+ * microseconds to the last byte and to the first body byte, and server-sent events per answer. Ends by -d, -n or
+ * SIGTERM, whichever comes first; measuring begins after -w seconds.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,7 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { HEAD_MAX = 16384, BODY_MAX = 1 << 20, READ_MAX = 1 << 18, SAMPLES_MAX = 4000000, EVENTS_MAX = 256 };
+enum { HEAD_MAX = 16384, KEPT_MAX = 8192, BODY_MAX = 1 << 20, READ_MAX = 1 << 18, SAMPLES_MAX = 4000000, EVENTS_MAX = 256 };
 #define SECOND 1000000000ull
 
 /* Where a connection stands in the response it reads. CHUNK_SIZE to CHUNK_END are chunked coding, RFC 9112, 7.1. */
@@ -43,6 +47,8 @@ typedef struct {
     uint64_t left;             /* bytes of the body, or of the chunk, still to come */
     uint64_t due, first_byte;  /* ns; first_byte is 0 until a body byte came */
     bool line_empty;           /* the trailer's line, or the stream's line, has no byte so far */
+    char kept[KEPT_MAX + 1];   /* the beginning of the body, for the log */
+    size_t kept_size;
 } Connection;
 
 static struct {
@@ -58,6 +64,9 @@ static char *request;
 static size_t request_size;
 static int poll_fd;
 
+static FILE *answers;
+static volatile sig_atomic_t stopped;
+
 static uint32_t *last_us, *first_us;
 static size_t samples;
 static uint64_t sent, ok, bad, events;
@@ -68,6 +77,11 @@ static uint64_t now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+static void stop(int number) {
+    (void)number;
+    stopped = 1;
 }
 
 static void die(const char *what) {
@@ -94,6 +108,7 @@ static void redial(Connection *c) {
 static void fire(Connection *c, uint64_t due) {
     c->state = HEAD;
     c->head_size = 0;
+    c->kept_size = 0;
     c->due = due;
     c->first_byte = 0;
     c->close_after = false;
@@ -106,8 +121,29 @@ static void fire(Connection *c, uint64_t due) {
     }
 }
 
+static void write_header(const Connection *c, const char *name) {
+    const char *from = strcasestr(c->head, name), *to;
+    from = from ? from + strlen(name) : "";
+    from += strspn(from, " ");
+    to = from + strcspn(from, "\r\n");
+    fprintf(answers, "\t%.*s", (int)(to - from), from);
+}
+
+static void write_answer(Connection *c, uint64_t at) {
+    static const char CONTENT[] = "\"content\":\"";
+    c->kept[c->kept_size] = 0;
+    const char *text = strstr(c->kept, CONTENT);
+    text = text ? text + sizeof CONTENT - 1 : "";
+    fprintf(answers, "%lu\t%d", at, c->status);
+    write_header(c, "\r\ncustomhouse-trace-id:");
+    write_header(c, "\r\ncustomhouse-release:");
+    write_header(c, "\r\ncustomhouse-generation:");
+    fprintf(answers, "\t%.*s\n", (int)strcspn(text, "\""), text);
+}
+
 static void finish(Connection *c) {
     uint64_t at = now();
+    if (answers) write_answer(c, at);
     if (c->status == 200) ok++;
     else bad++;
     if (measuring && samples < SAMPLES_MAX) {
@@ -172,6 +208,11 @@ static void feed(Connection *c, const char *p, size_t size) {
         case CHUNK_DATA:
             if (!c->first_byte) c->first_byte = now();
             used = size < c->left ? size : c->left;
+            if (answers) {
+                size_t room = KEPT_MAX - c->kept_size, take = used < room ? used : room;
+                memcpy(c->kept + c->kept_size, p, take);
+                c->kept_size += take;
+            }
             count_events(c, p, used);
             c->left -= used;
             if (!c->left) {
@@ -241,7 +282,7 @@ static void build_request(void) {
 }
 
 static void read_options(int argc, char **argv) {
-    for (int option; (option = getopt(argc, argv, "p:u:b:H:c:d:n:r:w:")) > 0;) switch (option) {
+    for (int option; (option = getopt(argc, argv, "p:u:b:H:c:d:n:r:w:l:")) > 0;) switch (option) {
         case 'p': options.port = (uint16_t)atoi(optarg); break;
         case 'u': options.path = optarg; break;
         case 'b': options.body_file = optarg; break;
@@ -250,6 +291,9 @@ static void read_options(int argc, char **argv) {
         case 'n': options.requests = strtoull(optarg, NULL, 10); break;
         case 'r': options.rate = atof(optarg); break;
         case 'w': options.warm_s = atof(optarg); break;
+        case 'l':
+            if (!(answers = fopen(optarg, "w"))) die(optarg);
+            break;
         case 'H': {
             size_t used = strlen(options.headers);
             snprintf(options.headers + used, sizeof options.headers - used, "%s\r\n", optarg);
@@ -299,7 +343,8 @@ int main(int argc, char **argv) {
     uint64_t ok_before = 0, events_before = 0, at;
     measuring = options.warm_s <= 0;
     struct epoll_event ready[EVENTS_MAX];
-    while ((at = now()) < end && (!options.requests || ok + bad < options.requests)) {
+    signal(SIGTERM, stop);
+    while (!stopped && (at = now()) < end && (!options.requests || ok + bad < options.requests)) {
         if (!measuring && at >= measured_from) {
             measuring = true;
             ok_before = ok;
@@ -313,6 +358,7 @@ int main(int argc, char **argv) {
         for (int i = 0; i < count; i++) readable(ready[i].data.ptr);
     }
 
+    if (answers) fclose(answers);
     double took_s = (double)(now() - measured_from) / (double)SECOND;
     qsort(last_us, samples, sizeof *last_us, ascending);
     qsort(first_us, samples, sizeof *first_us, ascending);

@@ -11,9 +11,11 @@ from customhouse.domain.label import Classification
 from customhouse.domain.message import Answer, ToolCall, Usage
 from customhouse.domain.principal import Principal
 from customhouse.gateway.evidence import Evidence
+from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import judge
 from customhouse.gateway.prepare import Prepared
 from customhouse.ledger.entry import Entry
+from customhouse.registry.current import Current
 from customhouse.vault.seal import TenantKey
 
 BODY: Final = (
@@ -24,6 +26,8 @@ BODY: Final = (
 )
 SAID: Final = "The parcel left the warehouse this morning and should arrive on Friday afternoon."
 OFFERED: Final = ("get_order_status",)
+NEVER_STALE: Final = StaleAfter(tools_s=1e9, refuse_s=1e9)
+"""What is in force was read once, when the run began."""
 TIMING_US: Final = {"identity": 12, "render": 40, "record": 2100, "model": 640000, "permit": 25, "total": 644100}
 
 
@@ -41,7 +45,9 @@ class TurnRecords(NamedTuple):
         return len(self.called) + len(self.completed)
 
 
-def turn_records(prepared: Prepared, principal: Principal, key: TenantKey, clock: Clock, *, tool: bool) -> TurnRecords:
+def turn_records(
+    prepared: Prepared, current: Current, principal: Principal, key: TenantKey, clock: Clock, *, tool: bool
+) -> TurnRecords:
     """Return the evidence of one answered turn; with `tool`, of one whose model proposed an allowed call."""
     evidence = Evidence(clock.uuid7(), clock.uuid7(), principal, prepared, key, clock)
     deployment = next(iter(prepared.snapshot.documents.model.deployments.values()))
@@ -61,7 +67,7 @@ def turn_records(prepared: Prepared, principal: Principal, key: TenantKey, clock
         usage=Usage(121, 19),
     )
     answered = evidence.model_answered(span_id, deployment, 1, answer, outcome="complete")
-    judged = judge(evidence, answer, frozenset(OFFERED), span_id)
+    judged = judge(evidence, answer, frozenset(OFFERED), span_id, InForce(current, NEVER_STALE, principal), None)
     said = (answered.record.commitments or {})["model_answer"]
     completed = evidence.response_completed(said, outcome="answered", timing_us=TIMING_US)
     call_id = calls[0].id if calls else None

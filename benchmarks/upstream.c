@@ -3,7 +3,9 @@
  * An OpenAI-compatible provider that costs almost nothing, so that what is measured is the gateway in front of it.
  * One thread, epoll, keep-alive, no pipelining; requests up to 64 KB.
  *
- *   upstream PORT [CHUNKS] [LATENCY_US] [GAP_US]
+ *   upstream PORT [CHUNKS] [LATENCY_US] [GAP_US] [echo]
+ *
+ * With `echo` a whole answer's text is the system prompt that was sent: what the model was really told.
  *
  * POST (any path)   a chat completion after LATENCY_US; with "stream":true an event stream of CHUNKS chunks, each written
  *                   by its own send(), GAP_US apart, then a finish chunk and [DONE] in one more send()
@@ -44,6 +46,7 @@ static Connection *connections[CONNECTIONS_MAX];
 static int highest_fd, planned;
 static int chunks = 50;
 static uint64_t latency_ns, gap_ns;
+static bool echo;
 
 static const char ANSWER[] =
     "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1790000000,\"model\":\"bench-model\","
@@ -105,10 +108,29 @@ static bool send_chunk(Connection *c) {
     return put(c, last, last_size);
 }
 
+static size_t with_length(char *out, size_t room, const char *body) {
+    return (size_t)snprintf(out, room, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
+                            strlen(body), body);
+}
+
+/* Answer with the first system message, as it stands in the request's JSON. */
+static void put_echo(Connection *c) {
+    static const char ROLE[] = "\"role\":\"system\"", CONTENT[] = "\"content\":\"";
+    char body[REQUEST_MAX + 512], whole[REQUEST_MAX + 1024];
+    const char *role = strstr(c->request, ROLE), *from = role ? strstr(role, CONTENT) : NULL, *to = from ? from + sizeof CONTENT - 1 : "\"";
+    const char *said = to;
+    while (*to && *to != '"') to += *to == '\\' && to[1] ? 2 : 1;
+    snprintf(body, sizeof body,
+             "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1790000000,\"model\":\"bench-model\",\"choices\":[{"
+             "\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%.*s\"},\"finish_reason\":\"stop\"}]}", (int)(to - said), said);
+    put(c, whole, with_length(whole, sizeof whole, body));
+}
+
 /* Do what is due on this connection now: begin the reply, or send the stream's next piece. */
 static void advance(Connection *c) {
     if (!c->stream) {
-        put(c, answer, answer_size);
+        if (echo) put_echo(c);
+        else put(c, answer, answer_size);
         return;
     }
     if (!c->streaming) {
@@ -188,19 +210,15 @@ static uint64_t run_due(void) {
     return next;
 }
 
-static size_t with_length(char *out, size_t room, const char *body) {
-    return (size_t)snprintf(out, room, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
-                            strlen(body), body);
-}
-
 int main(int argc, char **argv) {
     if (argc < 2) {
-        fprintf(stderr, "usage: upstream PORT [CHUNKS] [LATENCY_US] [GAP_US]\n");
+        fprintf(stderr, "usage: upstream PORT [CHUNKS] [LATENCY_US] [GAP_US] [echo]\n");
         return 2;
     }
     if (argc > 2) chunks = atoi(argv[2]);
     if (argc > 3) latency_ns = strtoull(argv[3], NULL, 10) * 1000;
     if (argc > 4) gap_ns = strtoull(argv[4], NULL, 10) * 1000;
+    echo = argc > 5 && !strcmp(argv[5], "echo");
     signal(SIGPIPE, SIG_IGN);
     answer_size = with_length(answer, sizeof answer, ANSWER);
     health_size = with_length(health, sizeof health, "{\"status\":\"ok\"}");
