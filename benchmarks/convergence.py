@@ -73,15 +73,15 @@ def run(replicas: int, moves: int, rate: float, crowd: int, parent: Path = RESUL
         port = free_port()
         stack.enter_context(program([str(BIN / "upstream"), str(port), "0", "0", "0", "echo"]))
         furnished = stack.enter_context(house(f"http://127.0.0.1:{port}/v1", PROMPTS, parent, server.url))
-        key = _captain(furnished.control())
+        key = captain(furnished.control())
         houses = [furnished.beside(number) for number in range(1, replicas + 1)]
         for each in houses:
             stack.enter_context(serving(each))
         with _asking(houses, rate) as logs:
             time.sleep(1)
             for number in range(moves):
-                outcome.moves.append(_moved(houses, key, number))
-        told = _prompts(furnished)
+                outcome.moves.append(moved(houses, key, number))
+        told = prompts(furnished)
         everybody = Crowd([each.url for each in houses], key, server.url, crowd)
         outcome.promotions, outcome.switches = everybody.promotions(), everybody.switches()
         turns = [_turns(log, outcome) for log in logs]
@@ -106,7 +106,7 @@ def _judge(outcome: Outcome, turns: list[Turn]) -> None:
         outcome.last_old_s.append(max(old, default=move.at) - move.at)
 
 
-def _moved(houses: list[House], key: str, number: int) -> Move:
+def moved(houses: list[House], key: str, number: int) -> Move:
     """Move the prompt plane through one replica, and wait until all of them have acknowledged it."""
     client = Client(Remote(houses[number % len(houses)].url, key))
     try:
@@ -176,7 +176,7 @@ def _turns(log: Path, outcome: Outcome) -> list[Turn]:
     return turns
 
 
-def _captain(control: Client) -> str:
+def captain(control: Client) -> str:
     try:
         added: Any = control.call(
             "POST", "/api/v1/people", {"email": CAPTAIN, "roles": ["captain", "oncall", "auditor"]}
@@ -186,7 +186,7 @@ def _captain(control: Client) -> str:
     return str(added["key"])
 
 
-def _prompts(furnished: House) -> dict[str, str]:
+def prompts(furnished: House) -> dict[str, str]:
     control = furnished.control()
     try:
         shown: list[Any] = [control.call("GET", f"/api/v1/releases/{ASSISTANT}/{number}") for number in (1, 2)]
