@@ -67,7 +67,7 @@ $(VENV)/.ready-run: $(VENV)/.ready-venv pyproject.toml constraints.txt
 
 $(VENV)/.ready-test: $(VENV)/.ready-run
 	@echo "installing the tools of the test suite (once) ..."
-	@$(PIP) --editable '.[local,test]'
+	@$(PIP) --editable '.[local,otel,test]'
 	@touch $@
 
 # Debian has Python's venv module in a package of its own, python3-venv; where it is missing, a present pip can do it.

@@ -6,49 +6,53 @@ import gc
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import msgspec
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from customhouse import __version__, upkeep
 from customhouse.access.credentials import Credentials
-from customhouse.api import problem as api_problem
 from customhouse.api.app import build_api
+from customhouse.api.front import Front
 from customhouse.api.routes import ROUTES
-from customhouse.dialects import openai_chat_reply
 from customhouse.domain.clock import SystemClock
-from customhouse.domain.errors import CustomhouseError, HostUnknown, NotFound, StoreUnavailable
+from customhouse.domain.errors import InvalidRequest
 from customhouse.domain.principal import Actor
-from customhouse.gateway.health import Health
+from customhouse.gateway.account import Account, Watch
+from customhouse.gateway.health import Facts, Health
 from customhouse.gateway.http import DataPlane
 from customhouse.gateway.in_force import StaleAfter
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
-from customhouse.ledger import catch_up, chained, leader, staged, tables
-from customhouse.ledger.append import Ledger
+from customhouse.ledger import catch_up, chained, leader, staged
+from customhouse.ledger.append import Ledger, Observe
 from customhouse.ledger.recover import settle_open_calls
-from customhouse.ledger.sequence import Sequencer
+from customhouse.ledger.sequence import Progress, Sequencer
 from customhouse.ledger.standby import Standby, open_standby
 from customhouse.planes.model.call import Limits, Upstreams
 from customhouse.registry import dead_replicas
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
+from customhouse.registry.look import Looker
 from customhouse.registry.presence import Presence
 from customhouse.registry.replica import State
 from customhouse.settings import Settings
 from customhouse.store import home_lock
 from customhouse.store.disk import RealDisk
 from customhouse.store.stores import Stores, open_stores
+from customhouse.telemetry import access_line
 from customhouse.vault.keyring import read_or_create, root_key
 from customhouse.vault.sign import open_release_key
 
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+    from customhouse.telemetry.otlp import SpanExport
+
 _log = logging.getLogger(__name__)
-PROBE_TIMEOUT_S: Final = 2
 GC_THRESHOLD: Final = 20_000
 """Allocations between two collections; a turn makes some thousand, nearly all freed by reference counts."""
 
@@ -66,10 +70,12 @@ class Installation:
 
 
 @asynccontextmanager
-async def installation(settings: Settings, *, serving: bool = False) -> AsyncGenerator[Installation, None]:
+async def installation(
+    settings: Settings, *, serving: bool = False, observe: Observe | None = None
+) -> AsyncGenerator[Installation, None]:
     """Open the store and the keys; close them at the end. Raises StoreUnavailable.
 
-    Only a server, which alone holds its home, has a spool.
+    Only a server, which alone holds its home, has a spool. `observe` is told of every append.
     """
     clock = SystemClock()
     settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -85,6 +91,7 @@ async def installation(settings: Settings, *, serving: bool = False) -> AsyncGen
             alone=staged.alone if stores.shared else chained.alone,
             replica=replica,
             standby=standby,
+            observe=observe,
         )
         control = Control(
             database=stores.control, ledger=ledger, release_key=open_release_key(settings.keys_path), clock=clock
@@ -128,8 +135,14 @@ async def build_local(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
     """Yield the server's application: data plane, control API, health. Only one server may hold a home directory."""
+    # Only a server pays for the metrics' library.
+    from customhouse.telemetry.evidence import EvidenceCounts  # noqa: PLC0415
+    from customhouse.telemetry.turns import TurnCounts  # noqa: PLC0415
+
+    export = _span_export(settings)
+    turns, evidence = TurnCounts(), EvidenceCounts()
     with home_lock.held(settings.home_path):
-        async with installation(settings, serving=True) as built:
+        async with installation(settings, serving=True, observe=evidence.appended) as built:
             control = built.control
             if built.standby is not None:
                 await catch_up.start(control.ledger, built.standby)
@@ -151,7 +164,10 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
                 async with asyncio.TaskGroup() as tasks:
                     orphans: set[str] = set()
                     sequencer = _sequencer(settings, built)
-                    data, api, health = _planes(settings, built, upstreams, orphans)
+                    watches = (turns.ended, access_line.write, *(() if export is None else (export.watch,)))
+                    data = _data_plane(settings, built, upstreams, orphans, watches)
+                    pages = _pages(settings, built, data, sequencer, (turns, evidence), export)
+                    api = build_api(control, built.credentials, built.current, ROUTES, local_actor=None)
                     presence = _presence(settings, built, data, sequencer)
                     following = upkeep.Following(
                         control,
@@ -167,18 +183,21 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
                         tasks.create_task(upkeep.follow(following, settings.poll_interval_ms / 1000)),
                         tasks.create_task(upkeep.catch_up_again(control, built.standby, orphans)),
                         tasks.create_task(upkeep.place_or_expire(control, sequencer, keep_days)),
+                        tasks.create_task(upkeep.send_spans(export)),
                     )
-                    yield _Front(settings.hosts, data, api, health)
+                    yield Front(settings.hosts, {"/v1/": data, "/api/": api}, pages)
                     for task in running:
                         task.cancel()
                     await presence.end()
             finally:
                 await upstreams.close()
+                if export is not None:
+                    await export.close()
 
 
-def _planes(
-    settings: Settings, built: Installation, upstreams: Upstreams, orphans: set[str]
-) -> tuple[DataPlane, ASGIApp, ASGIApp]:
+def _data_plane(
+    settings: Settings, built: Installation, upstreams: Upstreams, orphans: set[str], watches: Sequence[Watch]
+) -> DataPlane:
     gateway = Gateway(
         current=built.current,
         credentials=built.credentials,
@@ -191,20 +210,74 @@ def _planes(
         turn_timeout_s=settings.turn_timeout_s,
         answer_bytes=settings.max_answer_bytes,
     )
-    data = DataPlane(gateway, max_turns=settings.max_turns, max_body_bytes=settings.max_body_bytes)
-    api = build_api(built.control, built.credentials, built.current, ROUTES, local_actor=None)
 
-    async def probe() -> str | None:
-        try:
-            async with asyncio.timeout(PROBE_TIMEOUT_S):
-                await built.control.database.transact(tables.heads)
-        except TimeoutError:
-            return "slow"
-        except StoreUnavailable:
-            return "unavailable"
+    def watch(account: Account) -> None:
+        for each in watches:
+            each(account)
+
+    return DataPlane(gateway, max_turns=settings.max_turns, max_body_bytes=settings.max_body_bytes, watch=watch)
+
+
+def _pages(
+    settings: Settings,
+    built: Installation,
+    data: DataPlane,
+    sequencer: Sequencer | None,
+    counts: "Sequence[Collector]",
+    export: "SpanExport | None",
+) -> Mapping[str, ASGIApp]:
+    """Return what needs no plane: health and metrics, which look at the same objects."""
+    from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415 - as in `build`
+
+    from customhouse.telemetry.http import Metrics  # noqa: PLC0415
+    from customhouse.telemetry.state import Sources, SpanCounts, StateMetrics  # noqa: PLC0415
+
+    stores, ledger, clock = built.stores, built.control.ledger, built.control.clock
+
+    def progress() -> Progress:
+        return Progress(None, 0) if sequencer is None else sequencer.progress
+
+    looker = Looker(
+        stores.gateway, stores.control, stores.sequencer if stores.shared else None, clock, lambda: ledger.down
+    )
+    facts = Facts(_name(settings), built.replica, settings.stale_tools_s, settings.stale_refuse_s)
+    health = Health(facts, built.current, built.credentials, looker, lambda: ledger.state, progress)
+    sources = Sources(
+        version=__version__,
+        clock=clock,
+        current=built.current,
+        credentials=built.credentials,
+        ledger=lambda: ledger.state,
+        turns=lambda: data.turns,
+        max_turns=settings.max_turns,
+        spool_max_bytes=settings.spool_max_bytes,
+        sequencer=progress,
+        waiting=stores.waiting,
+        spans=lambda: SpanCounts() if export is None else export.counts,
+    )
+    state, registry = StateMetrics(sources), CollectorRegistry()
+    for collector in (*counts, state):
+        registry.register(collector)
+    ProcessCollector(registry=registry)
+    metrics = Metrics(registry, state, looker, built.credentials, clock, settings.metrics_networks)
+    return {"/healthz": health, "/readyz": health, "/metrics": metrics}
+
+
+def _span_export(settings: Settings) -> "SpanExport | None":
+    """Return who sends spans, where an endpoint is set. Raises InvalidRequest without the extra."""
+    if not settings.otlp_endpoint:
         return None
+    try:
+        from customhouse.telemetry.otlp import SpanExport  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise InvalidRequest(
+            "otlp_endpoint is set, and the extra that sends spans is not installed: pip install 'customhouse[otel]'"
+        ) from error
+    return SpanExport(settings.otlp_endpoint, version=__version__, replica=_name(settings))
 
-    return data, api, Health(built.current, probe, lambda: built.control.ledger.state)
+
+def _name(settings: Settings) -> str:
+    return settings.replica_name or f"{socket.gethostname()}:{settings.port}"
 
 
 def _limits(settings: Settings) -> Limits:
@@ -242,52 +315,8 @@ def _presence(settings: Settings, built: Installation, data: DataPlane, sequence
         built.stores.control,
         built.control.clock,
         replica=built.replica,
-        name=settings.replica_name or f"{socket.gethostname()}:{settings.port}",
+        name=_name(settings),
         version=__version__,
         shared=built.stores.shared,
         state=state,
     )
-
-
-class _Front:
-    """Sends each request to its plane, after its Host header was recognised."""
-
-    def __init__(self, hosts: frozenset[str], data: ASGIApp, api: ASGIApp, health: ASGIApp) -> None:
-        self._hosts = hosts
-        self._data = data
-        self._api = api
-        self._health = health
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        path: str = scope["path"]
-        if not _host_known(scope, self._hosts):
-            await _refuse(scope, receive, send, HostUnknown())
-        elif path.startswith("/v1/"):
-            await self._data(scope, receive, send)
-        elif path.startswith("/api/"):
-            await self._api(scope, receive, send)
-        elif path in {"/healthz", "/readyz"}:
-            await self._health(scope, receive, send)
-        else:
-            await _refuse(scope, receive, send, NotFound("there is nothing here: /v1/, /api/v1/, /healthz, /readyz"))
-
-
-def _host_known(scope: Scope, hosts: frozenset[str]) -> bool:
-    sent = [value for name, value in scope["headers"] if name == b"host"]
-    if len(sent) != 1:
-        return False
-    host = sent[0].decode("latin-1").lower()
-    name = host.rpartition(":")[0] if ":" in host and not host.endswith("]") else host
-    return name in hosts
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: CustomhouseError) -> None:
-    trace_id = SystemClock().uuid7()
-    if scope["path"].startswith("/v1/"):
-        body, media_type = openai_chat_reply.error(error, trace_id), "application/json"
-    else:
-        body, media_type = msgspec.json.encode(api_problem.problem(error, trace_id)), api_problem.MEDIA_TYPE
-    headers = {"customhouse-trace-id": trace_id, "x-should-retry": "false"}
-    await Response(body, error.status_hint, headers, media_type)(scope, receive, send)

@@ -6,6 +6,7 @@ Every default is here with its reason. `docs/reference/settings.md` lists the sa
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -78,7 +79,13 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     shutdown_grace_s: Count = 30
     """How long a stopping server lets turns finish."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    """Level of the log: debug, info, warning, error."""
+    """Level of the log; `info` has one line for each turn."""
+    log_format: Literal["auto", "text", "json"] = "auto"
+    """Form of the log on stderr, one line an event; `auto` is text on a terminal and JSON anywhere else."""
+    metrics_allow: tuple[str, ...] = ("127.0.0.0/8", "::1")
+    """Addresses and networks that may read `/metrics` without a key: this machine; `none` is nobody."""
+    otlp_endpoint: str = ""
+    """OTLP/HTTP collector for spans, without the path `/v1/traces`; needs the extra `otel`. Empty: no spans."""
 
     @property
     def home_path(self) -> Path:
@@ -104,6 +111,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def shown(self) -> dict[str, object]:
         """Return the settings as they may be printed: a password in the database's URL is masked."""
         return {**msgspec.to_builtins(self), "database": masked(self.database)}
+
+    @property
+    def metrics_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the networks that may read metrics. Raises ValueError where one is none."""
+        named = () if self.metrics_allow == ("none",) else self.metrics_allow
+        return tuple(ip_network(each.strip()) for each in named)
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -139,4 +152,13 @@ def load(environ: Mapping[str, str], **overrides: object) -> Settings:
         raise InvalidRequest("database is not a postgresql:// URL; leave it empty for SQLite in the home directory")
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise InvalidRequest("tls_certificate and tls_key go together: set both or neither")
+    try:
+        _ = settings.metrics_networks
+    except ValueError as error:
+        raise InvalidRequest(f"metrics_allow takes addresses and networks, or `none`: {error}") from error
+    endpoint = urlsplit(settings.otlp_endpoint)
+    if settings.otlp_endpoint and (endpoint.scheme not in {"http", "https"} or "@" in endpoint.netloc):
+        raise InvalidRequest(
+            "otlp_endpoint is not an http(s) address without credentials; those go into OTEL_EXPORTER_OTLP_HEADERS"
+        )
     return settings

@@ -8,7 +8,7 @@ turns refuse what is too old (registry/current.py, access/credentials.py).
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from customhouse.access.credentials import Credentials
 from customhouse.domain.errors import CustomhouseError, StoreUnavailable
@@ -81,6 +81,24 @@ async def place_or_expire(control: Control, sequencer: Sequencer | None, keep_da
         except Exception:  # noqa: BLE001 - the supervisor of this task: see above
             _log.exception("the sequencer, or the retention of payloads, failed")
         await asyncio.sleep(PAUSE_S if sequencer else retention.EVERY_S)
+
+
+async def send_spans(export: "SpanExport | None") -> None:
+    """Send spans to the OTLP endpoint, where there is one."""
+    while export is not None:
+        try:
+            await export.run()
+        except Exception:  # noqa: BLE001 - the supervisor of this task: spans are lost, and nothing else
+            _log.exception("spans could not be sent")
+            await asyncio.sleep(PAUSE_S)
+
+
+class SpanExport(Protocol):
+    """Who sends spans."""
+
+    async def run(self) -> None:
+        """Send what waits, until cancelled."""
+        ...
 
 
 async def _heard(database: Database, timeout_s: float) -> None:

@@ -23,7 +23,7 @@ def quote() -> NoReturn:
 
 def line(message: str, *arguments: object, error: BaseException | None = None) -> str:
     caught = None if error is None else (type(error), error, error.__traceback__)
-    return LogLine().format(logging.LogRecord("n", logging.ERROR, "p", 1, message, arguments, caught))
+    return LogLine().format(logging.LogRecord("customhouse.n", logging.ERROR, "p", 1, message, arguments, caught))
 
 
 def test_an_error_is_told_by_type_and_place_through_its_causes() -> None:
@@ -34,6 +34,8 @@ def test_an_error_is_told_by_type_and_place_through_its_causes() -> None:
             raise ValueError(QUOTED) from inner
     except ValueError as error:
         written = line("it failed", error=error)
+    else:
+        raise AssertionError
     assert "ValueError [" in written
     assert "caused by Quoting [" in written
     assert "test_log_line.py:" in written
@@ -46,6 +48,8 @@ def test_what_another_formatter_kept_of_an_error_is_not_written() -> None:
         quote()
     except Quoting:
         record = logging.LogRecord("n", logging.ERROR, "p", 1, "x", (), sys.exc_info())
+    else:
+        raise AssertionError
     logging.Formatter().format(record)
     assert QUOTED in (record.exc_text or "")
     assert QUOTED not in LogLine().format(record)

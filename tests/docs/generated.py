@@ -30,6 +30,7 @@ from customhouse.manifest.manifest import Declarations
 from customhouse.manifest.prompt import FrontMatter
 from customhouse.registry.change import MACHINE
 from customhouse.settings import Settings
+from customhouse.telemetry.names import METRICS
 
 WIDTH: Final = 100
 SOURCE: Final = ROOT / "src" / "customhouse"
@@ -60,6 +61,7 @@ def parts() -> Mapping[str, str]:
         "front-matter": "\n".join(_front_matter()),
         "change-machine": "\n".join(_machine()),
         "layers": "\n".join(_layers()),
+        "metrics": "\n".join(_metrics()),
     }
 
 
@@ -192,6 +194,14 @@ def _endpoints() -> Iterator[str]:
     for route in ROUTES:
         verb = f"[`{route.verb}`](roles.md#{route.verb.replace('.', '')})" if route.verb else "no key needed"
         yield f"| `{route.method} {route.path}` | {verb} | {route.summary} |"
+
+
+def _metrics() -> Iterator[str]:
+    for name, declared in METRICS.items():
+        labels = ", ".join(f"`{label}`" for label in declared.labels) or "none"
+        yield f"### `{name}`\n"
+        yield f"{declared.kind} · labels: {labels}\n"
+        yield f"{declared.text}\n"
 
 
 def _machine() -> Iterator[str]:

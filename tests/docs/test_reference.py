@@ -5,14 +5,16 @@
 """
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import pytest
+from ruamel.yaml import YAML
 from tests.docs.generated import commands, endpoints_of, error_classes, filled
-from tests.docs.pages import ROOT, headings, pages, prose
+from tests.docs.pages import ROOT, blocks, headings, pages, prose
 
 from customhouse.access.roles import VERBS
 from customhouse.api.openapi import error_codes
@@ -23,6 +25,7 @@ from customhouse.domain.errors import CustomhouseError
 from customhouse.ledger.record import KINDS, ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.manifest.manifest import Declarations
 from customhouse.settings import Settings
+from customhouse.telemetry.names import METRICS
 
 REFERENCE: Final = ROOT / "docs" / "reference"
 
@@ -45,12 +48,35 @@ def test_generated_parts_are_up_to_date(page: Path) -> None:
         ("reasons.md", list(REASONS)),
         ("evidence.md", sorted(KINDS)),
         ("roles.md", list(VERBS)),
+        ("metrics.md", list(METRICS)),
         ("manifest.md", [field.name for field in msgspec.structs.fields(Declarations)]),
     ],
 )
 def test_each_name_has_its_heading_and_each_heading_its_name(page: str, names: Iterable[str]) -> None:
     found = [heading.strip("`") for heading in headings(REFERENCE / page, level=3)]
     assert sorted(found) == sorted(names)
+
+
+def test_each_alert_is_made_of_metrics_that_exist_with_the_labels_that_they_have() -> None:
+    block = next(block for block in blocks(ROOT / "docs" / "howto" / "watch-it.md") if block.info == "yaml alerts")
+    document: Any = YAML(typ="safe").load(block.text)
+    rules = [rule for group in document["groups"] for rule in group["rules"]]
+    assert len({rule["alert"] for rule in rules}) == len(rules) >= 10
+    for rule in rules:
+        assert (
+            {"alert", "expr", "labels", "annotations"} <= set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        )
+        used = re.findall(r"\b((?:customhouse|process)_\w+)(\{[^}]*\})?", rule["expr"])
+        assert used, rule["alert"]
+        for name, selector in used:
+            base = next((name.removesuffix(end) for end in ("_bucket",) if name.endswith(end)), name)
+            declared = METRICS[base]
+            assert (declared.kind == "histogram") is (base != name), name
+            assert set(re.findall(r"(\w+)!?=", selector)) <= set(declared.labels), rule["alert"]
+        labels = {label for name, _ in used for label in METRICS[name.removesuffix("_bucket")].labels}
+        named = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+        assert named <= {*labels, "instance"}, rule["alert"]
+        assert set(re.findall(r"\b(?:by|on) \((\w+)\)", rule["expr"])) <= {*labels, "le"}, rule["alert"]
 
 
 def test_each_command_has_its_heading() -> None:

@@ -245,7 +245,11 @@ async def create_key(
 
 @contextmanager
 def running(
-    home: Path, submitted: SubmittedDocuments, delegate: tuple[str, ...] = (), /, **overrides: int | str
+    home: Path,
+    submitted: SubmittedDocuments,
+    delegate: tuple[str, ...] = (),
+    /,
+    **overrides: int | str | tuple[str, ...],
 ) -> Generator[Running]:
     """Run a gateway with one release in dev until the block ends; its key may ask for whom `delegate` names."""
     settings = msgspec.structs.replace(Settings(home=str(home), port=0, log_level="error"), **overrides)

@@ -63,6 +63,12 @@ class Credentials:
         """Return which generation of keys and people is recognised here; -1 before the first refresh."""
         return self._table.generation
 
+    @property
+    def age_s(self) -> float | None:
+        """Return the seconds since the database last confirmed the table, or None before the first time."""
+        confirmed_at_us = self._table.confirmed_at_us
+        return None if confirmed_at_us is None else (self._clock.elapsed_us() - confirmed_at_us) / 1_000_000
+
     async def refresh(self) -> bool:
         """Load keys and people if they changed; return whether they did. Cost: one tiny query when nothing did.
 

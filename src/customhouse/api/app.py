@@ -87,9 +87,9 @@ class _Api:
         except CustomhouseError as error:
             response = _refusal(error, trace_id)
             if error.status_hint >= HTTPStatus.INTERNAL_SERVER_ERROR:
-                _log.warning("trace %s: %s", trace_id, error.code, exc_info=error)
+                _log.warning("%s", error.code, exc_info=error, extra={"fields": {"trace_id": trace_id}})
         except Exception:  # noqa: BLE001 - the ASGI edge: the client learns the trace id, the log learns the rest
-            _log.exception("trace %s: unexpected error", trace_id)
+            _log.exception("unexpected error", extra={"fields": {"trace_id": trace_id}})
             response = _refusal(Internal(), trace_id)
         response.headers["customhouse-trace-id"] = trace_id
         response.headers["cache-control"] = "no-store"
@@ -144,7 +144,8 @@ class _Api:
         try:
             await self.control.ledger.append([entry])
         except LedgerUnavailable:
-            _log.warning("trace %s: the refusal could not be recorded", trace_id, exc_info=True)
+            of = {"fields": {"trace_id": trace_id}}
+            _log.warning("the refusal could not be recorded", exc_info=True, extra=of)
 
     def _call(
         self, actor: Actor, trace_id: str, found: Match, parameters: dict[str, str], body: object

@@ -63,7 +63,7 @@ def serve(
         tls_key=tls_key,
         trusted_proxies=trusted_proxy or None,
     )
-    begin_log(settings.log_level)
+    begin_log(settings.log_level, settings.log_format)
     say("settings: " + ", ".join(f"{name}={value}" for name, value in settings.shown.items()))
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(run(settings))

@@ -90,7 +90,7 @@ def up(ctx: click.Context, *, port: int | None, no_model: bool, manifest: Path) 
     home = options(ctx).home
     level = os.environ.get("CUSTOMHOUSE_LOG_LEVEL", "warning")
     settings = load(os.environ, home=None if home is None else str(home), port=port, log_level=level)
-    begin_log(level)
+    begin_log(level, settings.log_format)
     try:
         with Progress() as progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             ready = _prepare(settings, manifest, progress, with_model=not no_model)

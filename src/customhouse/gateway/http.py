@@ -72,10 +72,10 @@ class DataPlane:
             reply.account.left = True
         except CustomhouseError as problem:
             if problem.status_hint >= 500:  # noqa: PLR2004 - the server's own errors
-                _log.warning("trace %s: %s: %s", trace_id, problem.code, problem.detail, exc_info=problem.__cause__)
+                _log.warning("%s: %s", problem.code, problem.detail, exc_info=problem.__cause__, extra=_of(trace_id))
             await reply.fail(problem)
         except Exception:  # noqa: BLE001 - the ASGI edge: the client learns the trace id, the log learns the rest
-            _log.exception("trace %s: unexpected error", trace_id)
+            _log.exception("unexpected error", extra=_of(trace_id))
             await reply.fail(Internal())
 
     async def _dispatch(self, scope: Scope, receive: Receive, reply: Reply, trace_id: str) -> None:
@@ -150,3 +150,8 @@ class DataPlane:
         if headers.get("content-encoding", "identity") != "identity":
             raise InvalidRequest("compressed bodies are not accepted", param="content-encoding")
         return await read_body(receive, limit)
+
+
+def _of(trace_id: str) -> dict[str, dict[str, str]]:
+    """Return what a log line is about, apart from its sentence."""
+    return {"fields": {"trace_id": trace_id}}

@@ -67,6 +67,7 @@ class Standby:
         self._tally: Tally | None = None
         self._declaring: Undeclared | None = None
         self._skipped_calls: set[str] = set()
+        self._declared = 0
 
     @property
     def down(self) -> bool:
@@ -106,6 +107,7 @@ class Standby:
             spool_bytes=spool.size_bytes,
             spool_oldest_us=spool.oldest_us if spool.entries else None,
             gaps=len(spool.gaps),
+            declared=self._declared,
             rejected=spool.rejected,
         )
 
@@ -224,6 +226,7 @@ class Standby:
 
     def declared(self) -> None:
         """Note that the declaration is durable, in the ledger."""
+        self._declared += len(self._declaring.entries()) if self._declaring else 0
         self._declaring = None
 
 

@@ -14,7 +14,8 @@ class LedgerState:
     """One look at a ledger. Which of the three an assistant's turns do is in its safety document.
 
     `down` says that the database does not take evidence now; `since_us` is when the status last left `ok` (None: it is
-    ok). `gaps` counts gaps that wait to be declared, `rejected` names spool files that were altered.
+    ok). `gaps` counts gaps that wait to be declared, `declared` those that this process declared, `rejected` names
+    spool files that were altered.
     """
 
     status: Status = "ok"
@@ -27,4 +28,5 @@ class LedgerState:
     spool_bytes: int = 0
     spool_oldest_us: int | None = None
     gaps: int = 0
+    declared: int = 0
     rejected: tuple[str, ...] = ()

@@ -98,6 +98,11 @@ class Current:
         return {**found, **{str(name): cast("int", number) for name, number in self._state.mark if name}}
 
     @property
+    def switches(self) -> Switches:
+        """Return the switches that stand."""
+        return self._state.switches
+
+    @property
     def snapshots(self) -> tuple[Snapshot, ...]:
         """Return everything in force, in order of environment and assistant."""
         return tuple(self._state.snapshots[key] for key in sorted(self._state.snapshots))

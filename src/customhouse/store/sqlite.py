@@ -145,6 +145,11 @@ class SqliteDatabase:
         await asyncio.sleep(timeout_s)
         return False
 
+    @property
+    def unsettled(self) -> int:
+        """Return how many works wait for a thread."""
+        return self._writer.waiting + self._reader.waiting
+
     async def close(self) -> None:
         """Finish what was queued, then close."""
         await self._writer.stop()
@@ -221,6 +226,10 @@ class _Worker:
         else:
             self._queue.put(job)
         return job.done
+
+    @property
+    def waiting(self) -> int:
+        return self._queue.qsize()
 
     async def stop(self) -> None:
         if not self._stopped and self._thread.is_alive():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The store of an installation, as each kind of work sees it: one SQLite file, or one PostgreSQL database in roles."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,13 +21,14 @@ class Stores:
     """One database, seen by the verbs of people, by turns and by the sequencer; on SQLite all three are one object.
 
     `shared` says that other replicas may use it too, and that evidence is staged for a sequencer; `leadership` decides
-    whose sequencer that is.
+    whose sequencer that is. `waiting` says how many works wait or run in each role.
     """
 
     control: Database
     gateway: Database
     sequencer: Database
     shared: bool
+    waiting: Callable[[], Mapping[str, int]]
     leadership: "Leadership | None" = None
 
 
@@ -44,7 +45,7 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
         moved.refuse(settings.home_path)
         database = await open_sqlite(settings.database_path)
         stack.push_async_callback(database.close)
-        yield Stores(database, database, database, shared=False)
+        yield Stores(database, database, database, shared=False, waiting=lambda: {"all": database.unsettled})
 
 
 @asynccontextmanager
@@ -81,6 +82,14 @@ async def _postgres(url: str, stack: AsyncExitStack) -> Stores:
     migrate_postgres.migrate(url, packaged("postgres"))
     leadership = Leadership(url, "sequencer", SEQUENCER_LOCK)
     stack.push_async_callback(leadership.resign)
+    roles: tuple[Role, ...] = ("control", "gateway", "sequencer")
+    control, gateway, sequencer = [await opened(role) for role in roles]
+    by_role = {"control": control, "gateway": gateway, "sequencer": sequencer}
     return Stores(
-        await opened("control"), await opened("gateway"), await opened("sequencer"), shared=True, leadership=leadership
+        control,
+        gateway,
+        sequencer,
+        shared=True,
+        waiting=lambda: {role: database.unsettled for role, database in by_role.items()},
+        leadership=leadership,
     )
