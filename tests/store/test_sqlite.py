@@ -126,34 +126,6 @@ def test_a_work_that_raises_fails_alone(tmp_path: Path) -> None:
     in_store(tmp_path / "db", story)
 
 
-def test_a_duplicate_row_is_a_fact_to_decide_on(tmp_path: Path) -> None:
-    def either(tx: Transaction) -> str:
-        try:
-            add_once(tx)
-        except DuplicateRow as error:
-            return str(error)
-        return "first"
-
-    async def story(database: SqliteDatabase) -> None:
-        assert [await database.transact(either) for _ in range(2)] == ["first", "tenant_key_insert"]
-
-        def many(tx: Transaction) -> None:
-            tx.act_for("x")
-            tx.run_many("tenant_key_insert", [{"tenant": name, "wrapped": b"", "now_us": 0} for name in ("x", "x")])
-
-        with pytest.raises(DuplicateRow):
-            await database.transact(many)
-
-        def kept(tx: Transaction) -> object:
-            tx.act_for("x")
-            return tx.row("tenant_key_get", tenant="x")
-
-        found = await database.read(kept)
-        assert found is None, "half a work is no work"
-
-    in_store(tmp_path / "db", story)
-
-
 def test_a_busy_database_refuses_all_who_wait_and_writes_nothing(tmp_path: Path) -> None:
     async def story(database: SqliteDatabase) -> None:
         def hurried(tx: Transaction) -> None:

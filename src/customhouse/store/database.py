@@ -11,7 +11,10 @@ Row = tuple[Value, ...]
 
 
 class DuplicateRow(Exception):  # noqa: N818 - a fact that the caller expects and decides on, not a failure
-    """A unique constraint refused a row: someone else was first. Raised by `Transaction.run` and `Transaction.row`."""
+    """A unique constraint refused a row: someone else was first. Raised by `Transaction.run` and `Transaction.row`.
+
+    It ends the work: one that goes on all the same changes nothing, and its caller gets this in any case.
+    """
 
 
 class TenantUnset(Exception):  # noqa: N818 - a mistake of the caller's code, told apart from a refusal
@@ -20,6 +23,10 @@ class TenantUnset(Exception):  # noqa: N818 - a mistake of the caller's code, to
 
 class RowRefused(Exception):  # noqa: N818 - as above
     """A query named another tenant than the one that the transaction acts for. Nothing was done."""
+
+
+class ValueRefused(Exception):  # noqa: N818 - as above
+    """A text holds a NUL character, which PostgreSQL keeps in none. Nothing was done."""
 
 
 class Transaction(Protocol):

@@ -56,7 +56,7 @@ Connection = psycopg.Connection[Any]
 class PostgresTransaction:
     """One transaction on one connection; lives only while its work runs."""
 
-    __slots__ = ("_connection", "_pipeline", "_queries", "_tenant")
+    __slots__ = ("_connection", "_pipeline", "_queries", "_tenant", "refused")
 
     def __init__(
         self, connection: Connection, named: Mapping[str, str], pipeline: psycopg.Pipeline | None = None
@@ -66,6 +66,7 @@ class PostgresTransaction:
         self._pipeline = pipeline
         self._queries = named
         self._tenant: str | None = None
+        self.refused: DuplicateRow | None = None
 
     def act_for(self, tenant: str, /) -> None:
         """Say whose rows the following queries may touch; row security holds them to it. Cost: one round trip."""
@@ -118,7 +119,8 @@ class PostgresTransaction:
                 return cursor.execute(cast("LiteralString", sql), arrays | {"tenant": self._tenant})
             cursor.executemany(cast("LiteralString", sql), rows)
         except psycopg.errors.UniqueViolation as error:
-            raise DuplicateRow(query) from error
+            self.refused = DuplicateRow(query)
+            raise self.refused from error
         return cursor
 
     def _run(self, query: str, values: Mapping[str, Value]) -> psycopg.Cursor[Any]:
@@ -126,7 +128,8 @@ class PostgresTransaction:
         try:
             return self._connection.execute(cast("LiteralString", self._queries[query]), values or None, binary=True)
         except psycopg.errors.UniqueViolation as error:
-            raise DuplicateRow(query) from error
+            self.refused = DuplicateRow(query)
+            raise self.refused from error
 
 
 @dataclass(slots=True)
@@ -298,9 +301,9 @@ class PostgresDatabase:
     def _work(self, connection: Connection, job: _Job) -> object:
         """Run a work. Those of turns are in a pipeline: what they only write waits for no answer but the last."""
         if self._role != "gateway" or job.begin != _BEGIN:
-            return job.work(PostgresTransaction(connection, self._queries))
+            return _done(job, PostgresTransaction(connection, self._queries))
         with connection.pipeline() as pipeline:
-            return job.work(PostgresTransaction(connection, self._queries, pipeline))
+            return _done(job, PostgresTransaction(connection, self._queries, pipeline))
 
     async def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None
@@ -347,6 +350,14 @@ def unreachable(url: str, role: str) -> StoreUnavailable:
         f"PostgreSQL at {place} did not accept {found.get('user', 'the login role')} as customhouse_{role}: is it "
         "running, and may the login role SET ROLE to it? `customhouse doctor` looks closer"
     )
+
+
+def _done(job: _Job, transaction: PostgresTransaction) -> object:
+    """Run a work; one that went on after a refusal would be rolled back at its COMMIT, and told that it was done."""
+    result = job.work(transaction)
+    if transaction.refused is not None:
+        raise transaction.refused
+    return result
 
 
 def _give_up(job: _Job, deadline_s: float) -> None:

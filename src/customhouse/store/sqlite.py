@@ -54,13 +54,14 @@ class SqliteTransaction:
     query that binds :tenant must name the tenant that the transaction acts for.
     """
 
-    __slots__ = ("_connection", "_queries", "_tenant")
+    __slots__ = ("_connection", "_queries", "_tenant", "refused")
 
     def __init__(self, connection: apsw.Connection, named: dict[str, str]) -> None:
         """Wrap a connection that is inside a transaction."""
         self._connection = connection
         self._queries = named
         self._tenant: str | None = None
+        self.refused: DuplicateRow | None = None
 
     def act_for(self, tenant: str, /) -> None:
         """Say whose rows the following queries may touch."""
@@ -72,7 +73,7 @@ class SqliteTransaction:
         try:
             return cast("list[Row]", self._connection.execute(self._queries[query], values).fetchall())
         except apsw.ConstraintError as error:
-            raise _constraint(query, error) from error
+            raise self._constraint(query, error) from error
 
     def row(self, query: LiteralString, /, **values: Value) -> Row | None:
         """Run a query that gives at most one row."""
@@ -85,7 +86,7 @@ class SqliteTransaction:
         try:
             self._connection.execute(self._queries[query], values)
         except apsw.ConstraintError as error:
-            raise _constraint(query, error) from error
+            raise self._constraint(query, error) from error
         return self._connection.changes()
 
     def run_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> int:
@@ -98,12 +99,20 @@ class SqliteTransaction:
             before = self._connection.total_changes()
             self._connection.executemany(self._queries[query], rows)
         except apsw.ConstraintError as error:
-            raise _constraint(query, error) from error
+            raise self._constraint(query, error) from error
         return self._connection.total_changes() - before
 
     def put_many(self, query: LiteralString, rows: Sequence[Mapping[str, Value]], /) -> None:
         """Run a statement once for each row of values."""
         self.run_many(query, rows)
+
+    def _constraint(self, query: str, error: apsw.ConstraintError) -> Exception:
+        """Return DuplicateRow for a unique constraint; any other is a mistake, and fails the transaction as such."""
+        code: int = getattr(error, "extendedresult", 0)  # the driver's types lack it
+        if code not in _UNIQUE:
+            return error
+        self.refused = DuplicateRow(query)
+        return self.refused
 
 
 class SqliteDatabase:
@@ -178,9 +187,13 @@ class SqliteDatabase:
         try:
             for job in jobs:
                 try:
-                    job.result = job.work(SqliteTransaction(connection, self._queries))
+                    transaction = SqliteTransaction(connection, self._queries)
+                    job.result = job.work(transaction)
                 except Exception as error:  # noqa: BLE001 - the error belongs to the caller of this work
                     job.error = _translated(error)
+                    return False
+                if transaction.refused is not None:
+                    job.error = transaction.refused
                     return False
             connection.execute("COMMIT")
         finally:
@@ -267,12 +280,6 @@ def _deliver(jobs: list[_Job]) -> None:
             job.done.set_exception(job.error)
         else:
             job.done.set_result(job.result)
-
-
-def _constraint(query: str, error: apsw.ConstraintError) -> Exception:
-    """Return DuplicateRow for a unique constraint; any other is a mistake, and fails the transaction as such."""
-    code: int = getattr(error, "extendedresult", 0)  # the driver's types lack it
-    return DuplicateRow(query) if code in _UNIQUE else error
 
 
 def _translated(error: Exception) -> Exception:
