@@ -8,7 +8,7 @@ Rules kept:
   A goes on, it finds its session gone; what it still had on its way is refused by the fence (ledger/sequence.py).
 - Nobody waits inside the server for the lock: a waiting statement holds a snapshot, and vacuum would keep every row
   that died since. Replicas ask again and again instead.
-A pool between replicas and server must keep sessions (PgBouncer: pool_mode = session).
+A pooler between replicas and server must keep sessions and pass start-up options on (PgBouncer does not do the latter).
 """
 
 import asyncio

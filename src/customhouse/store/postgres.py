@@ -3,7 +3,8 @@
 
 Rules kept:
 - Every connection takes its role when it opens (schema: store/migrations/postgres), so that row security and grants
-  hold even where the login role is a superuser, whom row security would let through.
+  hold even where the login role is a superuser, whom row security would let through. One that did not get it (a pooler
+  in between that drops start-up options) is not used.
 - Durable on return: synchronous_commit is on, whatever the server's default says.
 - A work that gets no answer within `deadline_s` fails for its caller. Its thread goes on waiting and takes its work
   back (ROLLBACK) instead of committing it later; only a COMMIT that is on its way may still land.
@@ -155,6 +156,7 @@ class PostgresDatabase:
             url,
             connection_class=psycopg.Connection,
             kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_S, "options": session(role, deadline_s)},
+            configure=self._require_role,
             min_size=1,
             max_size=size,
             open=False,
@@ -305,6 +307,12 @@ class PostgresDatabase:
         with connection.pipeline() as pipeline:
             return _done(job, PostgresTransaction(connection, self._queries, pipeline))
 
+    def _require_role(self, connection: Connection) -> None:
+        row = connection.execute("SELECT current_user").fetchone()
+        if row != (f"customhouse_{self._role}",):
+            connection.close()
+            raise psycopg.OperationalError("the connection did not take its role: start-up options did not arrive")
+
     async def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
@@ -348,7 +356,8 @@ def unreachable(url: str, role: str) -> StoreUnavailable:
     place = f"{found.get('host', 'localhost')}:{found.get('port', 5432)}/{found.get('dbname', '')}"
     return StoreUnavailable(
         f"PostgreSQL at {place} did not accept {found.get('user', 'the login role')} as customhouse_{role}: is it "
-        "running, and may the login role SET ROLE to it? `customhouse doctor` looks closer"
+        "running, may the login role SET ROLE to it, and does a pooler in between pass start-up options on? "
+        "`customhouse doctor` looks closer"
     )
 
 
