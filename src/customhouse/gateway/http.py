@@ -34,7 +34,8 @@ WATCH_AFTER_S: Final = 0.02
 """How long a turn runs before somebody watches for its client to leave."""
 
 _TURNS: Final = "/v1/chat/completions"
-_METHODS: Final[Mapping[str, str]] = {_TURNS: "POST", "/v1/models": "GET"}
+ENDPOINTS: Final[Mapping[str, str]] = {_TURNS: "POST", "/v1/models": "GET"}
+"""The method of each endpoint."""
 _log = logging.getLogger(__name__)
 
 
@@ -79,9 +80,9 @@ class DataPlane:
             await reply.fail(Internal())
 
     async def _dispatch(self, scope: Scope, receive: Receive, reply: Reply, trace_id: str) -> None:
-        method = _METHODS.get(scope["path"])
+        method = ENDPOINTS.get(scope["path"])
         if method is None:
-            raise NotFound(f"there is no endpoint here; this gateway has {', '.join(sorted(_METHODS))}")
+            raise NotFound(f"there is no endpoint here; this gateway has {', '.join(sorted(ENDPOINTS))}")
         if scope["method"] != method:
             reply.allow(method)
             raise MethodRefused(f"{scope['path']} takes {method}")

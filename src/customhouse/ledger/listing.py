@@ -5,6 +5,7 @@ Rule kept: a trace is listed only when one of its records names what was asked f
 the ids by which traces are found. Story: a model names its tool call `ola@acme.test`; Ola's list leaves that turn out.
 """
 
+from itertools import islice
 from typing import Final, Literal
 
 import msgspec
@@ -44,8 +45,9 @@ def newest(tx: Transaction, by: By, name: str, tenant: str | None) -> TraceList:
         tx.act_for(log)
         places += [(found, log) for found in tables.traces_named(tx, log, name[: trace.MAX_NAME])]
     places.sort(reverse=True)
-    listed = (_listed(trace.read(tx, log, found), by, name) for found, log in places[:MAX_LISTED])
-    return TraceList(traces=tuple(each for each in listed if each is not None))
+    # What only calls a tool by this name is left out before the list is cut: nobody's calls push others' traces off it.
+    listed = (_listed(trace.read(tx, log, found), by, name) for found, log in places)
+    return TraceList(traces=tuple(islice((each for each in listed if each is not None), MAX_LISTED)))
 
 
 def _listed(found: trace.Trace, by: By, name: str) -> ListedTrace | None:

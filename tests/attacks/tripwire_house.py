@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real server process with twenty tenants, people of every role, and a provider that repeats what it is told.
+
+    with house(home, upstream.base_url, database) as built:      # `customhouse serve`, its log at debug level
+
+All tenants share one assistant, one environment and one creator of keys: nothing but the tenant holds them apart.
+"""
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import apsw
+import msgspec
+import psycopg
+from psycopg import sql
+from tests import postgres
+from tests.attacks.tripwire import KEY, NAME, wire
+from tests.gateway.running import BOT, FALLBACK, LOCAL, documents
+
+from customhouse.access import keys, people
+from customhouse.access.keys import NewKey
+from customhouse.access.people import NewPerson
+from customhouse.access.roles import Role
+from customhouse.app import installation
+from customhouse.cli.serve_address import read_address
+from customhouse.planes.prompt.document import Variable
+from customhouse.registry.charter import Charter
+from customhouse.registry.control import Control
+from customhouse.rollout.promote import Promotion, promote
+from customhouse.rollout.release import release
+from customhouse.rollout.submission import Submission
+from customhouse.settings import Settings
+
+TENANTS: Final = 20
+CUSTOMHOUSE: Final = Path(sys.executable).with_name("customhouse")
+ODD: Final = ("t", "null.", "drop-table-", "a.b.", "0", "default", "x_", "etc.passwd.", "or-1-1--", "TRUE")
+"""How tenants' names begin: what looks like SQL, paths, patterns and constants."""
+PEOPLE: Final[Mapping[str, tuple[Role, ...]]] = {
+    "ada": ("admin",),
+    "dana": ("captain",),
+    "ben": ("captain",),
+    "ola": ("approver",),
+    "otto": ("oncall",),
+    "sam": ("auditor",),
+    "mia": ("captain", "approver", "oncall"),
+}
+"""Who looks. Dana owns the assistant and Mia is her deputy; Ben is captain of nothing here."""
+SERVED_S: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """One tenant, the tokens of its callers, and the ids of its keys; `spare` may be revoked."""
+
+    number: int
+    name: str
+    token: str
+    key: str
+    spare: str
+
+    @property
+    def subject(self) -> str:
+        """Whom the tenant's backend acts for."""
+        return f"user:{wire(self.number, KEY, 'lee')}"
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An HTTP answer, whole."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def shown(self) -> bytes:
+        """Everything that its receiver sees."""
+        return repr(sorted(self.headers.items())).encode() + b"\n" + self.body
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - plain JSON
+        """Return the body decoded."""
+        return json.loads(self.body)
+
+
+@dataclass(slots=True)
+class House:
+    """The running server and everybody's keys. `change` is the id of a change that waits."""
+
+    settings: Settings
+    tenants: list[Tenant] = field(default_factory=list[Tenant])
+    people: dict[str, str] = field(default_factory=dict[str, str])
+    change: str = ""
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Return where the server is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """Return the file of the server's own output."""
+        return self.settings.home_path.parent / "server.log"
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection, to be used for one request after the other, whoever's they are."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def ready(self) -> Any:  # noqa: ANN401 - plain JSON
+        """Return what /readyz answers, on a connection of its own."""
+        connection = self.connection()
+        try:
+            return ask(connection, "GET", "/readyz").json
+        finally:
+            connection.close()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Read the database behind the server's back."""
+        if self.settings.database:
+            return postgres.rows(self.settings.database, query)
+        connection = apsw.Connection(str(self.settings.database_path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            return list(connection.execute(query))
+        finally:
+            connection.close()
+
+
+def ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Answer:
+    """Send one request on a connection that others use too."""
+    connection.request(method, path, body, dict(headers or {}))
+    response = connection.getresponse()
+    return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, response.read())
+
+
+@contextmanager
+def house(home: Path, base_url: str, database: str = "") -> Generator[House]:
+    """Prepare an installation and serve it until the block ends; then the server has stopped and its log is whole."""
+    built = House(Settings(home=str(home), database=database, port=0, log_level="debug", ledger_timeout_s=1))
+    asyncio.run(_furnish(built, base_url))
+    with built.log.open("wb") as log, ExitStack() as stack:
+        command = [str(CUSTOMHOUSE), "--home", str(home), "serve", "--port", "0"]
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment(built))
+        stack.callback(_stop, process)
+        while (address := read_address(home)) is None:
+            assert process.poll() is None, built.log.read_text()
+        built.port = address[1]
+        yield built
+
+
+def environment(built: House) -> dict[str, str]:
+    """Return the variables that a command of this installation runs with."""
+    chosen = {"CUSTOMHOUSE_LOG_LEVEL": "debug", "CUSTOMHOUSE_LEDGER_TIMEOUT_S": "1", "COLUMNS": "200"}
+    if built.settings.database:
+        chosen["CUSTOMHOUSE_DATABASE"] = built.settings.database
+    return {**os.environ, **chosen}
+
+
+@contextmanager
+def outage(built: House) -> Generator[None]:
+    """Take the database away from the server: a foreign write lock, or connections that are refused and cut."""
+    url = built.settings.database
+    if not url:
+        other = apsw.Connection(str(built.settings.database_path))
+        other.set_busy_timeout(5000)
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
+        return
+    name = urlsplit(url).path.lstrip("/")
+    with psycopg.connect(postgres.named(url, "postgres"), autocommit=True) as admin:
+        closed = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+        admin.execute(closed.format(sql.Identifier(name), sql.SQL("false")))
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        try:
+            yield
+        finally:
+            admin.execute(closed.format(sql.Identifier(name), sql.SQL("true")))
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        assert process.wait(SERVED_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def _furnish(built: House, base_url: str) -> None:
+    async with installation(built.settings) as prepared:
+        control = prepared.control
+        for name, roles in PEOPLE.items():
+            added = await people.add(control, LOCAL, NewPerson(email=f"{name}@acme.test", roles=roles), trace_id="t")
+            built.people[name] = added.key
+        await _release(control, base_url, "You answer {{ customer }} briefly.")
+        await _release(control, base_url, "You answer {{ customer }} in few words.")
+        wanted = Promotion(assistant=BOT, number=2, environment="staging", reason="it is good")
+        waiting = (await promote(control, LOCAL, "t", wanted)).waiting
+        assert waiting is not None
+        built.change = waiting.change
+        for number in range(TENANTS):
+            name = f"{ODD[number % len(ODD)]}{wire(number, NAME)}"
+            grants = (f"user:{wire(number, KEY)}*",)
+            made = [
+                await keys.create(
+                    control,
+                    LOCAL,
+                    NewKey(assistant=BOT, tenants=(name,), delegate=grants, note=wire(number, KEY, "note")),
+                    lambda _tx, _name: frozenset[str](),
+                    trace_id="t",
+                )
+                for _ in range(2)
+            ]
+            built.tenants.append(Tenant(number, name, made[0].token, made[0].key.id, made[1].key.id))
+
+
+async def _release(control: Control, base_url: str, prompt: str) -> None:
+    given = documents(base_url, ("script",), prompt=prompt, variables={"customer": Variable(type="string")})
+    submission = Submission(
+        assistant=BOT,
+        documents=msgspec.structs.replace(given, safety=msgspec.structs.replace(given.safety, ledger_failure="spool")),
+        charter=Charter(owner="dana@acme.test", deputy="mia@acme.test", on_call="support-oncall", fallback=FALLBACK),
+        notes="test",
+        git_commit="0" * 40,
+        environment="dev",
+        reviewers={"staging": 1},
+    )
+    await release(control, LOCAL, control.clock.uuid7(), submission)
