@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from tests.gateway.running import TOOLS, Running, documents, running
+from tests.gateway.running import TOOLS, Running, create_key, documents, running
 from tests.upstream import replies
 from tests.upstream.server import Upstream, scripted_upstream
 from tests.upstream.wire import Received, Step
@@ -189,3 +189,18 @@ def test_what_is_no_tenants_name_is_refused_as_such(home: Path, upstream: Upstre
         for path in ("last", gateway.chat().headers["customhouse-trace-id"]):
             status, found = get(gateway, key, f"{path}?tenant={tenant}")
             assert (status, found["param"]) == (400, "tenant")
+
+
+def test_another_tenants_tool_calls_push_no_trace_off_a_persons_list(home: Path) -> None:
+    """A model may call its tools `user:42`; twenty such calls of bolt left acme's traces of user:42 out of the list."""
+    named = replies.tool_calls([{**replies.call("get_order_status", "{}"), "id": "user:42"}])
+    with scripted_upstream(replies.answer(), named) as provider, running(home, documents(provider.base_url)) as gateway:
+        key = person(gateway, "sam@acme.test", "auditor")
+        both = gateway.run(create_key(gateway.control, tenants=("acme", "bolt"), delegate=("user:*",)))
+        bolt = {"authorization": f"Bearer {both}", "customhouse-tenant": "bolt"}
+        acme = {**bolt, "customhouse-tenant": "acme", "customhouse-on-behalf-of": "user:42"}
+        while (asked := gateway.chat(acme)).status == 401:
+            pass  # the server learns of the key when the database tells of it
+        for _ in range(21):
+            assert gateway.chat(bolt, tools=TOOLS).status == 200
+        assert listed(gateway, key, person="user:42") == [asked.headers["customhouse-trace-id"]]

@@ -89,6 +89,7 @@ ROWS: Final[Mapping[str, tuple[Row, ...]]] = {
     "doctor": (Row(LOCAL, (), "n"),),
     "fsck": (Row(LOCAL, (), "n"),),
     "backup": (Row(LOCAL, ("{folder}/backup{turn}",)),),
+    "migrate": (Row(LOCAL, ("--to", "postgresql://127.0.0.1:1/nowhere"), "", REFUSED),),  # while the server runs
     "restore": (Row(ELSEWHERE, ("{folder}/backup0",)),),
     "completion": (Row(LOCAL, ("bash",)),),
 }
