@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Migrations run once, in order, whole or not at all; a database with another history is left alone."""
+"""Migrations of a SQLite file; what both stores promise is asked in tests/conformance/test_migrations.py."""
 
 import asyncio
 from collections.abc import Generator
@@ -20,7 +20,6 @@ FIRST: Final = Migration(1, "0001_first", "CREATE TABLE shelf (name TEXT NOT NUL
 SECOND: Final = Migration(
     2, "0002_count", "ALTER TABLE shelf ADD COLUMN books INTEGER NOT NULL DEFAULT 0;\nUPDATE shelf SET books = 7;"
 )
-BROKEN: Final = Migration(2, "0002_broken", "CREATE TABLE other (a TEXT) STRICT;\nINSERT INTO nowhere VALUES (1);")
 
 
 @contextmanager
@@ -45,40 +44,6 @@ def test_each_step_runs_once_and_is_noted_with_its_digest(tmp_path: Path) -> Non
             (1, "0001_first", FIRST.digest, 17),
             (2, "0002_count", SECOND.digest, 17),
         ]
-
-
-def test_rows_of_an_earlier_version_are_kept(tmp_path: Path) -> None:
-    with opened(tmp_path / "db") as connection:
-        migrate(connection, (FIRST,), 1)
-        connection.execute("INSERT INTO shelf (name) VALUES ('history')")
-    with opened(tmp_path / "db") as connection:
-        assert migrate(connection, (FIRST, SECOND), 2) == 1
-        assert rows(connection, "SELECT name, books FROM shelf") == [("history", 7)]
-
-
-def test_edited_history_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
-    edited = Migration(1, FIRST.name, FIRST.sql + "\nCREATE TABLE extra (a TEXT) STRICT;")
-    with opened(tmp_path / "db") as connection:
-        migrate(connection, (FIRST,), 1)
-        with pytest.raises(StoreUnavailable, match=r"0001_first was edited after it was applied: restore the file"):
-            migrate(connection, (edited, SECOND), 2)
-        assert rows(connection, "SELECT name FROM sqlite_schema ORDER BY 1") == [("schema_migration",), ("shelf",)]
-        assert migrate(connection, (FIRST, SECOND), 3) == 1
-
-
-def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
-    with opened(tmp_path / "db") as connection:
-        migrate(connection, (FIRST, SECOND), 1)
-        with pytest.raises(StoreUnavailable, match=r"migration 2, this package ends at 1.*upgrade customhouse"):
-            migrate(connection, (FIRST,), 2)
-
-
-def test_a_step_that_fails_leaves_nothing_of_itself_or_of_those_before_it(tmp_path: Path) -> None:
-    with opened(tmp_path / "db") as connection:
-        with pytest.raises(apsw.SQLError):
-            migrate(connection, (FIRST, BROKEN), 1)
-        assert rows(connection, "SELECT name FROM sqlite_schema") == []
-        assert migrate(connection, (FIRST, SECOND), 2) == 2
 
 
 def test_two_first_starts_migrate_once(tmp_path: Path) -> None:

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The schema's history on both stores: once, in order, whole or not at all, whoever starts at the same time."""
+
+import subprocess
+import sys
+import uuid
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+import pytest
+from tests import postgres as servers
+from tests.conformance.stores import Store
+
+from customhouse.domain.errors import StoreUnavailable
+from customhouse.store import migrate as sqlite
+from customhouse.store import migrate_postgres
+from customhouse.store.migration import Migration, StoreName, packaged
+
+ROOT: Final = Path(__file__).parent.parent.parent
+FIRST: Final = Migration(1, "0001_first", "CREATE TABLE shelf (name TEXT NOT NULL);")
+SECOND: Final = Migration(
+    2, "0002_count", "ALTER TABLE shelf ADD COLUMN books INTEGER NOT NULL DEFAULT 0;\nUPDATE shelf SET books = 7;"
+)
+BROKEN: Final = Migration(2, "0002_broken", "CREATE TABLE other (a TEXT);\nINSERT INTO nowhere VALUES (1);")
+LANDED: Final[dict[tuple[StoreName, int], str]] = {
+    ("sqlite", 1): "e67adcec39972ef11da7fb6c57167fb57aa770820f7fa16075d09ae7391cbad2"
+}
+"""Steps that installations have applied: a file that differs by one byte refuses every one of them."""
+
+
+SHAPE: Final[dict[StoreName, tuple[str, ...]]] = {
+    "sqlite": ("SELECT type, name, sql FROM sqlite_schema ORDER BY type, name",),
+    "postgres": (
+        """SELECT table_name, ordinal_position, column_name, data_type, is_nullable, collation_name
+             FROM information_schema.columns WHERE table_schema = 'customhouse' ORDER BY 1, 2""",
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'customhouse' ORDER BY 1",
+        """SELECT proname, prosrc, proacl::text FROM pg_proc
+            WHERE pronamespace = 'customhouse'::regnamespace ORDER BY 1""",
+        """SELECT relname, relacl::text, relrowsecurity, relforcerowsecurity FROM pg_class
+            WHERE relnamespace = 'customhouse'::regnamespace ORDER BY 1""",
+        "SELECT tablename, policyname, roles::text, cmd, qual, with_check FROM pg_policies ORDER BY 1, 2",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Blank:
+    """A store with no schema yet."""
+
+    store: Store
+
+    @property
+    def name(self) -> StoreName:
+        """Return which store it is."""
+        return "postgres" if self.store.shared else "sqlite"
+
+    def migrate(self, *steps: Migration) -> int:
+        """Bring it up to date with these steps."""
+        if isinstance(self.store.place, str):
+            return migrate_postgres.migrate(self.store.place, steps)
+        connection = apsw.Connection(str(self.store.place))
+        try:
+            connection.set_busy_timeout(10_000)
+            return sqlite.migrate(connection, steps, 17)
+        finally:
+            connection.close()
+
+    def tables(self) -> set[str]:
+        """Return the names of its tables."""
+        asked = "SELECT tablename FROM pg_tables WHERE schemaname = 'customhouse'"
+        return {
+            str(row[0]) for row in self.store.asked(asked if self.store.shared else "SELECT name FROM sqlite_schema")
+        }
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def blank(request: pytest.FixtureRequest, tmp_path: Path) -> Generator[Blank]:
+    """Return a store with nothing in it."""
+    if request.param == "sqlite":
+        yield Blank(Store(tmp_path / "customhouse.db"))
+        return
+    server, name = str(request.getfixturevalue("postgres_server")), f"customhouse_blank_{uuid.uuid4().hex[:12]}"
+    servers.execute(server, "CREATE DATABASE {}", name)
+    try:
+        yield Blank(Store(servers.named(server, name)))
+    finally:
+        servers.execute(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def test_each_step_runs_once_and_what_was_there_is_kept(blank: Blank) -> None:
+    assert blank.migrate(FIRST) == 1
+    blank.store.asked("INSERT INTO shelf (name) VALUES ('history')")
+    assert [blank.migrate(FIRST, SECOND), blank.migrate(FIRST, SECOND)] == [1, 0]
+    assert blank.store.asked("SELECT name, books FROM shelf") == [("history", 7)]
+    noted = blank.store.asked("SELECT number, name, digest FROM schema_migration ORDER BY number")
+    assert noted == [(1, "0001_first", FIRST.digest), (2, "0002_count", SECOND.digest)]
+
+
+def test_edited_history_is_refused_and_nothing_is_touched(blank: Blank) -> None:
+    edited = Migration(1, FIRST.name, FIRST.sql + "\nCREATE TABLE extra (a TEXT);")
+    blank.migrate(FIRST)
+    with pytest.raises(StoreUnavailable, match=r"0001_first was edited after it was applied: restore the file"):
+        blank.migrate(edited, SECOND)
+    assert blank.tables() == {"schema_migration", "shelf"}
+    assert blank.migrate(FIRST, SECOND) == 1
+
+
+def test_a_database_of_a_newer_version_is_refused(blank: Blank) -> None:
+    blank.migrate(FIRST, SECOND)
+    with pytest.raises(StoreUnavailable, match=r"migration 2, this package ends at 1.*upgrade customhouse"):
+        blank.migrate(FIRST)
+
+
+def test_a_step_that_fails_leaves_nothing_of_itself_or_of_those_before_it(blank: Blank) -> None:
+    with pytest.raises((apsw.SQLError, StoreUnavailable)):
+        blank.migrate(FIRST, BROKEN)
+    assert blank.tables() == set()
+    assert blank.migrate(FIRST, SECOND) == 2
+
+
+def test_processes_that_start_together_migrate_once(blank: Blank) -> None:
+    command = [sys.executable, "-m", "tests.conformance.migrating_child", str(blank.store.place)]
+    started = [
+        subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60) for process in started]
+    assert [err for _, err in said if err] == []
+    assert sorted(int(out) for out, _ in said) == [0, 0, len(packaged(blank.name))]
+
+
+def shape(blank: Blank) -> list[Any]:
+    """Return the schema as the store tells it, with everything that was granted and every function."""
+    return [list(blank.store.asked(query)) for query in SHAPE[blank.name]]
+
+
+def test_a_database_of_every_earlier_version_ends_as_a_new_one(blank: Blank, postgres: str, tmp_path: Path) -> None:
+    steps = packaged(blank.name)
+    new = Blank(Store(postgres if blank.store.shared else tmp_path / "new.db"))
+    new.migrate(*steps)
+    for count in range(1, len(steps) + 1):
+        assert blank.migrate(*steps[:count]) == 1, "one step after the other"
+    assert shape(blank) == shape(new)
+
+
+@pytest.mark.parametrize(("step", "digest"), LANDED.items(), ids=str)
+def test_a_step_that_landed_is_never_edited(step: tuple[StoreName, int], digest: str) -> None:
+    store, number = step
+    assert packaged(store)[number - 1].digest == digest, "put the difference into a later step"
