@@ -18,11 +18,13 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 HOST ?= 127.0.0.1
 PORT ?= 8080
+STORE ?= postgres
+RECORDS ?= 10000000
 
-.PHONY: help run serve test check bench docs clean
+.PHONY: help run serve test check bench bench-scale docs clean
 
 help: ## list the verbs
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 run: $(VENV)/.ready-run ## everything embedded: sample manifest, local model, gateway on 127.0.0.1:8080
 	@exec $(BIN)/customhouse up --port $(PORT)
@@ -46,6 +48,12 @@ bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measur
 	@$(BIN)/python -m benchmarks.rollback
 	@$(BIN)/python -m benchmarks.crash
 	@$(BIN)/python -m benchmarks.crash_replicas
+	@$(BIN)/python -m benchmarks.convergence
+	@$(BIN)/python -m benchmarks.evidence_postgres
+	@$(BIN)/python -m benchmarks.report
+
+bench-scale: $(VENV)/.ready-test ## look traces up among RECORDS (default 10M) on STORE (postgres, sqlite): 20 GB, 10 min
+	@$(BIN)/python -m benchmarks.trace_at_scale --store $(STORE) --records $(RECORDS)
 	@$(BIN)/python -m benchmarks.report
 
 docs: $(VENV)/.ready-test ## write the generated reference anew

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replicas over one PostgreSQL: how soon a move is in force on all of them, and that nothing is ever a mixture.
 
-    python -m benchmarks.convergence [--replicas 8] [--moves 100] [--rate 400] [--crowd 100]
+    python -m benchmarks.convergence [--replicas 8] [--moves 200] [--rate 400] [--crowd 100]
 
 `customhouse serve` runs so many times over one database. Load generators ask each of them at its share of the rate.
 The prompt plane is rolled back, and promoted again, through the control API of one replica after the other. From the
@@ -59,6 +59,7 @@ class Outcome:
     turns: int = 0
     moves: list[Move] = field(default_factory=list[Move])
     first_new_s: list[float] = field(default_factory=list[float])
+    everywhere_s: list[float] = field(default_factory=list[float])
     last_old_s: list[float] = field(default_factory=list[float])
     promotions: Contention = field(default_factory=Contention)
     switches: Contention = field(default_factory=Contention)
@@ -88,22 +89,24 @@ def run(replicas: int, moves: int, rate: float, crowd: int, parent: Path = RESUL
         outcome.turns = sum(len(each) for each in turns)
         outcome.faults += turn_log.mixtures((turn for each in turns for turn in each), server.url, told)
     outcome.faults += [*outcome.promotions.faults, *outcome.switches.faults]
-    for each in turns:
-        _judge(outcome, each)
+    for move, after in zip(outcome.moves, [*outcome.moves[1:], None], strict=True):
+        _judge(outcome, turns, move, after.at if after else float("inf"))
     return outcome
 
 
-def _judge(outcome: Outcome, turns: list[Turn]) -> None:
-    """Note, for one replica, when its answers carried each move."""
-    for move, after in zip(outcome.moves, [*outcome.moves[1:], None], strict=True):
-        until = after.at if after else float("inf")
-        new = [turn.at for turn in turns if move.generation <= turn.generation and turn.at >= move.at - MOVE_LIMIT_S]
-        old = [turn.at for turn in turns if turn.generation < move.generation and move.at <= turn.at < until]
+def _judge(outcome: Outcome, turns: list[list[Turn]], move: Move, until: float) -> None:
+    """Note when the answers of each replica carried a move."""
+    first_new_s: list[float] = []
+    for seen in turns:
+        new = [turn.at for turn in seen if move.generation <= turn.generation]
+        old = [turn.at for turn in seen if turn.generation < move.generation and move.at <= turn.at < until]
         if not new:
             outcome.faults.append(f"generation {move.generation} was never seen on a replica")
             continue
-        outcome.first_new_s.append(max(min(new) - move.at, 0.0))
+        first_new_s.append(max(min(new) - move.at, 0.0))
         outcome.last_old_s.append(max(old, default=move.at) - move.at)
+    outcome.first_new_s += first_new_s
+    outcome.everywhere_s.append(max(first_new_s, default=0.0))
 
 
 def moved(houses: list[House], key: str, number: int) -> Move:
@@ -199,7 +202,7 @@ def main() -> None:
     """Run and keep the figures; exit 1 when anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--replicas", type=int, default=8)
-    parser.add_argument("--moves", type=int, default=100)
+    parser.add_argument("--moves", type=int, default=200, help="half of them rollbacks")
     parser.add_argument("--rate", type=float, default=400, help="requests a second, over all replicas")
     parser.add_argument("--crowd", type=int, default=100)
     options = parser.parse_args()
@@ -208,6 +211,7 @@ def main() -> None:
     acknowledged_s = [each for move in outcome.moves for each in move.acknowledged_s]
     measured = {
         "first_new": outcome.first_new_s,
+        "everywhere": outcome.everywhere_s,
         "last_old": outcome.last_old_s,
         "acknowledged": acknowledged_s,
         "waited": waited_s,

@@ -8,7 +8,8 @@ and append them as turns do: twice for each turn, many turns at once, through th
 more process is the sequencer. A record counts when it has its place in the chain. The rate is offered, not asked for as
 fast as it goes: a run that cannot keep up shows a backlog that grows. The CPU of every process is counted.
 
-Acknowledgement: writers are idle; appends come at 200 turns a second at even times, and each one is timed.
+Acknowledgement: one `customhouse serve`, which is the sequencer too, is asked 200 times a second. What counts is its
+own account of both appends of each turn, from the built record to the durable commit.
 """
 
 import argparse
@@ -22,9 +23,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
+from benchmarks import turn_log
+from benchmarks.bench import program
 from benchmarks.database import Server, postgres
-from benchmarks.house import ASSISTANT, House, house
-from benchmarks.measure import ROOT, cpu_ns_of, keep, percentile, tree
+from benchmarks.house import ASSISTANT, House, free_port, house, serving
+from benchmarks.measure import BIN, LOAD_CORE, ROOT, cpu_ns_of, keep, load, percentile, pinned, tree
 from benchmarks.turn_records import turn_records
 
 from customhouse.app import Installation, installation
@@ -40,9 +43,13 @@ BURST_S: Final = 0.02
 """Turns of a fiftieth of a second begin together: what one gateway has in flight at a time."""
 MOST_UNFINISHED: Final = 2000
 """A writer that has so many appends unfinished waits: a server pushes back in the same way (`max_turns`)."""
+RECORDS: Final = 5.5
+"""Records of a turn: half of them have four, half have seven."""
 KEPT_UP: Final = 0.97
 """The share of what was offered that must have been written: the last turns end after the time is over."""
 ACK_RATE: Final = 200
+APPENDS: Final = ("record", "evidence")
+"""The steps of a turn that wait for an append."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +95,14 @@ def main() -> None:
         settings = msgspec.json.decode(options.settings, type=Settings)
         asyncio.run(write(settings, options.rate, options.seconds) if options.part == "writer" else sequence(settings))
         return
-    with postgres() as server, house("http://127.0.0.1:9/v1", database=server.url) as furnished:
+    port = free_port()
+    with (
+        program([*pinned(LOAD_CORE), str(BIN / "upstream"), str(port)]),
+        postgres() as server,
+        house(f"http://127.0.0.1:{port}/v1", database=server.url) as furnished,
+    ):
+        acknowledged = measure_acknowledgement(furnished, options.seconds)
         sustained = measure_sustained(server, furnished, options.writers, options.rate, options.seconds)
-        acknowledged = measure_acknowledgement(server, furnished, options.seconds)
         keep("evidence_postgres", {**sustained, **acknowledged, "server": server.settings()})
     print(json.dumps({**sustained, **acknowledged}, indent=1))
     sys.exit(not sustained["kept_up"])
@@ -145,23 +157,25 @@ def measure_sustained(server: Server, furnished: House, writers: int, rate: floa
     }
 
 
-def measure_acknowledgement(server: Server, furnished: House, seconds: float) -> dict[str, Any]:
-    """Append for 200 turns a second and return how long each append took, the sequencer running."""
-    sequencer = _part(furnished.beside(100), "sequencer", 0, 0)
-    try:
-        mean = 5.5  # records of a turn: half have four, half have seven
-        writing = furnished.beside(101)
-        ack_us = _wrote(writing, _part(writing, "writer", -ACK_RATE * mean, seconds), 2 * seconds + 60).ack_us
-        _until(server, "SELECT count(*) FROM evidence_staged", 0)
-    finally:
-        sequencer.terminate()
-        sequencer.wait()
+def measure_acknowledgement(furnished: House, seconds: float) -> dict[str, Any]:
+    """Ask a gateway 200 times a second; return how long its appends took, and the turn as its client saw it."""
+    log, body = furnished.home / "answers.log", furnished.home / "body.json"
+    body.write_text(json.dumps({"model": ASSISTANT, "messages": [{"role": "user", "content": "Where is my order?"}]}))
+    with serving(furnished):
+        options = ("-c", "32", "-r", str(ACK_RATE), "-d", str(seconds), "-l", str(log))
+        seen = load(furnished.port, body, *options, headers=(f"authorization: Bearer {furnished.key}",))
+    turns, refused = turn_log.read(log)
+    if refused:
+        raise RuntimeError(f"{len(refused)} answers were refused, the first with status {refused[0].status}")
+    ack_us = [turn.steps_us[step] for turn in turns for step in APPENDS]
     return {
         "ack_turns_per_s": ACK_RATE,
         "acks": len(ack_us),
         "ack_ms_p50": round(percentile(ack_us, 0.5) / 1000, 2),
         "ack_ms_p99": round(percentile(ack_us, 0.99) / 1000, 2),
         "ack_ms_max": round(max(ack_us) / 1000, 2),
+        "turn_ms_p50": round(seen["p50_us"] / 1000, 2),
+        "turn_ms_p99": round(seen["p99_us"] / 1000, 2),
     }
 
 
@@ -176,7 +190,7 @@ async def sequence(settings: Settings) -> None:
 
 
 async def write(settings: Settings, rate: float, seconds: float) -> None:
-    """Append the records of turns at a rate (records a second; negative: turns come evenly) and print what was done."""
+    """Append the records of turns at a rate (records a second) and print what was done."""
     async with AsyncExitStack() as stack:
         built = await stack.enter_async_context(installation(settings))
         await built.current.refresh()
@@ -204,18 +218,16 @@ class _Writer:
     async def run(self, rate: float, seconds: float) -> dict[str, Any]:
         """Begin turns at their times until `seconds` are over, and wait for the last of them."""
         unfinished: set[asyncio.Task[None]] = set()
-        pause_s = 1 / (-rate / 5.5) if rate < 0 else BURST_S
         began = due = time.monotonic()
-        number = offered = 0
+        number, offered = 0, 0.0
         while due < began + seconds:
-            owed = 1 if rate < 0 else 0
-            offered += rate * pause_s if rate > 0 else 0
-            while owed or number * 5.5 < offered:
+            offered += rate * BURST_S
+            while number * RECORDS < offered:
                 task = asyncio.create_task(self._turn(number))
                 unfinished.add(task)
                 task.add_done_callback(unfinished.discard)
-                number, owed = number + 1, 0
-            due += pause_s
+                number += 1
+            due += BURST_S
             await asyncio.sleep(max(due - time.monotonic(), 0))
             while len(unfinished) > MOST_UNFINISHED:
                 await asyncio.wait(unfinished, return_when=asyncio.FIRST_COMPLETED)

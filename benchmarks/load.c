@@ -9,7 +9,7 @@
  * was DUE, so a server that stalls is charged for everyone who had to wait (no coordinated omission).
  *
  * With -l every answer is one line of LOG, tabs between: when it was complete (ns of CLOCK_MONOTONIC), status, the headers
- * customhouse-trace-id, -release and -generation, and the text of the answer.
+ * customhouse-trace-id, -release, -generation and server-timing, and the text of the answer.
  *
  * Prints one line of JSON: requests per second, answers with status 200 ("ok") and others ("bad"), percentiles in
  * microseconds to the last byte and to the first body byte, and server-sent events per answer. Ends by -d, -n or
@@ -138,6 +138,7 @@ static void write_answer(Connection *c, uint64_t at) {
     write_header(c, "\r\ncustomhouse-trace-id:");
     write_header(c, "\r\ncustomhouse-release:");
     write_header(c, "\r\ncustomhouse-generation:");
+    write_header(c, "\r\nserver-timing:");
     fprintf(answers, "\t%.*s\n", (int)strcspn(text, "\""), text);
 }
 

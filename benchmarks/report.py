@@ -5,8 +5,11 @@ python -m benchmarks.report
 """
 
 import json
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from benchmarks import report_replicas
 from benchmarks.bench import BURST, CHUNKS, CONNECTIONS, RATE, STEPS_SAMPLE, STREAM_BURST
 from benchmarks.measure import RESULTS, ROOT
 
@@ -19,8 +22,14 @@ STEP_NAMES: Final = {"total": "whole turn"}
 
 
 def main() -> None:
-    """Write the page from whatever results there are."""
-    parts = [HEAD, *(part(found) for name, part in PARTS.items() if (found := _kept(name)) is not None)]
+    """Write the page from whatever results there are; a section without any stays as it is."""
+    before = _sections(TARGET.read_text())
+    parts = [HEAD]
+    for name, (title, part) in PARTS.items():
+        found = _kept(name)
+        section = before.get(title) if found is None else part(found)
+        if section is not None:
+            parts.append(section)
     TARGET.write_text("\n".join(parts))
     print(f"wrote {TARGET.relative_to(ROOT)}")
 
@@ -162,12 +171,40 @@ _TARGETS: Final = {
     "machine": "times all of its processes",
     "backend": "times one backend",
 }
-PARTS: Final = {
-    "bench": turn_part,
-    "rollback": rollback_part,
-    "crash": crash_part,
-    "crash_replicas": crash_replicas_part,
+
+
+def convergence_part(kept: dict[str, Any]) -> str:
+    """Return the section on moves that reach every replica."""
+    return report_replicas.convergence_part(kept, _origin(kept, "python -m benchmarks.convergence"))
+
+
+def evidence_part(kept: dict[str, Any]) -> str:
+    """Return the section on evidence on PostgreSQL."""
+    return report_replicas.evidence_part(kept, _origin(kept, "python -m benchmarks.evidence_postgres"))
+
+
+def scale_part(kept: dict[str, Any]) -> str:
+    """Return the section on traces among many records."""
+    command = f"make bench-scale STORE={kept['store']} RECORDS={kept['records_asked']}"
+    return report_replicas.scale_part(kept, _origin(kept, command))
+
+
+PARTS: Final[Mapping[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
+    "bench": ("What a turn costs", turn_part),
+    "rollback": ("Rolling one plane back under load", rollback_part),
+    "crash": ("kill -9 under load", crash_part),
+    "crash_replicas": ("kill -9 of replicas, sequencer and PostgreSQL under load", crash_replicas_part),
+    "convergence": ("A move reaches every replica", convergence_part),
+    "evidence_postgres": ("Evidence on PostgreSQL", evidence_part),
+    "trace_at_scale_postgres": ("Traces among millions of records, on PostgreSQL", scale_part),
+    "trace_at_scale_sqlite": ("Traces among millions of records, on SQLite", scale_part),
 }
+
+
+def _sections(page: str) -> dict[str, str]:
+    """Return the sections of a page by their titles, each as it stands there."""
+    _, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    return {section.partition("\n")[0]: f"## {section.rstrip()}\n" for section in sections}
 
 
 def _origin(kept: dict[str, Any], command: str) -> str:

@@ -84,6 +84,7 @@ def measure(store: str, records: int, lookups: int) -> dict[str, Any]:
     return {
         "store": store,
         "records": loaded.records,
+        "records_asked": records,
         "tenants": len(TENANTS),
         "days": DAYS,
         "lookups": lookups,

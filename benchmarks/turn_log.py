@@ -6,8 +6,9 @@ headers of the answer said, and what every record of the trace says. SQL of its 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ class Turn:
     release: str
     generation: int
     told: str
+    steps_us: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +41,20 @@ class Refused:
     status: int
 
 
+def steps_us(timing: str) -> dict[str, float]:
+    """Return how long each step of a turn took, from the gateway's own `server-timing` header."""
+    return {name: float(ms) * 1000 for name, ms in re.findall(r"([\w-]+);dur=([\d.]+)", timing)}
+
+
 def read(path: Path) -> tuple[list[Turn], list[Refused]]:
     """Return what one load generator logged, in the order of completion."""
     turns: list[Turn] = []
     refused: list[Refused] = []
     for line in path.read_text().splitlines():
-        at_ns, status, trace_id, release, generation, told = line.split("\t")
+        at_ns, status, trace_id, release, generation, timing, told = line.split("\t")
         at = int(at_ns) / 1e9
         if status == "200":
-            turns.append(Turn(at, trace_id, release, int(generation), told))
+            turns.append(Turn(at, trace_id, release, int(generation), told, steps_us(timing)))
         else:
             refused.append(Refused(at, int(status)))
     return turns, refused
