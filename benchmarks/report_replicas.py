@@ -82,7 +82,8 @@ def scale_part(kept: dict[str, Any], origin: str) -> str:
 {origin}
 
 {kept["records"]:,} records of {kept["tenants"]} tenants and {kept["days"]} days, {kept["size_gb"]} GB, loaded in bulk
-through the record encoder in {kept["load_s"]} s. Each look-up finds a trace by an id, in the logs of all tenants, and reads and checks its records.
+through the record encoder in {kept["load_s"]} s. Each look-up finds a trace by an id, in the logs of all tenants, and
+reads and checks its records.
 
 | by | look-ups | p50 | p99 | worst |
 |---|---:|---:|---:|---:|
