@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -25,21 +26,25 @@ import msgspec
 from benchmarks.bulk_load import Loaded, copy_days, fill_postgres, fill_sqlite
 from benchmarks.bulk_records import TENANTS, Bulk
 from benchmarks.database import Server, postgres
-from benchmarks.house import ASSISTANT, House, house
-from benchmarks.measure import keep, percentile
+from benchmarks.house import ASSISTANT, PROMPT, House, house
+from benchmarks.measure import RESULTS, keep, percentile
 from benchmarks.turn_records import TurnRecords, turn_records
 
 from customhouse.app import installation
 from customhouse.cli.client import Client
 from customhouse.domain.principal import Principal
 from customhouse.gateway.prepare import prepare
-from customhouse.ledger import partition
+from customhouse.ledger import chain, partition, tables
+from customhouse.ledger.chain import Verdict
 from customhouse.settings import Settings
+from customhouse.store.database import Transaction
 
 DAYS: Final = 30
 WORKERS: Final = 2
 BY_ID: Final = ("trace", "response", "tool call", "decision", "release", "key", "person")
 LISTED: Final = ("release", "key", "person")
+CHECKED: Final = 3000
+"""Records of each log whose hashes are computed again."""
 LOADING: Final = {"max_wal_size": "16GB", "checkpoint_timeout": "30min"}
 """For the load alone; fsync and the rest are the server's defaults."""
 
@@ -66,11 +71,11 @@ def main() -> None:
     sys.exit(bool(figures["faults"]))
 
 
-def measure(store: str, records: int, lookups: int) -> dict[str, Any]:
+def measure(store: str, records: int, lookups: int, parent: Path = RESULTS) -> dict[str, Any]:
     """Fill a store, then look traces up in it."""
     with ExitStack() as stack:
         server = stack.enter_context(postgres(LOADING)) if store == "postgres" else None
-        furnished = stack.enter_context(house("http://127.0.0.1:9/v1", database=server.url if server else ""))
+        furnished = stack.enter_context(house("http://127.0.0.1:9/v1", (PROMPT,), parent, server.url if server else ""))
         began = time.monotonic()
         loaded = _on_postgres(furnished, records, lookups) if server else _on_sqlite(furnished, records, lookups)
         load_s = time.monotonic() - began
@@ -78,7 +83,7 @@ def measure(store: str, records: int, lookups: int) -> dict[str, Any]:
         size_bytes, settings = _size(server, furnished), server.settings() if server else {}
         control = furnished.control()
         stack.callback(control.close)
-        faults: list[str] = []
+        faults = asyncio.run(_broken(furnished.settings))
         found_ms = {kind: _by_id(control, kind, loaded, lookups, faults) for kind in BY_ID}
         listed_ms = {kind: _listed(control, kind, loaded, lookups, faults) for kind in LISTED}
     return {
@@ -172,6 +177,22 @@ def _timed(look: Callable[[dict[str, str]], None], samples: Sequence[dict[str, s
         "p99": round(percentile(took_ms, 0.99), 1),
         "max": round(max(took_ms), 1),
     }
+
+
+async def _broken(settings: Settings) -> list[str]:
+    """Check the beginning of each chain, as the ledger reads it: what was loaded is what the ledger would have made."""
+    faults: list[str] = []
+    async with installation(settings) as built:
+        for tenant in TENANTS:
+
+            def check(tx: Transaction, tenant: str = tenant) -> Verdict:
+                tx.act_for(tenant)
+                return chain.verify(islice(tables.links(tx, tenant), CHECKED))
+
+            found = await built.control.database.read(check)
+            if found.broken_at is not None or not found.size:
+                faults.append(f"the log of {tenant} is broken at {found.broken_at}: {found.reason}")
+    return faults
 
 
 def _size(server: Server | None, furnished: House) -> int:
