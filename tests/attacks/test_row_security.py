@@ -18,7 +18,7 @@ from tests import postgres as servers
 from tests.ledger.book import CLOCK, asked, open_book, record
 
 from customhouse.ledger.entry import Entry
-from customhouse.store.postgres import Role, session
+from customhouse.store.postgres_session import Role, session
 
 TODAY: Final = "to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')"
 STAGED: Final = "evidence_staged (tenant_id, id, trace_id, kind, canonical)"

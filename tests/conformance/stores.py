@@ -14,7 +14,8 @@ from tests.ledger.book import Book
 from customhouse.ledger.append import Ledger
 from customhouse.store import postgres, sqlite
 from customhouse.store.database import Database, Transaction
-from customhouse.store.postgres import Role, open_postgres
+from customhouse.store.postgres import open_postgres
+from customhouse.store.postgres_session import Role
 from customhouse.store.sqlite import open_sqlite
 
 PATIENCE_S = 30

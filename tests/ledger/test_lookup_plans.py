@@ -12,7 +12,8 @@ from tests.ledger.book import Book, in_book, record
 
 from customhouse.ledger.entry import Entry
 from customhouse.store import queries
-from customhouse.store.postgres import session, translated
+from customhouse.store.postgres import translated
+from customhouse.store.postgres_session import session
 
 RECORDS: Final = 4000
 TENANTS: Final = ("acme", "bolt")

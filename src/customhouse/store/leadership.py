@@ -17,7 +17,7 @@ from typing import Any, Final
 import psycopg
 
 from customhouse.domain.errors import StoreUnavailable
-from customhouse.store.postgres import CONNECT_TIMEOUT_S, Role, session
+from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, Role, session
 
 SEQUENCER_LOCK: Final = 7_003
 """The advisory lock of the one sequencer of a database."""

@@ -11,7 +11,7 @@ import psycopg
 
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.store.migration import Migration, pending
-from customhouse.store.postgres import CONNECT_TIMEOUT_S, unreachable
+from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, unreachable
 
 MIGRATION_LOCK: Final = 7_002
 OLDEST_SERVER: Final = 160_000

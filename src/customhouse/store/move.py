@@ -27,7 +27,8 @@ from customhouse.store import queries
 from customhouse.store.catalog import SEEDED, Table, moved_tables, target_tables
 from customhouse.store.database import Row, Transaction, Value
 from customhouse.store.migrate_postgres import MIGRATION_LOCK
-from customhouse.store.postgres import CONNECT_TIMEOUT_S, PostgresTransaction, translated, unreachable
+from customhouse.store.postgres import PostgresTransaction, translated
+from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, unreachable
 
 T = TypeVar("T")
 Tell = Callable[[str], None]

@@ -18,18 +18,17 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, Literal, LiteralString, TypeVar, cast
+from typing import Any, Final, LiteralString, TypeVar, cast
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.store import acting, queries
 from customhouse.store.database import DuplicateRow, Row, RowRefused, TenantUnset, Transaction, Value
+from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, Role, require_role, session, unreachable
 
 T = TypeVar("T")
-Role = Literal["control", "gateway", "sequencer", "auditor"]
 
 CONNECTIONS: Final[Mapping[Role, int]] = {"control": 4, "gateway": 3, "sequencer": 1, "auditor": 1}
 """Connections of each role in one process at most. With one that listens and one that asks for the sequencer's lock a
@@ -38,7 +37,6 @@ MAX_QUEUED: Final = 1024
 """Works waiting for a connection at most; one more is refused, and said so."""
 DEADLINE_S: Final = 5.0
 """How long a work may take before its caller gives up: a hundred times what the slowest usual one takes."""
-CONNECT_TIMEOUT_S: Final = 5
 TENANT_UNSET: Final = "CH001"
 """The SQLSTATE of acting_tenant()."""
 
@@ -156,7 +154,7 @@ class PostgresDatabase:
             url,
             connection_class=psycopg.Connection,
             kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_S, "options": session(role, deadline_s)},
-            configure=self._require_role,
+            configure=lambda connection: require_role(connection, role),
             min_size=1,
             max_size=size,
             open=False,
@@ -307,12 +305,6 @@ class PostgresDatabase:
         with connection.pipeline() as pipeline:
             return _done(job, PostgresTransaction(connection, self._queries, pipeline))
 
-    def _require_role(self, connection: Connection) -> None:
-        row = connection.execute("SELECT current_user").fetchone()
-        if row != (f"customhouse_{self._role}",):
-            connection.close()
-            raise psycopg.OperationalError("the connection did not take its role: start-up options did not arrive")
-
     async def _stop_listening(self) -> None:
         listener, self._listener = self._listener, None
         if listener is not None:
@@ -330,35 +322,6 @@ def translated(sql: str) -> str:
     """
     form = r"%(\1)b" if _ARRAYS in sql else r"%(\1)s"
     return _PARAMETER.sub(form, sql.replace("%", "%%"))
-
-
-def session(role: Role, deadline_s: float | None) -> str:
-    """Return the options of every connection: role, schema, and what must hold whatever the server's defaults are."""
-    options = {
-        "role": f"customhouse_{role}",
-        "search_path": "customhouse",
-        "synchronous_commit": "on",
-        "timezone": "UTC",
-        "lock_timeout": "5s",
-        # A sequencer that is stopped in the middle of a batch holds the fence, for which the next leader waits.
-        "idle_in_transaction_session_timeout": "4s" if role == "sequencer" else "60s",
-        "statement_timeout": "0" if deadline_s is None else f"{int(deadline_s * 1000)}ms",
-    }
-    return " ".join(f"-c {name}={value}" for name, value in options.items())
-
-
-def unreachable(url: str, role: str) -> StoreUnavailable:
-    """Return the error of a database that cannot be connected to, without its password."""
-    try:
-        found = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        return StoreUnavailable(f"the database URL cannot be read: {error}")
-    place = f"{found.get('host', 'localhost')}:{found.get('port', 5432)}/{found.get('dbname', '')}"
-    return StoreUnavailable(
-        f"PostgreSQL at {place} did not accept {found.get('user', 'the login role')} as customhouse_{role}: is it "
-        "running, may the login role SET ROLE to it, and does a pooler in between pass start-up options on? "
-        "`customhouse doctor` looks closer"
-    )
 
 
 def _done(job: _Job, transaction: PostgresTransaction) -> object:

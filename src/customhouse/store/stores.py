@@ -72,7 +72,8 @@ async def _postgres(url: str, stack: AsyncExitStack) -> Stores:
     from customhouse.store import migrate_postgres  # noqa: PLC0415
     from customhouse.store.leadership import SEQUENCER_LOCK, Leadership  # noqa: PLC0415
     from customhouse.store.migration import packaged  # noqa: PLC0415
-    from customhouse.store.postgres import PostgresDatabase, Role, open_postgres  # noqa: PLC0415
+    from customhouse.store.postgres import PostgresDatabase, open_postgres  # noqa: PLC0415
+    from customhouse.store.postgres_session import Role  # noqa: PLC0415
 
     async def opened(role: Role) -> PostgresDatabase:
         database = await open_postgres(url, role)
