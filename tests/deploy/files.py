@@ -70,9 +70,10 @@ def environments() -> dict[str, dict[str, str]]:
     image = image_environment()
     found = {f"compose {name}": {**image, **service["environment"]} for name, service in gateways().items()}
     (config,) = kubernetes("ConfigMap")
-    found["kubernetes"] = {**image, **config["data"]}
-    own = dict(line.replace("%S", "/var/lib").replace("%t", "/run").split("=", 1) for line in unit("Environment"))
-    found["systemd"] = {**variables(UNIT_SETTINGS.read_text(encoding="utf-8")), **own}
+    own = {each["name"]: each["value"] for each in pods()["Deployment"]["containers"][0]["env"] if "value" in each}
+    found["kubernetes"] = {**image, **config["data"], **own}
+    units = dict(line.replace("%S", "/var/lib").replace("%t", "/run").split("=", 1) for line in unit("Environment"))
+    found["systemd"] = {**variables(UNIT_SETTINGS.read_text(encoding="utf-8")), **units}
     return found
 
 

@@ -80,6 +80,13 @@ def test_no_probe_restarts_a_replica_because_the_database_is_away() -> None:
         assert probe["httpGet"]["path"] == ("/healthz" if alive else "/readyz"), name
 
 
+def test_nobody_reads_metrics_through_the_proxy() -> None:
+    text = PROXY.read_text(encoding="utf-8")
+    assert "http-request deny if { path /metrics }" in text
+    assert "option forwardfor" in text, "so that a replica knows that a request did not come from the proxy itself"
+    assert all("CUSTOMHOUSE_METRICS_ALLOW" not in found for found in environments().values())
+
+
 def test_ports_agree() -> None:
     assert image_environment()["CUSTOMHOUSE_PORT"] == "8080"
     assert re.findall(r"^EXPOSE (\d+)$", DOCKERFILE.read_text(), re.MULTILINE) == ["8080"]
