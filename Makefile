@@ -50,11 +50,11 @@ bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measur
 	@$(BIN)/python -m benchmarks.crash_replicas
 	@$(BIN)/python -m benchmarks.convergence
 	@$(BIN)/python -m benchmarks.evidence_postgres
+	@$(BIN)/python -m benchmarks.upgrade
 	@$(BIN)/python -m benchmarks.report
 
 bench-scale: $(VENV)/.ready-test ## look traces up among RECORDS (default 10M) on STORE (postgres, sqlite): 20 GB, 10 min
 	@$(BIN)/python -m benchmarks.trace_at_scale --store $(STORE) --records $(RECORDS)
-	@$(BIN)/python -m benchmarks.report
 
 docs: $(VENV)/.ready-test ## write the generated reference anew
 	@UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/docs

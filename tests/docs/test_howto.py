@@ -15,7 +15,11 @@ from tests.upstream.replies import answer
 from tests.upstream.server import scripted_upstream
 
 HOWTO: Final = ROOT / "docs" / "howto"
-ON_POSTGRES: Final = (HOWTO / "postgresql-and-replicas.md", HOWTO / "size-and-back-up.md")
+ON_POSTGRES: Final = (
+    HOWTO / "postgresql-and-replicas.md",
+    HOWTO / "size-and-back-up.md",
+    HOWTO / "move-to-postgresql.md",
+)
 """They begin with an empty PostgreSQL server instead of a gateway on SQLite."""
 PAGES: Final = tuple(
     page for page in (ROOT / "docs" / "tutorial.md", *sorted(HOWTO.glob("*.md"))) if page not in ON_POSTGRES

@@ -51,5 +51,5 @@ def _elsewhere(chosen: Settings) -> str:
         "BYPASSRLS (row security is forced), run\n"
         f"  pg_dump --format=custom --file customhouse.dump --dbname '{masked(chosen.database)}'\n"
         f"and copy {chosen.keys_path} to a safe place: without its keys nobody can read what was dumped. "
-        "How to put both back: docs/howto/back-up-and-restore.md"
+        "How to put both back: docs/howto/size-and-back-up.md"
     )
