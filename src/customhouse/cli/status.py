@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """`customhouse status`: what is in force, since when, by whom."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 import msgspec
@@ -23,6 +25,14 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Status
     git_ahead: tuple[Ahead, ...]
+
+
+_MEANING: Final[Mapping[str, str]] = {
+    "refusing": "its database takes no evidence, and its turns are refused",
+    "spooling": "records wait on its disk; turns of assistants declared `spool` go on, and no others",
+    "open": "turns of assistants declared `open` went on without evidence; the gap is declared later",
+}
+"""What a ledger's state means to whoever reads `status`."""
 
 
 @click.command()
@@ -50,6 +60,11 @@ def _drawn(shown: Shown) -> Group | str:
         f"{entry.name} {entry.generation}" for entry in found.environments if entry.moved_at is not None
     )
     lines = ["", f"Generations: {generations or 'none'}. Replicas that answer turns: {found.replicas}."]
+    lines.extend(
+        f"EVIDENCE: {each.replica} is {each.state}: {_MEANING.get(each.state, 'look at its log')} "
+        "(its /readyz says more; customhouse replicas)"
+        for each in found.ledgers
+    )
     lines.extend(
         f"SWITCHED OFF: {each.scope}, by {each.by} at {each.since[:19]}Z: {each.reason} "
         f"(customhouse switch off {each.scope} --reason …)"

@@ -67,7 +67,7 @@ class Ledger:
         self._observe = observe
         self._extend = extend
         self._alone = alone
-        self._replica = replica
+        self.replica: Final = replica
         self._database = database
         self._root_key = root_key
         self._clock = clock
@@ -120,7 +120,7 @@ class Ledger:
             await asyncio.wait([self._flushing])
 
         def work(tx: Transaction) -> None:
-            self._alone(tx, self._replica)
+            self._alone(tx, self.replica)
             self._write(tx, _unknown(tx, leaves))
 
         await self._database.begin(work)
@@ -160,7 +160,7 @@ class Ledger:
         def work(tx: Transaction) -> None:
             if not batch:  # overdue before it began: its callers were told otherwise
                 raise LedgerUnavailable
-            self._alone(tx, self._replica)
+            self._alone(tx, self.replica)
             self._write(tx, leaves)
 
         self._flushing = self._database.begin(work)
@@ -221,7 +221,7 @@ class Ledger:
             own = [leaf for leaf in leaves if leaf.entry.record.tenant == tenant]
             tx.act_for(tenant)
             self._extend(tx, tenant, own)
-            tables.attach(tx, own, self._replica)
+            tables.attach(tx, own, self.replica)
 
     def event(  # the one way to record what happened on the control plane
         self,

@@ -34,6 +34,26 @@ class Replicas(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     replicas: tuple[ReplicaView, ...]
 
 
+class LedgerTrouble(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A live replica whose ledger is not `ok`: it is refusing, spooling or open (ledger/state.py)."""
+
+    replica: str
+    state: str
+
+
+def troubles(found: tuple[Replica, ...], now_us: int, own_id: str, own_state: str) -> tuple[LedgerTrouble, ...]:
+    """Return the live replicas whose evidence is not written as usual.
+
+    They say so in their reports; the one that answers knows better of itself: a report is a row in the very database
+    that takes nothing.
+    """
+    states = {each.id: (each.name, each.state.ledger) for each in found if live(each, now_us)}
+    if own_state != "ok":
+        name = next((each.name for each in found if each.id == own_id), "the server that answered")
+        states[own_id] = (name, own_state)
+    return tuple(LedgerTrouble(replica=name, state=state) for name, state in states.values() if state != "ok")
+
+
 async def replicas(control: Control) -> Replicas:
     """Return who runs and what each has in force, at one moment of the database. Raises StoreUnavailable."""
 

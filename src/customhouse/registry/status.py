@@ -29,6 +29,7 @@ from customhouse.registry.history import Event, Point
 from customhouse.registry.history_tables import EventRow, Hold
 from customhouse.registry.pins import Pin, Pins, stamp
 from customhouse.registry.replica import live
+from customhouse.registry.replicas import LedgerTrouble, troubles
 from customhouse.registry.switch_tables import Switch
 from customhouse.registry.tables import PinRow
 from customhouse.store.database import Transaction
@@ -109,7 +110,7 @@ class EnvironmentView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
 
 class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is in force everywhere. `replicas` is 1: one store is served by one process."""
+    """What is in force everywhere. `replicas` may answer turns; `ledgers` are those whose evidence is not written."""
 
     environments: tuple[EnvironmentView, ...]
     assistants: tuple[AssistantInForce, ...]
@@ -118,6 +119,7 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     switches: tuple[SwitchView, ...]
     switch_generation: int
     replicas: int
+    ledgers: tuple[LedgerTrouble, ...] = ()
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -176,6 +178,7 @@ async def status(control: Control, current: Current) -> Status:
 
     def work(tx: Transaction) -> Status:
         used = tables.environments(tx)
+        known, now_us = replica_tables.replicas(tx), replica_tables.now_us(tx)
         return Status(
             environments=tuple(_environment(used.get(name, unused(name))) for name in ENVIRONMENTS),
             assistants=_assistants(tables.pins_in_force(tx), used, refused, modes),
@@ -192,7 +195,8 @@ async def status(control: Control, current: Current) -> Status:
             ),
             switches=tuple(switch_view(switch) for switch in switch_tables.standing(tx)),
             switch_generation=switch_tables.generation(tx),
-            replicas=_live_replicas(tx),
+            replicas=sum(live(replica, now_us) for replica in known),
+            ledgers=troubles(known, now_us, control.ledger.replica, control.ledger.state.status),
         )
 
     return await control.database.read(work)
@@ -273,11 +277,6 @@ def switch_view(switch: Switch) -> SwitchView:
         by=switch.set_by,
         since=rfc3339(switch.set_at_us),
     )
-
-
-def _live_replicas(tx: Transaction) -> int:
-    now_us = replica_tables.now_us(tx)
-    return sum(live(replica, now_us) for replica in replica_tables.replicas(tx))
 
 
 def _environment(entry: Environment) -> EnvironmentView:
