@@ -2,7 +2,7 @@
 """What a turn may do when its replica cannot confirm what is in force, or a switch stands over its tenant."""
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
+import pytest
 from tests.attacks.test_switches import held, lifted, thrown
 from tests.gateway.running import GRANTS, Answer, Json, Running, create_key, documents, running
 from tests.postgres import execute
@@ -127,6 +128,91 @@ def test_a_tenant_is_switched_off_and_no_other_hears_of_it(home: Path, upstream:
         assert after.headers["customhouse-snapshot"] == before, "a digest that everybody sees tells of no tenant"
         lifted(gateway, seq)
         assert gateway.chat(acme).status == 200
+
+
+@contextmanager
+def slow_records(gateway: Running) -> Generator[Callable[[], None]]:
+    """Keep records of calls from being written; what is yielded returns when a turn waits for its own."""
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'open_call'::regclass"
+
+    def waits() -> None:
+        while not gateway.rows(waiting):
+            pass
+
+    with psycopg.connect(gateway.settings.database) as connection:
+        connection.execute("LOCK TABLE customhouse.open_call IN EXCLUSIVE MODE")
+        yield waits
+
+
+def asked(gateway: Running, answers: list[Answer], *, stream: bool) -> threading.Thread:
+    """Ask in a thread of its own."""
+    asking = threading.Thread(target=lambda: answers.append(gateway.chat(None, tools=TOOLS, stream=stream)))
+    asking.start()
+    return asking
+
+
+def test_a_call_does_not_leave_when_its_provider_went_off_while_its_record_was_written(
+    home: Path, upstream: Upstream, postgres: str
+) -> None:
+    with running(home, submitted(upstream), database=postgres, ledger_timeout_s=30) as gateway:
+        answers: list[Answer] = []
+        with slow_records(gateway) as a_turn_waits:
+            asking = asked(gateway, answers, stream=False)
+            a_turn_waits()
+            thrown(gateway, "provider:local")
+        asking.join(30)
+        (answer,) = answers
+        assert upstream.requests == [], "every replica had acknowledged the switch"
+        assert (answer.status, answer.receipt["fallback"]) == (200, True)
+        records = gateway.records(answer.headers["customhouse-trace-id"])
+        assert [record["kind"] for record in records] == [
+            "request.accepted",
+            "model.called",
+            "model.failed",
+            "response.completed",
+        ]
+        assert [record["decision"]["reasons"] for record in records[2:]] == [["switch.provider"]] * 2
+        assert gateway.rows("SELECT count(*) FROM open_call") == [(0,)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_tool_call_does_not_leave_when_it_went_off_while_its_record_was_written(
+    home: Path,
+    postgres: str,
+    stream: bool,  # noqa: FBT001 - a row
+) -> None:
+    two = [replies.call("get_order_status", "{}", 0), replies.call("send_note", "{}", 1)]
+    with (
+        scripted_upstream(by_model={"two": held(replies.tool_calls(two))}) as upstream,
+        running(home, submitted(upstream, "two"), database=postgres, ledger_timeout_s=30) as gateway,
+    ):
+        answers: list[Answer] = []
+        asking = asked(gateway, answers, stream=stream)
+        upstream.wait_for_request()
+        with slow_records(gateway) as a_turn_waits:
+            upstream.go_on()
+            a_turn_waits()
+            thrown(gateway, "tool:send_note")
+        asking.join(30)
+        (answer,) = answers
+        assert [name for name, _ in answer.calls] == ["get_order_status"], "the switch was acknowledged before"
+        assert [(each["tool"], each["code"]) for each in answer.receipt["decisions"]] == [("send_note", "switch.tool")]
+        assert "The call to send_note was refused" in answer.text
+        records = gateway.records(answer.headers["customhouse-trace-id"])
+        told = [(r["kind"], r.get("tool", {}).get("name"), r.get("decision", {}).get("outcome")) for r in records[3:]]
+        assert told == [
+            ("tool.proposed", "get_order_status", None),
+            ("tool.decided", "get_order_status", "allow"),
+            ("tool.passed", "get_order_status", None),
+            ("tool.proposed", "send_note", None),
+            ("tool.decided", "send_note", "allow"),
+            ("tool.passed", "send_note", None),
+            ("response.completed", None, None),
+            ("tool.decided", "send_note", "deny"),
+            ("response.completed", None, None),
+        ]
+        last = records[-2]
+        assert last["parents"] == [records[7]["id"]], "it takes the decision before it back"
 
 
 def _known(gateway: Running, headers: dict[str, str]) -> str:

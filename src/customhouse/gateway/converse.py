@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 7: asking the selected deployments in order until one answers, then the declared fallback answer.
 
-Rules kept: what is switched off at that moment is not asked; a call's `model.called` record is durable before its first
-byte leaves, with the outcome of the call before it; after the first byte has gone to the client no other model may
-continue its sentence.
+Rules kept: a call's `model.called` record is durable before its first byte leaves, with the outcome of the call before
+it; what is switched off at that moment, when the record is written, is not asked; after the first byte has gone to the
+client no other model may continue its sentence.
 """
 
 import asyncio
@@ -115,7 +115,7 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             progress.pending.append(answered)
             return answer
     reasons = tuple(dict.fromkeys((*(reason for _, reason in ask.selection.excluded), *refused)))
-    progress.reasons = (*reasons, failure.reason) if failure else reasons
+    progress.reasons = tuple(dict.fromkeys((*reasons, failure.reason))) if failure else reasons
     if ask.request.needs_form:
         raise failure or UpstreamFailed(
             "no deployment may answer a turn of this class", reason=(reasons or ("route.no_entry",))[0]
@@ -137,6 +137,10 @@ async def _attempt(
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
     await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld)])
+    # However long that took, nothing leaves for what has been switched off meanwhile.
+    off = ask.in_force.refuses(deployment)
+    if off is not None:
+        raise UpstreamFailed("what was about to be asked has been switched off", reason=off)
     progress.call = progress.call._replace(sent=True)
     reply.deployment(deployment.label, deployment.model)
     reply.mark("record")

@@ -158,15 +158,18 @@ class Evidence:
         )
         return Entry(record, (arguments,), (call.id[:MAX_NAME],))
 
-    def tool_decided(self, decision_id: str, proposed_id: str, call: ToolCall, rechecked: Rechecked) -> Entry:
-        """Record the decision on a proposed call: by the turn's version of the policy, and what was newer by then."""
+    def tool_decided(self, decision_id: str, parent_id: str, call: ToolCall, rechecked: Rechecked) -> Entry:
+        """Record the decision on a proposed call: by the turn's version of the policy, and what was newer by then.
+
+        The parent is the proposal or, when a call is withdrawn that was about to leave, the decision that passed it.
+        """
         decision, newest = rechecked.decision, rechecked.snapshot
         detail: dict[str, object] = {"switch_generation": rechecked.switch_generation}
         if newest is not None and newest is not self.prepared.snapshot:
             detail |= {"rechecked": newest.digest, "rechecked_generation": newest.generation}
         record = Record(
             **self._facts("tool.decided", decision_id),
-            parents=(proposed_id,),
+            parents=(parent_id,),
             versions={"tools": self.prepared.versions["tools"]},
             tool=self._tool(call),
             decision=Ruling(outcome=decision.outcome.value, reasons=decision.reasons, obligations=decision.obligations),

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Step 8: every call that a model proposes meets the one decision, and what is not allowed leaves the answer.
 
-Records come in the order of what happened: proposed, decided, and passed only for what the client will see.
+Records come in the order of what happened: proposed, decided, and passed only for what the client will see. What is
+taken away while those records are written gets a second decision, which names the first as its parent.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -19,6 +21,14 @@ from customhouse.planes.tools.permit import permit
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
+class Passed(NamedTuple):
+    """A call that goes to the client, by which decision."""
+
+    call: ToolCall
+    decision_id: str
+    decision: Decision
+
+
 class Judged(NamedTuple):
     """The answer as the client may see it, what was taken from it, and the records of every decision."""
 
@@ -26,6 +36,7 @@ class Judged(NamedTuple):
     notices: tuple[Notice, ...]
     entries: tuple[Entry, ...]
     added: str
+    passed: tuple[Passed, ...] = ()
 
 
 def judge(
@@ -41,7 +52,7 @@ def judge(
     The turn's own snapshot decides, and what is in force at this moment may make it stricter. `narrowed` is the reason
     for which only tools that read may be passed.
     """
-    passed: list[ToolCall] = []
+    passed: list[Passed] = []
     notices: list[Notice] = []
     entries: list[Entry] = []
     sentences: list[str] = []
@@ -54,7 +65,7 @@ def judge(
         entries.append(evidence.tool_proposed(proposed_id, span_id, call))
         entries.append(evidence.tool_decided(decision_id, proposed_id, call, rechecked))
         if decision.outcome is Outcome.ALLOW:
-            passed.append(call)
+            passed.append(Passed(call, decision_id, decision))
             entries.append(evidence.tool_passed(decision_id, call))
         else:
             notices.append(_notice(evidence, decision_id, call, decision))
@@ -63,16 +74,49 @@ def judge(
         # A finish reason that announces calls where there are none would make a client look for them.
         announced = answer.finish_reason in {"tool_calls", "function_call"}
         return Judged(replace(answer, finish_reason="stop") if announced else answer, (), (), "")
+    shown, added = _without(answer, passed, sentences)
+    return Judged(shown, tuple(notices), tuple(entries), added, tuple(passed))
+
+
+def withdraw(evidence: Evidence, judged: Judged, in_force: InForce, narrowed: str | None) -> Judged:
+    """Look once more at the calls that are about to leave; return `judged` itself when all of them still may.
+
+    Otherwise its entries are only those of the new decisions. Story: the database takes two seconds to write that
+    issue_note was passed, and in between Ola throws `tool:issue_note`. Every replica acknowledges; the call stays here.
+    """
+    grants = evidence.prepared.snapshot.documents.tools.grants
+    kept: list[Passed] = []
+    notices: list[Notice] = []
+    entries: list[Entry] = []
+    sentences: list[str] = []
+    for each in judged.passed:
+        call = each.call
+        rechecked = in_force.recheck(each.decision, call, grants.get(call.name), narrowed, len(kept))
+        if rechecked.decision.outcome is Outcome.ALLOW:
+            kept.append(each)
+            continue
+        decision_id = evidence.clock.uuid7()
+        entries.append(evidence.tool_decided(decision_id, each.decision_id, call, rechecked))
+        notices.append(_notice(evidence, decision_id, call, rechecked.decision))
+        sentences.append(_sentence(call, rechecked.decision))
+    if not entries:
+        return judged
+    shown, added = _without(judged.answer, kept, sentences)
+    return Judged(shown, (*judged.notices, *notices), tuple(entries), judged.added + added, tuple(kept))
+
+
+def _without(answer: Answer, passed: Sequence[Passed], sentences: Sequence[str]) -> tuple[Answer, str]:
+    """Return an answer with only the calls that pass and a sentence for each other one, and the text that was added."""
     added = "\n".join(sentences)
     if added and answer.text:
         added = f"\n\n{added}"
     shown = replace(
         answer,
         text=(answer.text or "") + added or None,
-        tool_calls=tuple(passed),
+        tool_calls=tuple(each.call for each in passed),
         finish_reason="tool_calls" if passed else "stop",
     )
-    return Judged(shown, tuple(notices), tuple(entries), added)
+    return shown, added
 
 
 def _notice(evidence: Evidence, decision_id: str, call: ToolCall, decision: Decision) -> Notice:

@@ -32,7 +32,7 @@ from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
 from customhouse.gateway.evidence import Evidence, key_refused
 from customhouse.gateway.in_force import InForce, StaleAfter
-from customhouse.gateway.judge import judge
+from customhouse.gateway.judge import judge, withdraw
 from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.reply import Ending, Reply, response_bytes
 from customhouse.ledger.append import Ledger
@@ -156,15 +156,20 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
     judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id, in_force, narrowed)
     reply.mark("permit")
-    # (10) stamp: the evidence is durable before the answer is complete
-    ending = Ending(judged.answer, judged.notices, judged.added, fallback=progress.fell_back)
-    unchanged = progress.said if judged.answer is answer else None
-    outcome = "fallback" if progress.fell_back else "answered"
-    completed = evidence.response_completed(
-        unchanged or response_bytes(ending), outcome=outcome, timing_us=reply.timing_us(), reasons=progress.reasons
-    )
+    # (10) stamp: the evidence is durable before the answer is complete, and no call leaves that was taken away meanwhile
     progress.ended = True
-    await progress.commit((*judged.entries, completed))
+    while True:
+        ending = Ending(judged.answer, judged.notices, judged.added, fallback=progress.fell_back)
+        unchanged = progress.said if judged.answer is answer else None
+        outcome = "fallback" if progress.fell_back else "answered"
+        completed = evidence.response_completed(
+            unchanged or response_bytes(ending), outcome=outcome, timing_us=reply.timing_us(), reasons=progress.reasons
+        )
+        await progress.commit((*judged.entries, completed))
+        narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
+        before, judged = judged, withdraw(evidence, judged, in_force, narrowed)
+        if judged is before:
+            break
     reply.mark("evidence")
     await reply.end(ending)
 
