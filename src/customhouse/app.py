@@ -153,22 +153,24 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
                 _log.warning("%d model calls were open when the last server ended: recorded as model.unknown", settled)
             if built.stores.shared:  # before the first turn: what is in no day's partition stays in none
                 await built.stores.sequencer.begin(lambda tx: leader.ensure_days(tx, control.clock))
-            await built.credentials.refresh()
-            await built.current.refresh()
-            # What was built until here lives as long as the process: the collector need not walk it again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(GC_THRESHOLD)
             upstreams = Upstreams(_limits(settings), os.environ)
+            orphans: set[str] = set()
+            sequencer = _sequencer(settings, built)
+            watches = (turns.ended, access_line.write, *(() if export is None else (export.watch,)))
+            data = _data_plane(settings, built, upstreams, orphans, watches)
+            pages = _pages(settings, built, data, sequencer, (turns, evidence), export)
+            api = build_api(control, built.credentials, built.current, ROUTES, local_actor=None)
+            presence = _presence(settings, built, data, sequencer)
             try:
+                # Said before it is read what is in force: whoever moves that from now on waits for this replica.
+                await presence.begin()
+                await built.credentials.refresh()
+                await built.current.refresh()
+                # What was built until here lives as long as the process: the collector need not walk it again.
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(GC_THRESHOLD)
                 async with asyncio.TaskGroup() as tasks:
-                    orphans: set[str] = set()
-                    sequencer = _sequencer(settings, built)
-                    watches = (turns.ended, access_line.write, *(() if export is None else (export.watch,)))
-                    data = _data_plane(settings, built, upstreams, orphans, watches)
-                    pages = _pages(settings, built, data, sequencer, (turns, evidence), export)
-                    api = build_api(control, built.credentials, built.current, ROUTES, local_actor=None)
-                    presence = _presence(settings, built, data, sequencer)
                     following = upkeep.Following(
                         control,
                         built.credentials,
@@ -188,8 +190,8 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
                     yield Front(settings.hosts, {"/v1/": data, "/api/": api}, pages)
                     for task in running:
                         task.cancel()
-                    await presence.end()
             finally:
+                await presence.end()
                 await upstreams.close()
                 if export is not None:
                     await export.close()

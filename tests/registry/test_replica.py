@@ -5,14 +5,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
+import psycopg
 import pytest
 from tests.ledger.book import Book, in_book, record
+from tests.postgres import rows
 
+from customhouse.app import build, installation
 from customhouse.domain.clock import SystemClock
 from customhouse.ledger.entry import Entry
 from customhouse.registry import dead_replicas, replica_tables
 from customhouse.registry.presence import Presence
 from customhouse.registry.replica import MARGIN_S, Replica, State, live
+from customhouse.settings import Settings
+from customhouse.store.database import Database, Transaction
 
 STATE = State(stale_refuse_s=30, ledger="ok", turns=2, sequencer=7)
 
@@ -112,6 +118,79 @@ def test_a_report_that_failed_is_made_whole_by_the_next(tmp_path: Path) -> None:
         here.report({"dev": 3})
         (found,) = await reported(book, lambda each: len(each) == 1)
         assert found.generations == {"dev": 3}
+
+    in_book(tmp_path, story)
+
+
+def test_a_replica_is_known_before_it_reads_what_is_in_force(home: Path, postgres: str) -> None:
+    """What moves while it starts is waited for: it would answer its first turns from what it read before."""
+    settings = msgspec.structs.replace(Settings(home=str(home), port=0), database=postgres)
+
+    async def starting() -> None:
+        async with build(settings):
+            pass
+
+    async def main() -> None:
+        async with installation(settings):
+            pass  # the schema, and the roles, are there
+        with psycopg.connect(postgres) as reader:
+            reader.execute("LOCK TABLE customhouse.access_generation, customhouse.environment")
+            start = asyncio.ensure_future(starting())
+            while not start.done() and rows(postgres, KNOWN) != [(1, 0, 0)]:  # noqa: ASYNC110 - only the store tells
+                await asyncio.sleep(0)
+            assert not start.done(), "it read what is in force before anybody could know of it"
+        await start
+        assert rows(postgres, KNOWN)[0][1] == 1, "it ended in order"
+
+    asyncio.run(main())
+
+
+KNOWN = "SELECT count(*), count(ended_at_us), (SELECT count(*) FROM acknowledgement) FROM replica"
+
+
+class Delayed:
+    """A database whose first work waits until the test lets it begin."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.go_on = asyncio.Event()
+        self._held = False
+
+    def begin(self, work: Callable[[Transaction], None]) -> "asyncio.Future[None]":
+        if self._held:
+            return self._database.begin(work)
+        self._held = True
+        return asyncio.ensure_future(self._later(work))
+
+    async def _later(self, work: Callable[[Transaction], None]) -> None:
+        await self.go_on.wait()
+        await self._database.begin(work)
+
+
+def test_no_report_on_its_way_brings_a_replica_back_that_has_ended(tmp_path: Path) -> None:
+    async def story(book: Book) -> None:
+        delayed = Delayed(book.control)
+        here = Presence(delayed, Hasty(), replica="id-a", name="a", version="1", shared=True, state=lambda: STATE)
+        here.report({"dev": 3})
+        ending = asyncio.ensure_future(here.end())
+        await asyncio.sleep(0)
+        await book.control.transact(lambda _: None)  # whatever was queued until now is written
+        delayed.go_on.set()
+        await ending
+        (found,) = await known(book)
+        assert found.ended_at_us is not None
+
+    in_book(tmp_path, story)
+
+
+def test_what_moves_while_a_report_is_written_is_told_right_after_it(tmp_path: Path) -> None:
+    async def story(book: Book) -> None:
+        delayed = Delayed(book.control)
+        here = Presence(delayed, Hasty(), replica="id-a", name="a", version="1", shared=True, state=lambda: STATE)
+        here.report({"dev": 3})
+        here.report({"dev": 4})
+        delayed.go_on.set()
+        await reported(book, lambda each: bool(each) and each[0].generations["dev"] == 4)
 
     in_book(tmp_path, story)
 

@@ -156,7 +156,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
     judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id, in_force, narrowed)
     reply.mark("permit")
-    # (10) stamp: the evidence is durable before the answer is complete, and no call leaves that was taken away meanwhile
+    # (10) stamp: the evidence is durable before the answer is complete; no call leaves that was taken away meanwhile
     progress.ended = True
     while True:
         ending = Ending(judged.answer, judged.notices, judged.added, fallback=progress.fell_back)
