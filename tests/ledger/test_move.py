@@ -132,8 +132,7 @@ def test_chains_go_on_payloads_open_and_calls_end(home: Path, postgres: str) -> 
 
 
 def _named(tx: Transaction, name: str) -> tuple[str, ...]:
-    tx.act_for("acme")
-    return tables.traces_named(tx, "acme", name)
+    return tuple(place.trace_id for place in tables.traces_named(tx, ["acme"], name))
 
 
 def test_each_day_has_its_partition_and_nothing_else_is_in_the_default_one(home: Path, postgres: str) -> None:

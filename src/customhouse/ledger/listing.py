@@ -5,6 +5,7 @@ Rule kept: a trace is listed only when one of its records names what was asked f
 the ids by which traces are found. Story: a model names its tool call `ola@acme.test`; Ola's list leaves that turn out.
 """
 
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, Literal
 
@@ -12,6 +13,8 @@ import msgspec
 
 from customhouse.ledger import tables, trace
 from customhouse.ledger.record import ORGANIZATION, Record
+from customhouse.ledger.tables import Place
+from customhouse.ledger.trace import Trace
 from customhouse.store.database import Transaction
 
 By = Literal["release", "key", "person"]
@@ -40,17 +43,21 @@ class TraceList(msgspec.Struct, frozen=True, kw_only=True):
 def newest(tx: Transaction, by: By, name: str, tenant: str | None) -> TraceList:
     """Return the newest traces, 20 at most. Cost: one look-up for each log, one for each trace that it leads to."""
     name = tables.storable(name)
-    places: list[tuple[str, str]] = []
-    for log in [tenant] if tenant is not None else tables.logs(tx):
-        tx.act_for(log)
-        places += [(found, log) for found in tables.traces_named(tx, log, name[: trace.MAX_NAME])]
-    places.sort(reverse=True)
+    logs = [tenant] if tenant is not None else tables.logs(tx)
+    found = tables.traces_named(tx, logs, name[: trace.MAX_NAME])
+    places = sorted(found, key=lambda place: (place.trace_id, place.log), reverse=True)
     # What only calls a tool by this name is left out before the list is cut: nobody's calls push others' traces off it.
-    listed = (_listed(trace.read(tx, log, found), by, name) for found, log in places)
+    listed = (_listed(each, by, name) for each in _read(tx, places))
     return TraceList(traces=tuple(islice((each for each in listed if each is not None), MAX_LISTED)))
 
 
-def _listed(found: trace.Trace, by: By, name: str) -> ListedTrace | None:
+def _read(tx: Transaction, places: Sequence[Place]) -> Iterator[Trace]:
+    """Yield traces, read as many at a time as a list holds."""
+    for first in range(0, len(places), MAX_LISTED):
+        yield from trace.read_each(tx, places[first : first + MAX_LISTED])
+
+
+def _listed(found: Trace, by: By, name: str) -> ListedTrace | None:
     records = [step.record for step in found.steps]
     if not records or not any(_names(record, by, name) for record in records):
         return None

@@ -76,9 +76,9 @@ async def delete_days(database: Database, ledger: Ledger, clock: Clock, keep_day
 
 def expired_before(tx: Transaction) -> str | None:
     """Return the day (YYYY-MM-DD) before which payloads have expired, or None while none has."""
-    tx.act_for(ORGANIZATION)
-    for trace_id in tables.traces_named(tx, ORGANIZATION, EXPIRED)[:1]:
-        for row in tables.records_of_trace(tx, ORGANIZATION, trace_id):
+    newest = tables.traces_named(tx, [ORGANIZATION], EXPIRED)[:1]
+    for rows in tables.records_of_traces(tx, newest):
+        for row in rows:
             found = record.decode(row.canonical)
             if found.kind == EXPIRED:
                 return msgspec.convert(found.detail, _Detail).before

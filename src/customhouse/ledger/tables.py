@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ledger's SQL: the only file that names its queries. Evidence has an INSERT and SELECTs, nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from customhouse.ledger.chain import Link
 from customhouse.ledger.entry import Leaf
-from customhouse.store.database import Transaction, Value
+from customhouse.store.database import Row, Transaction, Value
 
 PAGE = 1000
 """Records read at once while a log is verified: bounds memory at about 8 MB."""
@@ -18,6 +18,13 @@ class Head(NamedTuple):
     tenant: str
     size: int
     hash: bytes
+
+
+class Place(NamedTuple):
+    """Where a trace is: in which log, under which id."""
+
+    log: str
+    trace_id: str
 
 
 class Stored(NamedTuple):
@@ -153,15 +160,24 @@ def logs(tx: Transaction) -> tuple[str, ...]:
     return tuple(cast("str", row[0]) for row in tx.rows("logs"))
 
 
-def records_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[Stored, ...]:
-    """Return a trace's records, oldest first; those that have no place yet come last."""
-    rows = tx.rows("evidence_of_trace", tenant=tenant, trace_id=trace_id)
-    return tuple(Stored(*cast("tuple[int | None, bytes, bytes | None, bytes | None]", row)) for row in rows)
+def records_of_traces(tx: Transaction, places: Sequence[Place]) -> list[tuple[Stored, ...]]:
+    """Return the records of each trace, oldest first; those that have no place in the chain yet come last."""
+    found = tx.rows_of_each("evidence_of_trace", [{"tenant": log, "trace_id": trace_id} for log, trace_id in places])
+    return [
+        tuple(Stored(*cast("tuple[int | None, bytes, bytes | None, bytes | None]", row)) for row in rows)
+        for rows in found
+    ]
 
 
 def record_ids(tx: Transaction, tenant: str, trace_id: str) -> frozenset[str]:
     """Return the ids of a trace's records, also of those that have no place in the chain yet."""
     return frozenset(cast("str", row[0]) for row in tx.rows("evidence_ids_of_trace", tenant=tenant, trace_id=trace_id))
+
+
+def record_ids_of_each(tx: Transaction, places: Sequence[Place]) -> list[frozenset[str]]:
+    """Return the ids of each trace's records."""
+    each: list[Mapping[str, Value]] = [{"tenant": log, "trace_id": trace_id} for log, trace_id in places]
+    return [frozenset(cast("str", row[0]) for row in rows) for rows in tx.rows_of_each("evidence_ids_of_trace", each)]
 
 
 def payloads_of_trace(tx: Transaction, tenant: str, trace_id: str) -> tuple[StoredPayload, ...]:
@@ -180,20 +196,23 @@ def delete_payloads(tx: Transaction, tenant: str, first_id: str, limit: int) -> 
     return tx.run("payload_expire", tenant=tenant, before=first_id, limit=limit)
 
 
-def last_trace(tx: Transaction, tenant: str) -> str | None:
-    """Return the trace of a tenant's newest turn."""
-    row = tx.row("evidence_last_trace", tenant=tenant)
-    return None if row is None else cast("str", row[0])
+def last_traces(tx: Transaction, logs: Sequence[str]) -> tuple[Place, ...]:
+    """Return the newest turn of each log that has one."""
+    return _places(logs, tx.rows_of_each("evidence_last_trace", [{"tenant": log} for log in logs]))
 
 
-def traces_named(tx: Transaction, tenant: str, name: str) -> tuple[str, ...]:
-    """Return the traces known under `name`, newest first, 20 at most."""
-    return tuple(cast("str", row[0]) for row in tx.rows("reference_find", tenant=tenant, name=name))
+def traces_named(tx: Transaction, logs: Sequence[str], name: str) -> tuple[Place, ...]:
+    """Return the traces known under `name`, in each log newest first, 20 at most."""
+    return _places(logs, tx.rows_of_each("reference_find", [{"tenant": log, "name": name} for log in logs]))
 
 
-def first_traces_named(tx: Transaction, tenant: str, name: str) -> tuple[str, ...]:
-    """Return the traces known under `name`, oldest first, 20 at most."""
-    return tuple(cast("str", row[0]) for row in tx.rows("reference_find_first", tenant=tenant, name=name))
+def first_traces_named(tx: Transaction, logs: Sequence[str], name: str) -> tuple[Place, ...]:
+    """Return the traces known under `name`, in each log oldest first, 20 at most."""
+    return _places(logs, tx.rows_of_each("reference_find_first", [{"tenant": log, "name": name} for log in logs]))
+
+
+def _places(logs: Sequence[str], found: Sequence[list[Row]]) -> tuple[Place, ...]:
+    return tuple(Place(log, cast("str", row[0])) for log, rows in zip(logs, found, strict=True) for row in rows)
 
 
 def links(tx: Transaction, tenant: str) -> Iterator[Link]:

@@ -2,12 +2,14 @@
 """Finding a trace by any id a person may hold, and reading it back with a check of its bytes."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from customhouse.ledger import chain, partition, record, tables
 from customhouse.ledger.record import ORGANIZATION, Record
+from customhouse.ledger.tables import Place
 from customhouse.store.database import Transaction
 
 MAX_NAME: Final = 128
@@ -55,28 +57,30 @@ def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str
     client's own W3C trace id. A trace's own id outranks every other use of it, since models and clients choose some of
     the others; then comes the organisation's log, oldest first (a release's publication), then turns, newest first.
     Of turns, one that has a record of this id (a decision) outranks those that only name it.
-    Cost: two indexed look-ups for each log, and for an id of ours one more for each trace.
+    Cost: two indexed look-ups for each log, and for an id of ours one more for each trace; three round trips in all.
     """
     name = tables.storable(name)
     response = _RESPONSE.fullmatch(name)
     trace_id = "-".join(response.groups()) if response else name
-    exact: list[tuple[str, str]] = []
-    organization: list[tuple[str, str]] = []
-    turns: list[tuple[str, str]] = []
-    for log in [tenant] if tenant is not None else tables.logs(tx):
-        tx.act_for(log)
-        if tables.records_of_trace(tx, log, trace_id):
-            exact.append((log, trace_id))
-        # An id of ours is used by others only after it was given; of such there may be any number.
-        oldest = log == ORGANIZATION or _OURS.fullmatch(name) is not None
-        named = tables.first_traces_named if oldest else tables.traces_named
-        places = organization if log == ORGANIZATION else turns
-        places += [(log, other) for other in named(tx, log, name[:MAX_NAME])]
-    turns.sort(key=lambda place: place[1], reverse=True)
+    logs = [tenant] if tenant is not None else list(tables.logs(tx))
+    places = [Place(log, trace_id) for log in logs]
+    exact = [place for place, ids in zip(places, tables.record_ids_of_each(tx, places), strict=True) if ids]
+    # An id of ours is used by others only after it was given; of such there may be any number.
+    oldest = logs if _OURS.fullmatch(name) else [log for log in logs if log == ORGANIZATION]
+    found = [
+        *tables.first_traces_named(tx, oldest, name[:MAX_NAME]),
+        *tables.traces_named(tx, [log for log in logs if log not in oldest], name[:MAX_NAME]),
+    ]
+    organization = [place for place in found if place.log == ORGANIZATION]
+    turns = sorted((place for place in found if place.log != ORGANIZATION), key=_newest_first, reverse=True)
     return tuple(dict.fromkeys((*exact, *organization, *_of_record(tx, name, turns), *turns)))
 
 
-def _of_record(tx: Transaction, name: str, turns: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def _newest_first(place: Place) -> str:
+    return place.trace_id
+
+
+def _of_record(tx: Transaction, name: str, turns: Sequence[Place]) -> list[Place]:
     """Return the turns of which a record has this id.
 
     Story: bolt's model calls a tool under the id of a decision that acme was told. Whoever looks acme's decision up
@@ -84,27 +88,14 @@ def _of_record(tx: Transaction, name: str, turns: list[tuple[str, str]]) -> list
     """
     if _OURS.fullmatch(name) is None:
         return []
-    found: list[tuple[str, str]] = []
-    for log, trace_id in turns:
-        tx.act_for(log)
-        if name in tables.record_ids(tx, log, trace_id):
-            found.append((log, trace_id))
-    return found
+    return [place for place, ids in zip(turns, tables.record_ids_of_each(tx, turns), strict=True) if name in ids]
 
 
 def last(tx: Transaction, tenant: str | None) -> tuple[str, str] | None:
     """Return (tenant, trace id) of the newest turn, or None before the first."""
     logs = [tenant] if tenant is not None else [log for log in tables.logs(tx) if log != ORGANIZATION]
-    newest: list[tuple[str, str]] = []
-    for log in logs:
-        tx.act_for(log)
-        found = tables.last_trace(tx, log)
-        if found is not None:
-            newest.append((found, log))
-    if not newest:
-        return None
-    trace_id, tenant = max(newest)
-    return tenant, trace_id
+    newest = max(tables.last_traces(tx, logs), key=lambda place: (place.trace_id, place.log), default=None)
+    return None if newest is None else (newest.log, newest.trace_id)
 
 
 def read(tx: Transaction, tenant: str, trace_id: str, others: tuple[str, ...] = ()) -> Trace:
@@ -112,11 +103,19 @@ def read(tx: Transaction, tenant: str, trace_id: str, others: tuple[str, ...] = 
 
     Bytes that are no record any more are left out, so that whoever investigates still sees the others.
     """
-    tx.act_for(tenant)
-    rows = tables.records_of_trace(tx, tenant, trace_id)
+    (found,) = read_each(tx, [Place(tenant, trace_id)])
+    return msgspec.structs.replace(found, others=others)
+
+
+def read_each(tx: Transaction, places: Sequence[Place]) -> list[Trace]:
+    """Return several traces, each as `read` does; one round trip."""
+    return [_trace(place, rows) for place, rows in zip(places, tables.records_of_traces(tx, places), strict=True)]
+
+
+def _trace(place: Place, rows: tuple[tables.Stored, ...]) -> Trace:
     steps = tuple(step for row in rows if (step := _step(row)) is not None)
     intact = all(row.leaf_hash in {None, chain.leaf_hash(row.canonical)} for row in rows)
-    return Trace(trace_id=trace_id, tenant=tenant, intact=intact, steps=steps, others=others)
+    return Trace(trace_id=place.trace_id, tenant=place.log, intact=intact, steps=steps)
 
 
 def payloads(tx: Transaction, tenant: str, trace_id: str) -> tuple[tables.StoredPayload, ...]:

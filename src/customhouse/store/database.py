@@ -48,6 +48,13 @@ class Transaction(Protocol):
         """Run a query that gives at most one row."""
         ...
 
+    def rows_of_each(self, query: LiteralString, each: Sequence[Mapping[str, Value]], /) -> list[list[Row]]:
+        """Run a query once for each row of values, acting for the :tenant that it names; return the rows of each.
+
+        Cost on PostgreSQL: one round trip, however many there are.
+        """
+        ...
+
     def run(self, query: LiteralString, /, **values: Value) -> int:
         """Run a statement and return how many rows it changed."""
         ...

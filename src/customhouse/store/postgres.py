@@ -82,6 +82,15 @@ class PostgresTransaction:
         found = self.rows(query, **values)
         return found[0] if found else None
 
+    def rows_of_each(self, query: LiteralString, each: Sequence[Mapping[str, Value]], /) -> list[list[Row]]:
+        """Run a query once for each row of values, acting for the tenant that it names; one round trip for all."""
+        cursors: list[psycopg.Cursor[Any]] = []
+        with self._connection.pipeline():
+            for values in each:
+                self.act_for(cast("str", values["tenant"]))
+                cursors.append(self._run(query, values))
+        return [cast("list[Row]", cursor.fetchall()) for cursor in cursors]
+
     def run(self, query: LiteralString, /, **values: Value) -> int:
         """Run a statement and return how many rows it changed."""
         cursor = self._run(query, values)

@@ -80,6 +80,14 @@ class SqliteTransaction:
         found = self.rows(query, **values)
         return found[0] if found else None
 
+    def rows_of_each(self, query: LiteralString, each: Sequence[Mapping[str, Value]], /) -> list[list[Row]]:
+        """Run a query once for each row of values, acting for the tenant that it names."""
+        found: list[list[Row]] = []
+        for values in each:
+            self.act_for(cast("str", values["tenant"]))
+            found.append(self.rows(query, **values))
+        return found
+
     def run(self, query: LiteralString, /, **values: Value) -> int:
         """Run a statement and return how many rows it changed."""
         acting.check(query, values, self._tenant)
