@@ -193,6 +193,32 @@ def test_whoever_acts_for_nobody_or_another_is_stopped(store: Store) -> None:
     assert store.asked("SELECT name FROM reference") == []
 
 
+@pytest.mark.parametrize("role", ["control", "gateway"])
+def test_a_query_for_each_tenant_acts_for_each_of_them(store: Store, role: str) -> None:
+    def write(tx: Transaction) -> None:
+        for tenant in ("acme", "bolt"):
+            tx.act_for(tenant)
+            tx.put_many("reference_insert", [{"tenant": tenant, "name": "n", "trace_id": f"of {tenant}"}])
+
+    def look(tx: Transaction) -> object:
+        found = tx.rows_of_each(
+            "reference_find", [{"tenant": each, "name": "n"} for each in ("bolt", "nobody", "acme")]
+        )
+        alone = tx.rows("reference_find", tenant="acme", name="n")
+        assert tx.rows_of_each("reference_find", []) == []
+        return [[tuple(row) for row in rows] for rows in (*found, alone)]
+
+    async def story(database: Database) -> None:
+        await database.begin(write)
+        expected = [[("of bolt",)], [], [("of acme",)], [("of acme",)]]
+        assert await database.read(look) == expected
+        assert await database.begin(look) == expected
+        with pytest.raises(ValueRefused):
+            await database.read(lambda tx: tx.rows_of_each("reference_find", [{"tenant": "acme", "name": "\x00"}]))
+
+    tell(store, story, role)
+
+
 def test_a_tenant_lasts_no_longer_than_its_transaction(store: Store) -> None:
     async def story(database: Database) -> None:
         await database.transact(key("acme"))

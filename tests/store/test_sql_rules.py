@@ -146,7 +146,7 @@ def test_every_query_is_called_from_a_tables_file_and_from_nowhere_else() -> Non
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             match node:
                 case ast.Call(
-                    func=ast.Attribute(attr="rows" | "row" | "run" | "run_many" | "put_many"),
+                    func=ast.Attribute(attr="rows" | "rows_of_each" | "row" | "run" | "run_many" | "put_many"),
                     args=[ast.Constant(value=str(query)), *_],
                 ) if query in NAMES:
                     callers.setdefault(query, set()).add(path.name)
