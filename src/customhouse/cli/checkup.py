@@ -15,11 +15,10 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
-
+from customhouse.cli.finding import Finding, fail, ok, warn
 from customhouse.cli.logs import Logs, verify_logs
 from customhouse.cli.serve_address import ADDRESS, read_address
 from customhouse.domain.clock import SystemClock
@@ -30,11 +29,10 @@ from customhouse.processes import weights
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
 from customhouse.settings import Settings
-from customhouse.store import backup
+from customhouse.store import backup, moved
+from customhouse.store.database import Database
 from customhouse.store.sqlite import open_sqlite
 from customhouse.vault import keyring, sign
-
-State = Literal["ok", "warn", "fail"]
 
 MIN_FREE_BYTES: Final = 200 * 1024 * 1024
 """Below this a busy gateway's log can fill the disk before anybody reacts."""
@@ -44,30 +42,6 @@ GIT_TIMEOUT_S: Final = 5.0
 CLOCK_SLACK_S: Final = 60.0
 EARLIEST_S: Final = 1_793_491_200
 """2026-11-01: no machine that runs this version lives before it."""
-
-
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one check found, and what to do about it when it is not well."""
-
-    check: str
-    state: State
-    found: str
-    advice: str | None = None
-
-
-def ok(check: str, found: str) -> Finding:
-    """Return a finding that needs nothing."""
-    return Finding(check=check, state="ok", found=found)
-
-
-def warn(check: str, found: str, advice: str) -> Finding:
-    """Return a finding that will hurt later, or limits what can be done."""
-    return Finding(check=check, state="warn", found=found, advice=advice)
-
-
-def fail(check: str, found: str, advice: str) -> Finding:
-    """Return a finding that stops a server or makes it unsafe."""
-    return Finding(check=check, state="fail", found=found, advice=advice)
 
 
 def machine(chosen: Settings) -> Iterator[Finding]:
@@ -88,15 +62,20 @@ def home(chosen: Settings) -> Iterator[Finding]:
         return
     yield from _modes(directory)
     yield from _keys(chosen)
+    if chosen.database:
+        return
+    if (mark := moved.read(directory)) is not None:
+        yield fail("home", f"its database is {mark.state} to {mark.to}", "set CUSTOMHOUSE_DATABASE to it")
     yield _database(chosen)
 
 
 async def contents(chosen: Settings) -> list[Finding]:
     """Check the evidence, and what is in force: that it verifies, its providers answer, its weights are right."""
-    needed = (chosen.database_path, chosen.keys_path / "root.key", chosen.keys_path / sign.PRIVATE_NAME)
+    keys = (chosen.keys_path / "root.key", chosen.keys_path / sign.PRIVATE_NAME)
+    needed = keys if chosen.database else (chosen.database_path, *keys)
     if not all(path.is_file() for path in needed):
         return []
-    database = await open_sqlite(chosen.database_path)
+    database = await _opened(chosen)
     try:
         clock = SystemClock()
         ledger = Ledger(database, keyring.root_key(chosen.keys_path, clock), clock)
@@ -121,6 +100,14 @@ async def contents(chosen: Settings) -> list[Finding]:
     for _, deployment in sorted(used.items()):
         found += [*upstream(deployment), *released_weights(deployment)]
     return found
+
+
+async def _opened(chosen: Settings) -> Database:
+    if not chosen.database:
+        return await open_sqlite(chosen.database_path)
+    from customhouse.store.postgres import open_postgres  # noqa: PLC0415 - only who uses it pays for its driver
+
+    return await open_postgres(chosen.database, "control", deadline_s=None)
 
 
 def _evidence(logs: Logs) -> Finding:
@@ -268,10 +255,11 @@ def _keys(chosen: Settings) -> Iterator[Finding]:
     for name, reader in readers.items():
         path = chosen.keys_path / name
         if not path.exists():
-            has_data = chosen.database_path.exists()
-            verdict, advice = (
-                (fail, "restore it from a backup") if has_data else (warn, "it is made at the first start")
-            )
+            verdict, advice = warn, "it is made at the first start"
+            if chosen.database:
+                advice = "copy it from another replica or a backup; only the very first server makes it"
+            elif chosen.database_path.exists():
+                verdict, advice = fail, "restore it from a backup"
             yield verdict(f"key {name}", f"{path} does not exist", advice)
             continue
         try:

@@ -13,11 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from customhouse.cli import checkup
-from customhouse.cli.checkup import Finding, State
 from customhouse.cli.client import client, settings
+from customhouse.cli.finding import Finding, State, fail, ok
 from customhouse.cli.options import json_option, options
 from customhouse.cli.output import EXIT_REFUSED, emit
+from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError
+from customhouse.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -38,10 +40,13 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 def doctor(ctx: click.Context, *, as_json: bool) -> None:
     """Check disk, clock, port, git, the home directory, its keys and database, the evidence, and what is in force.
 
+    On PostgreSQL also the server: version, roles, row security, rights, clock, connections, records without a place.
     Nothing is changed. Exit status 1 when a check fails; a warning is no failure.
     """
     chosen = settings(ctx)
     findings = [*checkup.machine(chosen), *checkup.home(chosen)]
+    if chosen.database:
+        findings += _shared(chosen)
     if not any(finding.state == "fail" and finding.check != "port" for finding in findings):
         findings += _contents(ctx)
     if not options(ctx).local and os.environ.get("CUSTOMHOUSE_URL"):
@@ -52,19 +57,28 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
         ctx.exit(EXIT_REFUSED)
 
 
+def _shared(chosen: Settings) -> list[Finding]:
+    from customhouse.cli import checkup_postgres  # noqa: PLC0415 - only who uses PostgreSQL pays for its driver
+
+    try:
+        return asyncio.run(checkup_postgres.server(chosen, SystemClock()))
+    except CustomhouseError as error:
+        return [fail("postgres", error.detail, "do what it says, then run doctor again")]
+
+
 def _contents(ctx: click.Context) -> list[Finding]:
     try:
         return asyncio.run(checkup.contents(settings(ctx)))
     except CustomhouseError as error:
-        return [checkup.fail("release", error.detail, "do what it says, then run doctor again")]
+        return [fail("release", error.detail, "do what it says, then run doctor again")]
 
 
 def _server(ctx: click.Context) -> Finding:
     try:
         client(ctx).call("GET", "/api/v1/status")
     except click.ClickException as error:
-        return checkup.fail("server", error.message, "check CUSTOMHOUSE_URL and CUSTOMHOUSE_KEY")
-    return checkup.ok("server", f"{os.environ['CUSTOMHOUSE_URL']} answers to your key")
+        return fail("server", error.message, "check CUSTOMHOUSE_URL and CUSTOMHOUSE_KEY")
+    return ok("server", f"{os.environ['CUSTOMHOUSE_URL']} answers to your key")
 
 
 def _drawn(diagnosis: Diagnosis) -> "RenderableType":
