@@ -2,10 +2,12 @@
 """PostgreSQL while works are on their way: what is given up is not begun; what nobody knows is not called undone."""
 
 import asyncio
+import threading
 from typing import Final
 
 import psycopg
 import pytest
+from tests.store.silent_line import Line, line_to
 
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.store.database import Transaction
@@ -71,3 +73,31 @@ def test_a_connection_that_broke_at_its_commit_is_not_said_to_have_changed_nothi
         await database.close()
 
     asyncio.run(main())
+
+
+def test_connections_that_fell_silent_are_given_up_and_replaced(postgres: str) -> None:
+    """A firewall forgets every connection. Without an end of our own each thread would wait for 15 minutes."""
+
+    async def main(line: Line) -> None:
+        database = await open_postgres(line.url, "control", deadline_s=0.5)
+        held = threading.Barrier(CONNECTIONS["control"])
+
+        def all_at_once(_: Transaction) -> None:
+            held.wait(10)
+
+        await asyncio.gather(*(database.read(all_at_once) for _ in range(CONNECTIONS["control"])))
+        line.fall_silent()
+        works = [database.begin(lambda tx: tx.row("now_us")) for _ in range(CONNECTIONS["control"])]
+        await asyncio.wait(works)
+        assert all(isinstance(work.exception(), StoreUnavailable) for work in works)
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    assert await database.read(lambda tx: tx.row("now_us")) is not None
+                    break
+                except StoreUnavailable:
+                    continue
+        await database.close()
+
+    with line_to(postgres) as line:
+        asyncio.run(main(line))

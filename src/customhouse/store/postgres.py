@@ -8,7 +8,8 @@ Rules kept:
 - Durable on return: synchronous_commit is on, whatever the server's default says.
 - A work that gets no answer within `deadline_s` fails for its caller. Its thread goes on waiting and takes its work
   back (ROLLBACK) instead of committing it later; only a COMMIT that is on its way may still land.
-- A connection that broke before the work began is replaced once, so that a restarted server costs nobody an error.
+- A connection that broke before the work began is replaced once, so that a restarted server costs nobody an error. One
+  that has fallen silent is cut off (held.py); after either, no connection of the pool is trusted any more.
 Works are blocking functions, as on SQLite: that is why there are threads, here and in no other room.
 """
 
@@ -17,7 +18,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, LiteralString, TypeVar, cast
 
 import psycopg
@@ -26,7 +27,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.store import acting, queries
 from customhouse.store.database import DuplicateRow, Row, RowRefused, TenantUnset, Transaction, Value
-from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, Role, require_role, session, unreachable
+from customhouse.store.held import Held
+from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, LINE, Role, require_role, session, unreachable
 
 T = TypeVar("T")
 
@@ -37,6 +39,8 @@ MAX_QUEUED: Final = 1024
 """Works waiting for a connection at most; one more is refused, and said so."""
 DEADLINE_S: Final = 5.0
 """How long a work may take before its caller gives up: a hundred times what the slowest usual one takes."""
+SILENCE_S: Final = 1.0
+"""How long after its deadline the server may still say that a work was too slow; then its connection is cut off."""
 TENANT_UNSET: Final = "CH001"
 """The SQLSTATE of acting_tenant()."""
 
@@ -147,6 +151,7 @@ class _Job:
     done: asyncio.Future[object]
     loop: asyncio.AbstractEventLoop
     given_up: bool = False
+    held: Held = field(default_factory=Held)
 
 
 class PostgresDatabase:
@@ -162,7 +167,7 @@ class PostgresDatabase:
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             url,
             connection_class=psycopg.Connection,
-            kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_S, "options": session(role, deadline_s)},
+            kwargs={"autocommit": True, "options": session(role, deadline_s), **LINE},
             configure=lambda connection: require_role(connection, role),
             min_size=1,
             max_size=size,
@@ -208,7 +213,7 @@ class PostgresDatabase:
         try:
             if self._listener is None:
                 self._listener = await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S, options=session(self._role, None)
+                    self._url, autocommit=True, options=session(self._role, None), **LINE
                 )
                 await self._listener.execute("LISTEN customhouse")
                 return True
@@ -268,19 +273,23 @@ class PostgresDatabase:
     def _in_transaction(self, job: _Job) -> object:
         if job.given_up:  # a queue of such works must not keep a closing server waiting for each one's connection
             raise StoreUnavailable("the caller gave up before the work began")
-        with self._pool.connection() as connection:
-            try:
-                return self._attempt(connection, job)
-            except _NotBegun:
-                pass
-        # The server was restarted or cut us off while this connection lay idle: so may all others be.
-        self._pool.check()
-        with self._pool.connection() as connection:
+        try:
+            return self._once(job)
+        except _NotBegun:
+            # The server was restarted or cut us off while this connection lay idle: so may all others be.
+            self._pool.drain()
+        finally:
+            if job.held.was_cut:
+                self._pool.drain()
+        return self._once(job)
+
+    def _once(self, job: _Job) -> object:
+        if job.given_up:
+            raise StoreUnavailable("the caller gave up before the work began")
+        with self._pool.connection() as connection, job.held.holding(connection):
             return self._attempt(connection, job)
 
     def _attempt(self, connection: Connection, job: _Job) -> object:
-        if job.given_up:
-            raise StoreUnavailable("the caller gave up before the work began")
         try:
             connection.execute(job.begin)
         except psycopg.OperationalError as error:
@@ -343,6 +352,7 @@ def _done(job: _Job, transaction: PostgresTransaction) -> object:
 
 def _give_up(job: _Job, deadline_s: float) -> None:
     job.given_up = True
+    job.loop.call_later(SILENCE_S, job.held.cut_off)
     if not job.done.done():
         job.done.set_exception(StoreUnavailable(f"the database did not answer within {deadline_s:g} s"))
 

@@ -7,6 +7,7 @@ Rules kept:
   `ignore_startup_parameters = options`; then connections work as the login role, whom row security may let through.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 import psycopg
@@ -17,6 +18,16 @@ from customhouse.domain.errors import StoreUnavailable
 Role = Literal["control", "gateway", "sequencer", "auditor"]
 
 CONNECT_TIMEOUT_S: Final = 5
+LINE: Final[Mapping[str, Any]] = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
+"""How a connection is opened, and after how many seconds of silence (19) the peer of one that only listens is gone."""
+_IDLE_S: Final[Mapping[Role, int]] = {"control": 10, "gateway": 10, "sequencer": 4, "auditor": 60}
+"""How long a session may do nothing inside a transaction. A replica that is stopped (SIGSTOP, a sleeping machine) in
+the middle of a verb holds up all other verbs, and in the middle of a batch the fence that the next leader waits for."""
 
 
 def session(role: Role, deadline_s: float | None) -> str:
@@ -25,11 +36,15 @@ def session(role: Role, deadline_s: float | None) -> str:
         "role": f"customhouse_{role}",
         "search_path": "customhouse",
         "synchronous_commit": "on",
+        # What waited for its turn decides by what it sees then, not by what it saw before.
+        "default_transaction_isolation": r"read\ committed",
         "timezone": "UTC",
         "lock_timeout": "5s",
-        # A sequencer that is stopped in the middle of a batch holds the fence, for which the next leader waits.
-        "idle_in_transaction_session_timeout": "4s" if role == "sequencer" else "60s",
+        "idle_in_transaction_session_timeout": f"{_IDLE_S[role]}s",
         "statement_timeout": "0" if deadline_s is None else f"{int(deadline_s * 1000)}ms",
+        "tcp_keepalives_idle": "10",
+        "tcp_keepalives_interval": "3",
+        "tcp_keepalives_count": "3",
     }
     return " ".join(f"-c {name}={value}" for name, value in options.items())
 
