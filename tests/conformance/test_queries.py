@@ -12,7 +12,7 @@ import pytest
 from customhouse.store import queries
 from customhouse.store.migrate import migrate
 from customhouse.store.migration import packaged
-from customhouse.store.session import Role, session
+from customhouse.store.postgres_session import Role, session
 
 PARAMETER: Final = re.compile(r"(?<![:\w]):([a-z_]+)\b")
 ROLES: Final[tuple[Role, ...]] = ("control", "gateway", "sequencer", "auditor")
