@@ -18,13 +18,11 @@ from customhouse.registry.switches import KINDS
 from customhouse.telemetry.families import counter, gauge, one, shares
 
 STATES: Final[tuple[Status, ...]] = get_args(Status)
-LOST: Final = ("full", "failed")
-"""Why spans are dropped: the queue was full, the endpoint did not take them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpanCounts:
-    """What became of spans; nothing, where none are sent."""
+    """What became of spans: sent, lost to a full queue, or not taken. All 0 where none are sent."""
 
     exported: int = 0
     full: int = 0
