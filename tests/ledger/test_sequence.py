@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from tests.ledger.book import CLOCK, Book, asked, in_book, open_book, record
 
+from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.ledger import sequence_tables, tables, trace
 from customhouse.ledger.entry import Entry
@@ -257,3 +258,37 @@ def test_records_of_a_day_without_a_partition_get_one(postgres: str) -> None:
         assert book.asked("SELECT COUNT(*) FROM pg_inherits")[0][0] > before
 
     in_book(postgres, story)
+
+
+class SetBack(SystemClock):
+    """A clock that somebody sets back by an hour whenever it is read."""
+
+    read = 0
+
+    def now_us(self) -> int:
+        self.read += 1
+        return super().now_us() - self.read * 3_600_000_000
+
+
+def test_no_step_of_the_wall_clock_keeps_a_leader_from_its_duties(postgres: str) -> None:
+    """Nor from its heartbeat: a leader that says nothing for ten seconds loses its lock."""
+
+    async def main() -> None:
+        database = await open_postgres(postgres, "sequencer")
+        loop, done = asyncio.get_running_loop(), asyncio.Event()
+        times: list[int] = []
+
+        def note(_: Transaction) -> None:
+            times.append(1)
+            if len(times) == 3:
+                loop.call_soon_threadsafe(done.set)
+
+        sequencer = Sequencer(database, AlwaysElected(), SetBack(), "r", (Duty("notes", note, every_s=0.01),))
+        running = asyncio.ensure_future(sequencer.run())
+        async with asyncio.timeout(20):
+            await done.wait()
+        running.cancel()
+        await asyncio.wait([running])
+        await database.close()
+
+    asyncio.run(main())

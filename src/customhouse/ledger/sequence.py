@@ -134,7 +134,7 @@ class Sequencer:
 
         self._epoch, heads = await self._database.begin(work)
         self._standing = _Standing(heads)
-        self._heard_at_us = self._clock.now_us()
+        self._heard_at_us = self._clock.elapsed_us()
         return self._epoch
 
     async def step(self) -> int:
@@ -162,7 +162,7 @@ class Sequencer:
         return self._pause_s
 
     async def _confirm(self) -> None:
-        now_us = self._clock.now_us()
+        now_us = self._clock.elapsed_us()
         if now_us - self._heard_at_us >= HEARTBEAT_S * 1_000_000:
             if not await self._election.keep():
                 raise Fenced("the session that held the lock has ended")
@@ -171,7 +171,7 @@ class Sequencer:
     async def _do_duties(self) -> None:
         epoch = self._epoch
         for place, (duty, due_at_us) in enumerate(self._due_at_us):
-            now_us = self._clock.now_us()
+            now_us = self._clock.elapsed_us()
             if epoch is None or now_us < due_at_us:
                 continue
             self._due_at_us[place] = (duty, now_us + int(duty.every_s * 1_000_000))
