@@ -10,11 +10,13 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Generator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +35,6 @@ from customhouse.access.keys import NewKey
 from customhouse.access.people import NewPerson
 from customhouse.access.roles import Role
 from customhouse.app import installation
-from customhouse.cli.serve_address import read_address
 from customhouse.planes.prompt.document import Variable
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
@@ -154,14 +155,36 @@ def house(home: Path, base_url: str, database: str = "") -> Generator[House]:
     """Prepare an installation and serve it until the block ends; then the server has stopped and its log is whole."""
     built = House(Settings(home=str(home), database=database, port=0, log_level="debug", ledger_timeout_s=1))
     asyncio.run(_furnish(built, base_url))
-    with built.log.open("wb") as log, ExitStack() as stack:
-        command = [str(CUSTOMHOUSE), "--home", str(home), "serve", "--port", "0"]
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment(built))
-        stack.callback(_stop, process)
-        while (address := read_address(home)) is None:
-            assert process.poll() is None, built.log.read_text()
-        built.port = address[1]
+    command = [str(CUSTOMHOUSE), "--home", str(home), "serve", "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment(built))
+    listening = threading.Event()
+    keeping = threading.Thread(target=_keep, args=(process, built, listening), daemon=True)
+    keeping.start()
+    try:
+        listening.wait(SERVED_S)
+        assert built.port, built.log.read_text()
         yield built
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(SERVED_S) == 0
+        finally:
+            process.kill()
+            process.wait()
+            keeping.join(SERVED_S)
+
+
+def _keep(process: subprocess.Popen[bytes], built: House, listening: threading.Event) -> None:
+    """Write the server's output into its file, and tell where it listens."""
+    assert process.stdout is not None
+    with process.stdout, built.log.open("wb", buffering=0) as log:
+        for line in process.stdout:
+            log.write(line)
+            found = re.search(rb"http://127\.0\.0\.1:(\d+)", line)
+            if found and not built.port:
+                built.port = int(found.group(1))
+                listening.set()
+    listening.set()
 
 
 def environment(built: House) -> dict[str, str]:
@@ -195,15 +218,6 @@ def outage(built: House) -> Generator[None]:
             yield
         finally:
             admin.execute(closed.format(sql.Identifier(name), sql.SQL("true")))
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    try:
-        assert process.wait(SERVED_S) == 0
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def _furnish(built: House, base_url: str) -> None:
