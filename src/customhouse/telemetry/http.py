@@ -36,7 +36,7 @@ Network = IPv4Network | IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """The endpoint. Cost of an answer: one look at the database and some 3 ms."""
+    """The endpoint. Cost of an answer: one look at the database and some milliseconds."""
 
     registry: CollectorRegistry
     state: StateMetrics

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sending spans to an OTLP endpoint over HTTP (the extra `otel`), out of every turn's way.
 
-Rules kept: a turn only puts its account into a bounded queue (0.2 µs); what does not fit is dropped and counted, since
+Rules kept: a turn only puts its account into a bounded queue (0.1 µs); what does not fit is dropped and counted, since
 this is telemetry and not evidence. Spans are made and sent in a thread of this file's own, since the exporter blocks.
 An endpoint that does not answer costs spans, never a turn and never the end of the server.
 

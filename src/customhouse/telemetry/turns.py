@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Counting turns: plain numbers of ours, added to when a turn has ended, and shown when somebody asks.
 
-Cost: about 4 µs a turn with one model call and two tool calls (timeit; `make bench` has the whole). The Prometheus
+Cost: about 4 µs a turn with two model calls and two tool calls (benchmarks/telemetry.py). The Prometheus
 client's own counters take a lock and a look-up of labels each time; turns end on the event loop, so we need neither.
 """
 
