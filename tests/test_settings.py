@@ -23,6 +23,11 @@ BAD = [
     # variables, what the refusal names
     ({"CUSTOMHOUSE_PROT": "9"}, "CUSTOMHOUSE_PROT is not a setting"),
     ({"CUSTOMHOUSE_PORT": "nine"}, "port"),
+    ({"CUSTOMHOUSE_METRICS_ALLOW": "prometheus.internal"}, "metrics_allow takes addresses and networks"),
+    ({"CUSTOMHOUSE_METRICS_ALLOW": ""}, "metrics_allow"),
+    ({"CUSTOMHOUSE_METRICS_ALLOW": "none,127.0.0.1"}, "metrics_allow"),
+    ({"CUSTOMHOUSE_METRICS_ALLOW": "10.0.0.1/8"}, "host bits"),
+    ({"CUSTOMHOUSE_LOG_FORMAT": "xml"}, "log_format"),
 ]
 
 
