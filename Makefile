@@ -43,11 +43,12 @@ check: $(VENV)/.ready-test ## the static part: format, lint, types, import contr
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/interrogate --config pyproject.toml --quiet src || { $(BIN)/interrogate --config pyproject.toml -vv src | grep -E "MISSED|RESULT"; exit 1; }
 
-bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measure for about ten minutes, and write docs/benchmarks.md
+bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measure for most of an hour, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.bench
 	@$(BIN)/python -m benchmarks.rollback
 	@$(BIN)/python -m benchmarks.crash
 	@$(BIN)/python -m benchmarks.crash_replicas
+	@$(BIN)/python -m benchmarks.faults
 	@$(BIN)/python -m benchmarks.convergence
 	@$(BIN)/python -m benchmarks.evidence_postgres
 	@$(BIN)/python -m benchmarks.upgrade

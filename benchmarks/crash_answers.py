@@ -13,10 +13,17 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from benchmarks.ledger_reader import ANSWERED, ENDS_OF_A_CALL, Log
-from benchmarks.postgres_reader import ORGANIZATION, Reading
+from benchmarks.reading import ORGANIZATION, Reading
+
+from customhouse.domain.failure_mode import FailureMode
 
 CLOCKS_US: Final = 1000
 """Clients and replicas read one machine's clock, rounded differently."""
+
+
+def assistant(mode: FailureMode) -> str:
+    """Return the name of the assistant that is declared so."""
+    return f"{mode}_bot"
 
 
 class Answer(NamedTuple):
@@ -24,7 +31,7 @@ class Answer(NamedTuple):
 
     trace_id: str
     tenant: str
-    mode: str
+    mode: FailureMode
     release: str
     sent_us: int
     received_us: int
@@ -48,14 +55,16 @@ class Judged:
     missing_records: int = 0
 
 
-def judge(answers: Iterable[Answer], reading: Reading, releases: Mapping[str, str]) -> Judged:
-    """Compare every answer with its evidence, note what is wrong in the reading; `releases` is each mode's stamp."""
+def judge(answers: Iterable[Answer], reading: Reading) -> Judged:
+    """Compare every answer with its evidence, and note in the reading what is wrong."""
     judged, gaps, missing = Judged(), _gaps(reading), Counter[str]()
     for answer in answers:
         records = _records(reading, answer)
         kinds = [record["kind"] for record in records]
         lacks = [kind for kind in ANSWERED if kind not in kinds]
-        if answer.release != releases[answer.mode] or any(each["release"] != answer.release for each in records):
+        if answer.release != f"{assistant(answer.mode)}@1" or any(
+            each["release"] != answer.release for each in records
+        ):
             reading.faults.append(f"trace {answer.trace_id}: its evidence names another release than the client read")
         if not lacks:
             judged.complete += 1
@@ -89,7 +98,7 @@ def _require_ends(log: Log, faults: list[str]) -> None:
     for trace_id, records in log.traces.items():
         called = [record["span_id"] for record in records if record["kind"] == "model.called"]
         ended = [record["span_id"] for record in records if record["kind"] in ENDS_OF_A_CALL]
-        skipped = any(record.get("assistant") == "open_bot" for record in records)
+        skipped = any(record.get("assistant") == assistant("open") for record in records)
         known = [span for span in ended if span in called or not skipped]
         if sorted(called) != sorted(known) or len(ended) != len(set(ended)):
             faults.append(f"trace {trace_id}: {len(called)} calls, {[record['kind'] for record in records]}")

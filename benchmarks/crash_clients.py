@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
-from benchmarks.crash_answers import Answer
-from benchmarks.replicas import TENANTS, Fleet, assistant
+from benchmarks.crash_answers import Answer, assistant
+from benchmarks.replicas import TENANTS, Fleet
 
 from customhouse.domain.failure_mode import MODES, FailureMode
 

@@ -4,10 +4,11 @@
     python -m benchmarks.crash_replicas [--kills 500] [--seed 1]
 
 Three replicas share one PostgreSQL. Clients of assistants in each failure mode note every answer that they received
-completely. A seeded plan kills a replica, the one that leads, a replica while it starts or while it stops, the database
-server (its first process, all of them, one backend), sometimes for longer than a pool tries to connect; whatever ended
-is started again. When the plan is through, everything must come back by itself and become quiet. Then a program that
-shares no code with the writer reads every log (postgres_reader.py), and each answer is looked up (crash_answers.py).
+completely. A seeded plan kills a replica, the one that leads, a replica while it starts, while it stops or while its
+spool joins the ledger, and the database server (its first process, all of them, one backend), sometimes for longer than
+a pool tries to connect; whatever ended is started again. When the plan is through, everything must come back by itself
+and become quiet. Then a program that shares no code with the writer reads every log (postgres_reader.py), and each
+answer is looked up (crash_answers.py).
 """
 
 import argparse
@@ -30,20 +31,20 @@ from benchmarks.crash import model
 from benchmarks.crash_clients import Clients, ask_until
 from benchmarks.house import PROMPT, documents
 from benchmarks.measure import RESULTS, keep, percentile
-from benchmarks.postgres_reader import Reading, watch_placements
+from benchmarks.postgres_reader import watch_placements
 from benchmarks.postgres_server import PostgresServer, postgres_server
-from benchmarks.replicas import Fleet, Replica, all_ready, assistant, fleet
+from benchmarks.reading import Reading
+from benchmarks.replicas import Fleet, Replica, all_ready, fleet
 from tests.upstream.server import scripted_upstream
 
-from customhouse.domain.failure_mode import MODES
-
 REPLICAS: Final = 3
-Target = Literal["gateway", "sequencer", "starting", "stopping", "postmaster", "machine", "backend"]
+Target = Literal["gateway", "sequencer", "starting", "stopping", "draining", "postmaster", "machine", "backend"]
 WEIGHTS: Final[dict[Target, int]] = {
     "gateway": 30,
     "sequencer": 22,
     "starting": 10,
     "stopping": 10,
+    "draining": 10,
     "postmaster": 10,
     "machine": 10,
     "backend": 8,
@@ -102,8 +103,7 @@ def run(kills: int, seed: int, parent: Path = RESULTS, pause_s: tuple[float, flo
             outcome.series_s = time.monotonic() - began
             names = {replica.id or "": replica.name for replica in found.replicas}
             outcome.reading = postgres_reader.read(database, names)
-            stamps = {mode: f"{assistant(mode)}@1" for mode in MODES}
-            outcome.judged = crash_answers.judge(outcome.clients.answers, outcome.reading, stamps)
+            outcome.judged = crash_answers.judge(outcome.clients.answers, outcome.reading)
             _require_one_leader(outcome)
             for replica in found.replicas:
                 outcome.starts += replica.starts
@@ -125,7 +125,7 @@ async def _series(scene: Scene, kills: int, database: str) -> None:
         outcome.faults += await all_ready(replicas)
         stop = asyncio.Event()
         asking = group.create_task(ask_until(stop, scene.fleet, scene.chance.getrandbits(32), outcome.clients))
-        for _ in range(kills):
+        while outcome.kills.total() < kills:
             await asyncio.sleep(scene.chance.uniform(*scene.pause_s))
             await _kill(scene)
         began = time.monotonic()
@@ -146,7 +146,7 @@ async def _kill(scene: Scene) -> None:
     """Kill once. What is down already cannot be killed: then somebody else is."""
     chance, server, outcome = scene.chance, scene.server, scene.outcome
     target: Target = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
-    if not server.running and target in {"postmaster", "machine", "backend"}:
+    if not server.running and target in {"draining", "postmaster", "machine", "backend"}:
         target = "gateway"
     match target:
         case "gateway" | "sequencer":
@@ -164,6 +164,13 @@ async def _kill(scene: Scene) -> None:
             victim.ask_to_stop()
             await asyncio.sleep(chance.uniform(0.0, 0.4))
             victim.kill()
+        case "draining":
+            await asyncio.to_thread(server.kill, "machine", chance)
+            outcome.kills["machine"] += 1
+            await asyncio.sleep(chance.uniform(0.3, 1.0))
+            await asyncio.to_thread(server.start)
+            await asyncio.sleep(chance.uniform(0.0, 0.6))
+            chance.choice(await _somebody(scene)).kill()
         case "postmaster" | "machine" | "backend":
             await asyncio.to_thread(server.kill, target, chance)
             away_s = chance.uniform(0.0, 1.0)

@@ -6,15 +6,13 @@ to where, under which epoch, by which session. So it is known afterwards who pla
 replicas say of themselves.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any, Final
 
 import psycopg
 from benchmarks.ledger_reader import Log
+from benchmarks.reading import Reading, slim
 
-ORGANIZATION: Final = "_organization"
 PAGE: Final = 5000
 _WATCH: Final = """
 CREATE SCHEMA crash_watch;
@@ -33,31 +31,6 @@ CREATE TRIGGER crash_watch AFTER INSERT OR UPDATE ON customhouse.chain_head
 """
 
 
-@dataclass(slots=True)
-class Reading:
-    """Every log of a database, and what is wrong with them."""
-
-    logs: dict[str, Log] = field(default_factory=dict[str, Log])
-    terms: int = 0
-    placements: int = 0
-    faults: list[str] = field(default_factory=list[str])
-
-    @property
-    def records(self) -> int:
-        """Return how many records there are."""
-        return sum(log.size for log in self.logs.values())
-
-    def count(self, kind: str) -> int:
-        """Return how many records of a kind there are."""
-        return sum(log.count(kind) for log in self.logs.values())
-
-    def gaps(self) -> Iterable[tuple[str, dict[str, Any]]]:
-        """Yield every declared gap's log and details."""
-        for tenant, log in self.logs.items():
-            for records in log.traces.values():
-                yield from ((tenant, record["detail"]) for record in records if record["kind"] == "gap.declared")
-
-
 def watch_placements(url: str) -> None:
     """Have the server note who moves the logs' heads from now on."""
     with psycopg.connect(url, autocommit=True) as connection:
@@ -72,19 +45,8 @@ def read(url: str, names: Mapping[str, str]) -> Reading:
         _read_logs(connection, reading)
         _read_what_is_left(connection, reading)
         _read_placements(connection, reading, names)
-    _require_once(reading)
+    reading.require_once()
     return reading
-
-
-def slim(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what the checks need of a record: a long series has hundreds of thousands."""
-    names = ("id", "kind", "span_id", "release", "assistant", "outcome", "late")
-    kept = {name: record[name] for name in names if name in record}
-    commitments: dict[str, str] = record.get("commitments", {})
-    kept["sealed"] = tuple(commitments.values())
-    if record["kind"] == "gap.declared":
-        kept["detail"] = record["detail"]
-    return kept
 
 
 def _read_logs(connection: psycopg.Connection[Any], reading: Reading) -> None:
@@ -109,16 +71,7 @@ def _read_what_is_left(connection: psycopg.Connection[Any], reading: Reading) ->
     if opened or staged:
         reading.faults.append(f"{opened} model calls are still open, {staged} records have no place")
     present = {row[0] for row in connection.execute("SELECT tenant_id || ' ' || commitment FROM payload")}
-    missing = [
-        f"{tenant} {commitment}"
-        for tenant, log in reading.logs.items()
-        for records in log.traces.values()
-        for record in records
-        for commitment in record["sealed"]
-        if f"{tenant} {commitment}" not in present
-    ]
-    if missing:
-        reading.faults.append(f"{len(missing)} payloads that records name are not there, the first: {missing[0]}")
+    reading.require_payloads(present)
 
 
 def _read_placements(connection: psycopg.Connection[Any], reading: Reading, names: Mapping[str, str]) -> None:
@@ -141,12 +94,3 @@ def _read_placements(connection: psycopg.Connection[Any], reading: Reading, name
     for tenant, log in reading.logs.items():
         if stands.get(tenant, log.size) != log.size:
             reading.faults.append(f"log {tenant}: {log.size} records, placed {stands[tenant]}")
-
-
-def _require_once(reading: Reading) -> None:
-    seen = Counter(
-        record["id"] for log in reading.logs.values() for records in log.traces.values() for record in records
-    )
-    doubled = [record_id for record_id, times in seen.items() if times > 1]
-    if doubled:
-        reading.faults.append(f"{len(doubled)} records stand there twice, the first: {doubled[0]}")

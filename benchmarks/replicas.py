@@ -12,11 +12,13 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from asyncio.subprocess import PIPE
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.crash_answers import assistant
 from benchmarks.house import CUSTOMHOUSE, free_port
 from benchmarks.measure import ROOT
 
@@ -35,13 +37,17 @@ GRACE_S: Final = 5
 
 @dataclass(slots=True)
 class Replica:
-    """One replica: its home, its port, and the process that runs now. `wanted` False: it is not started again."""
+    """One replica: its home, its port, and the process that runs now. `wanted` False: it is not started again.
+
+    `database` empty is SQLite in the home.
+    """
 
     name: str
     home: Path
     keys: Path
     port: int
     database: str
+    command: tuple[str, ...] = (str(CUSTOMHOUSE), "serve")
     wanted: bool = True
     starts: int = 0
     failed_starts: int = 0
@@ -70,7 +76,7 @@ class Replica:
         while self.wanted:
             with (self.home / "serve.log").open("ab") as log:
                 self.process = await asyncio.create_subprocess_exec(
-                    str(CUSTOMHOUSE), "serve", cwd=ROOT, env=self._environment(), stdout=log, stderr=log
+                    *self.command, cwd=ROOT, env=self._environment(), stdin=PIPE, stdout=log, stderr=log
                 )
             self.starts += 1
             self.started.set()
@@ -139,15 +145,14 @@ class Fleet:
     settings: Settings
 
 
-def assistant(mode: FailureMode) -> str:
-    """Return the name of the assistant that is declared so."""
-    return f"{mode}_bot"
-
-
 def fleet(directory: Path, database: str, size: int, documents: Mapping[str, Any]) -> Fleet:
-    """Furnish a database through the control API: one assistant for each mode, from the same documents; and homes."""
+    """Furnish a database through the control API: one assistant for each mode, from the same documents; and homes.
+
+    `database` empty is SQLite in the home of the only replica.
+    """
     keys = directory / "keys"
-    settings = Settings(home=str(directory / "operator"), keys=str(keys), database=database)
+    names = [f"replica-{number}" for number in range(1, size + 1)]
+    settings = Settings(home=str(directory / ("operator" if database else names[0])), keys=str(keys), database=database)
     control = Client(Local(settings))
     try:
         tokens: dict[FailureMode, str] = {mode: _published(control, mode, documents) for mode in MODES}
@@ -155,11 +160,11 @@ def fleet(directory: Path, database: str, size: int, documents: Mapping[str, Any
         control.close()
     replicas = [
         # The name of the application tells afterwards who wrote what: the server itself notes it with each session.
-        Replica(name, directory / name, keys, free_port(), f"{database}&application_name={name}")
-        for name in (f"replica-{number}" for number in range(1, size + 1))
+        Replica(name, directory / name, keys, free_port(), f"{database}&application_name={name}" if database else "")
+        for name in names
     ]
     for replica in replicas:
-        replica.home.mkdir(parents=True)
+        replica.home.mkdir(parents=True, exist_ok=True)
     return Fleet(tuple(replicas), tokens, settings)
 
 

@@ -187,11 +187,46 @@ PostgreSQL {kept["server"]["server_version"]}, fsync {kept["server"]["fsync"]}, 
 """
 
 
+def faults_part(kept: dict[str, Any]) -> str:
+    """Return the section on disks that fail."""
+    ways = kept["ways"]
+    rows = [
+        ("faults that came and went", [str(sum(way["seen"].values())) for way in ways.values()]),
+        ("of these with a kill -9 in their middle", [str(way["killed"]) for way in ways.values()]),
+        ("answers that clients had received completely", [f"{way['complete_answers']:,}" for way in ways.values()]),
+        ("of these with complete evidence", [f"{way['with_complete_evidence']:,}" for way in ways.values()]),
+        ("of these, through the local spool", [f"{way['of_these_through_a_spool']:,}" for way in ways.values()]),
+        ("of mode `open`, in a declared gap", [f"{way['in_declared_gaps']:,}" for way in ways.values()]),
+        ("lost, doubled, out of place or still open", [str(len(way["faults"])) for way in ways.values()]),
+        ("answers refused", [f"{way['refused']:,}" for way in ways.values()]),
+    ]
+    missing = [name for name in _WAYS if name not in ways]
+    said = "".join(f" Not permitted where this ran: {_WAYS[name]}." for name in missing)
+    kinds = "; ".join(f"{_WAYS[name]}: {', '.join(sorted(way['seen']))}" for name, way in ways.items())
+    return f"""## Disks that fail
+
+{_origin(kept, f"python -m benchmarks.faults --rounds {kept['rounds']} --seed {kept['seed']}")}
+
+A whole server on SQLite, with clients of an assistant in each failure mode; after each fault it came back by itself.
+{kinds}.{said}
+
+| figure | {" | ".join(_WAYS[name] for name in ways)} |
+|---|{"---:|" * len(ways)}
+{_table(rows)}
+"""
+
+
+_WAYS: Final = {
+    "layer": "a layer under SQLite and spool",
+    "strace": "system calls made to fail by strace",
+    "tmpfs": "a small file system that is full",
+}
 _TARGETS: Final = {
     "gateway": "times a replica",
     "sequencer": "times the one that leads",
     "starting": "times one that was starting",
     "stopping": "times one that was stopping",
+    "draining": "times one whose spool was joining the ledger",
     "postmaster": "times PostgreSQL's first process",
     "machine": "times all of its processes",
     "backend": "times one backend",
@@ -220,6 +255,7 @@ PARTS: Final[Mapping[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
     "crash": ("kill -9 under load", crash_part),
     "crash_replicas": ("kill -9 of replicas, sequencer and PostgreSQL under load", crash_replicas_part),
     "upgrade": ("From the first version's database to PostgreSQL", upgrade_part),
+    "faults": ("Disks that fail", faults_part),
     "convergence": ("A move reaches every replica", convergence_part),
     "evidence_postgres": ("Evidence on PostgreSQL", evidence_part),
     "trace_at_scale_postgres": ("Traces among millions of records, on PostgreSQL", scale_part),

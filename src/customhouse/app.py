@@ -41,7 +41,7 @@ from customhouse.registry.presence import Presence
 from customhouse.registry.replica import State
 from customhouse.settings import Settings
 from customhouse.store import home_lock
-from customhouse.store.disk import RealDisk
+from customhouse.store.disk import Disk, RealDisk
 from customhouse.store.stores import Stores, open_stores
 from customhouse.telemetry import access_line
 from customhouse.vault.keyring import read_or_create, root_key
@@ -71,18 +71,19 @@ class Installation:
 
 @asynccontextmanager
 async def installation(
-    settings: Settings, *, serving: bool = False, observe: Observe | None = None
+    settings: Settings, *, disk: Disk | None = None, observe: Observe | None = None
 ) -> AsyncGenerator[Installation, None]:
     """Open the store and the keys; close them at the end. Raises StoreUnavailable.
 
-    Only a server, which alone holds its home, has a spool. `observe` is told of every append.
+    Only a server, which alone holds its home, has a spool: it names the `disk` for it. `observe` is told of every
+    append.
     """
     clock = SystemClock()
     settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Kept in the home, which one server holds at a time: whoever finds it knows that its last holder has ended.
     replica = read_or_create(settings.home_path / "replica", clock.uuid7().encode()).decode()
     root = root_key(settings.keys_path, clock)
-    async with open_stores(settings) as stores, _standby(settings, root, clock, serving=serving) as standby:
+    async with open_stores(settings) as stores, _standby(settings, root, clock, disk) as standby:
         ledger = Ledger(
             stores.gateway,
             root,
@@ -102,16 +103,16 @@ async def installation(
 
 @asynccontextmanager
 async def _standby(
-    settings: Settings, root: bytes, clock: SystemClock, *, serving: bool
+    settings: Settings, root: bytes, clock: SystemClock, disk: Disk | None
 ) -> AsyncGenerator[Standby | None]:
-    if not serving:
+    if disk is None:
         yield None
         return
     standby = open_standby(
         settings.spool_path,
         root,
         clock,
-        disk=RealDisk(),
+        disk=disk,
         max_bytes=settings.spool_max_bytes,
         max_age_s=settings.spool_max_age_s,
         timeout_s=settings.ledger_timeout_s,
@@ -133,8 +134,11 @@ async def build_local(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
 
 
 @asynccontextmanager
-async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
-    """Yield the server's application: data plane, control API, health. Only one server may hold a home directory."""
+async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[ASGIApp, None]:
+    """Yield the server's application: data plane, control API, health. Only one server may hold a home directory.
+
+    `disk` is the machine's, unless a test brings one that fails.
+    """
     # Only a server pays for the metrics' library.
     from customhouse.telemetry.evidence import EvidenceCounts  # noqa: PLC0415
     from customhouse.telemetry.turns import TurnCounts  # noqa: PLC0415
@@ -142,7 +146,7 @@ async def build(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
     export = _span_export(settings)
     turns, evidence = TurnCounts(), EvidenceCounts()
     with home_lock.held(settings.home_path):
-        async with installation(settings, serving=True, observe=evidence.appended) as built:
+        async with installation(settings, disk=disk or RealDisk(), observe=evidence.appended) as built:
             control = built.control
             if built.standby is not None:
                 await catch_up.start(control.ledger, built.standby)

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from customhouse.access.credentials import Credentials
 from customhouse.domain.errors import CustomhouseError, StoreUnavailable
 from customhouse.ledger import catch_up, retention
-from customhouse.ledger.recover import settle_open_calls
+from customhouse.ledger.recover import settle_orphans
 from customhouse.ledger.sequence import Sequencer
 from customhouse.ledger.standby import Standby
 from customhouse.registry.control import Control
@@ -114,7 +114,4 @@ async def _look(following: Following) -> None:
     await following.credentials.refresh()
     await following.current.refresh()
     following.presence.report({**following.current.generations(), "access": following.credentials.generation})
-    if orphans:
-        spans = frozenset(orphans)
-        await settle_open_calls(following.sequencer_database, control.ledger, control.clock, following.replica, spans)
-        orphans -= spans
+    await settle_orphans(following.sequencer_database, control.ledger, control.clock, following.replica, orphans)

@@ -3,12 +3,15 @@
 
 from pathlib import Path
 
+import pytest
 from tests.ledger.book import CLOCK, Book, in_book, open_book, record
+from tests.ledger.failing import House, in_house
 
+from customhouse.domain.errors import LedgerUnavailable
 from customhouse.ledger import record as records
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ModelFacts, Record
-from customhouse.ledger.recover import settle_open_calls
+from customhouse.ledger.recover import settle_open_calls, settle_orphans
 
 FACTS = ModelFacts(deployment="local/small", provider="local", requested="small", attempt=1)
 
@@ -74,3 +77,26 @@ def test_an_empty_ledger_has_nothing_to_settle(place: Path | str) -> None:
         assert (await book.verdict()).size == 0
 
     in_book(place, story)
+
+
+def test_an_outcome_that_waits_in_the_spool_is_not_also_unknown(tmp_path: Path) -> None:
+    """The spool's disk was slow, so the turn was refused, and the entry is there all the same."""
+
+    async def story(house: House) -> None:
+        orphans = {"span-1"}
+        await house.append("spool", called("span-1"))
+        house.faults.fault = "EIO"
+        house.disk.hold = True
+        with pytest.raises(LedgerUnavailable):
+            await house.append("spool", answered("span-1"))
+        house.faults.fault = None
+        house.standby.answered()
+        await settle_orphans(house.book.settling, house.ledger, CLOCK, "", orphans)
+        assert orphans == {"span-1"}
+        house.disk.hold = False
+        house.disk.free.set()
+        await house.catch_up()
+        await settle_orphans(house.book.settling, house.ledger, CLOCK, "", orphans)
+        assert (orphans, [found["kind"] for found in house.stored()]) == (set(), ["model.called", "model.answered"])
+
+    in_house(tmp_path, story, timeout_s=0.05)

@@ -4,6 +4,7 @@
 import errno
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,8 @@ class FaultyDisk(RealDisk):
     """The machine's disk until `fault` is set; `syncs` counts its fsyncs.
 
     `fault` is ENOSPC, EIO, short (half of a write is taken, then the disk is full), fsync (EIO at the fsync only) or
-    None. `only` limits it to files whose name ends so. While `hold` is set, an fsync waits until `free` is.
+    None. `only` limits it to files whose name ends so. While `hold` is set, an fsync waits until `free` is; every one
+    takes `slow_s` longer.
     """
 
     fault: str | None = None
@@ -24,6 +26,7 @@ class FaultyDisk(RealDisk):
     free: threading.Event = field(default_factory=threading.Event)
     held: threading.Event = field(default_factory=threading.Event)
     syncs: int = 0
+    slow_s: float = 0
 
     def reserve(self, descriptor: int, size_bytes: int) -> None:
         if self._meets(descriptor) and self.fault in {"ENOSPC", "short"}:
@@ -44,6 +47,8 @@ class FaultyDisk(RealDisk):
         if self.hold and self._meets(descriptor):
             self.held.set()
             assert self.free.wait(30)
+        if self.slow_s:
+            time.sleep(self.slow_s)  # the fault itself: a disk that takes its time
         if self._meets(descriptor) and self.fault in {"fsync", "EIO"}:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         super().sync(descriptor)

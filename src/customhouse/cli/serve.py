@@ -18,6 +18,7 @@ from customhouse.cli.output import say
 from customhouse.cli.serve_address import write_address
 from customhouse.gateway.connection import BoundedConnection
 from customhouse.settings import Settings, load
+from customhouse.store.disk import Disk
 
 MAX_CONNECTIONS: Final = 900
 """Open connections at most, below the usual 1024 open files; one more is answered 503 by the server."""
@@ -69,13 +70,16 @@ def serve(
         runner.run(run(settings))
 
 
-async def run(settings: Settings) -> None:
-    """Serve until a signal; turns in flight are finished within `shutdown_grace_s`. Raises StoreUnavailable."""
+async def run(settings: Settings, disk: Disk | None = None) -> None:
+    """Serve until a signal; turns in flight are finished within `shutdown_grace_s`. Raises StoreUnavailable.
+
+    `disk`: as in `build`.
+    """
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         # The server acts on the signal and raises it again when it has stopped; then the store is still to be closed.
         loop.add_signal_handler(name, _log.info, "stopping")
-    async with build(settings) as app:
+    async with build(settings, disk) as app:
         server = uvicorn.Server(server_config(settings, app))
         announcing = asyncio.create_task(write_address(server, settings.home_path))
         try:

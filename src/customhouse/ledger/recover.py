@@ -23,6 +23,18 @@ async def settle_open_calls(
     return await database.transact(lambda tx: settle(tx, ledger, clock, replica, spans))
 
 
+async def settle_orphans(database: Database, ledger: Ledger, clock: Clock, replica: str, orphans: set[str]) -> None:
+    """Settle calls whose outcome could not be written, and take them out of `orphans`. Raises StoreUnavailable.
+
+    Not while anything waits in the local spool: a turn that was refused because the spool did not answer in time may
+    have its outcome there.
+    """
+    spans = frozenset(orphans)
+    if spans and ledger.state.status != "spooling":
+        await settle_open_calls(database, ledger, clock, replica, spans)
+        orphans -= spans
+
+
 def settle(
     tx: Transaction, ledger: Ledger, clock: Clock, replica: str | None, spans: frozenset[str] | None = None
 ) -> int:
