@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """kill -9 of gateways, of the sequencer and of PostgreSQL at random points under load, and nothing repaired by hand.
 
-    python -m benchmarks.crash_replicas [--kills 500] [--seed 1]
+    python -m benchmarks.crash_replicas [--kills 500] [--seed 1] [--minutes 25]
 
 Three replicas share one PostgreSQL. Clients of assistants in each failure mode note every answer that they received
 completely. A seeded plan kills a replica, the one that leads, a replica while it starts, while it stops or while its
@@ -87,8 +87,14 @@ class Scene:
     leader: str = ""
 
 
-def run(kills: int, seed: int, parent: Path = RESULTS, pause_s: tuple[float, float] = PAUSE_S) -> Outcome:
-    """Kill so many times; `seed` decides whom, and when."""
+def run(
+    kills: int,
+    seed: int,
+    parent: Path = RESULTS,
+    pause_s: tuple[float, float] = PAUSE_S,
+    limit_s: float = float("inf"),
+) -> Outcome:
+    """Kill so many times, for `limit_s` at most; `seed` decides whom, and when."""
     parent.mkdir(parents=True, exist_ok=True)
     directory = Path(tempfile.mkdtemp(prefix="fleet-", dir=parent))
     outcome = Outcome()
@@ -99,7 +105,7 @@ def run(kills: int, seed: int, parent: Path = RESULTS, pause_s: tuple[float, flo
             watch_placements(database)
             chance = random.Random(seed)  # noqa: S311 - a repeatable schedule, no secret
             began = time.monotonic()
-            asyncio.run(_series(Scene(server, found, chance, outcome, pause_s), kills, database))
+            asyncio.run(_series(Scene(server, found, chance, outcome, pause_s), kills, limit_s, database))
             outcome.series_s = time.monotonic() - began
             names = {replica.id or "": replica.name for replica in found.replicas}
             outcome.reading = postgres_reader.read(database, names)
@@ -118,14 +124,15 @@ def run(kills: int, seed: int, parent: Path = RESULTS, pause_s: tuple[float, flo
     return outcome
 
 
-async def _series(scene: Scene, kills: int, database: str) -> None:
+async def _series(scene: Scene, kills: int, limit_s: float, database: str) -> None:
     replicas, outcome = scene.fleet.replicas, scene.outcome
     async with asyncio.TaskGroup() as group, _while(_watch(scene, database)):
         supervised = [group.create_task(replica.supervise()) for replica in replicas]
         outcome.faults += await all_ready(replicas)
         stop = asyncio.Event()
         asking = group.create_task(ask_until(stop, scene.fleet, scene.chance.getrandbits(32), outcome.clients))
-        while outcome.kills.total() < kills:
+        until = time.monotonic() + limit_s
+        while outcome.kills.total() < kills and time.monotonic() < until:
             await asyncio.sleep(scene.chance.uniform(*scene.pause_s))
             await _kill(scene)
         began = time.monotonic()
@@ -247,12 +254,12 @@ def _require_one_leader(outcome: Outcome) -> None:
             outcome.faults.append(f"{len(replicas)} replicas said that they hold epoch {epoch}")
 
 
-def figures(outcome: Outcome, kills: int, seed: int) -> dict[str, Any]:
+def figures(outcome: Outcome, seed: int) -> dict[str, Any]:
     """Return what the report prints."""
     clients, judged, reading = outcome.clients, outcome.judged, outcome.reading
     return {
         "seed": seed,
-        "kills": kills,
+        "kills": outcome.kills.total(),
         "by_target": dict(outcome.kills),
         "long_outages": outcome.long_outages,
         "series_s": round(outcome.series_s),
@@ -282,8 +289,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=25, help="stop killing after this, however few there were")
     options = parser.parse_args()
-    found = figures(run(options.kills, options.seed), options.kills, options.seed)
+    found = figures(run(options.kills, options.seed, limit_s=60 * options.minutes), options.seed)
     keep("crash_replicas", found)
     print(found)
     sys.exit(bool(found["faults"]))

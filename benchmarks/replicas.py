@@ -72,7 +72,13 @@ class Replica:
         return self.process is not None and self.process.returncode is None
 
     async def supervise(self) -> None:
-        """Start it whenever it has ended, until it is no longer wanted."""
+        """Start it whenever it has ended, until it is no longer wanted; a series that is broken off leaves nobody."""
+        try:
+            await self._supervise()
+        finally:
+            self.kill()
+
+    async def _supervise(self) -> None:
         while self.wanted:
             with (self.home / "serve.log").open("ab") as log:
                 self.process = await asyncio.create_subprocess_exec(
