@@ -204,7 +204,7 @@ def test_an_event_of_the_control_plane_stands_in_the_organisations_log(place: Pa
         )
         found: Record = event.record
         assert (found.tenant, found.principal and found.principal.actor) == (ORGANIZATION, "dana@acme.test")
-        assert event.references == ("bot@2",)
+        assert event.references == ("bot@2", "dana@acme.test"), "found by who did it, too"
         await book.ledger.append([event])
         assert await book.kinds("t", ORGANIZATION) == ["pin.moved"]
 
