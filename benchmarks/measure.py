@@ -102,6 +102,7 @@ def machine() -> dict[str, str]:
     return {
         "machine": f"{len(os.sched_getaffinity(0))} cores of {model}, {memory_kb / 1048576:.0f} GB",
         "system": f"Linux {platform.release()}, Python {platform.python_version()}",
+        "load": f"{os.getloadavg()[0]:.0f}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "commit": _git("rev-parse", "--short", "HEAD")
         + (" with changes" if _git("status", "--porcelain", "src") else ""),

@@ -270,7 +270,8 @@ def _sections(page: str) -> dict[str, str]:
 
 
 def _origin(kept: dict[str, Any], command: str) -> str:
-    return f"{kept['machine']}; {kept['system']}; {kept['date']}; commit {kept['commit']}; `{command}`"
+    load = f"; load average at the end {kept['load']}" if "load" in kept else ""
+    return f"{kept['machine']}{load}; {kept['system']}; {kept['date']}; commit {kept['commit']}; `{command}`"
 
 
 def _table(rows: list[tuple[str, list[str]]]) -> str:
