@@ -80,8 +80,11 @@ async def installation(
     """
     clock = SystemClock()
     settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Kept in the home, which one server holds at a time: whoever finds it knows that its last holder has ended.
-    replica = read_or_create(settings.home_path / "replica", clock.uuid7().encode()).decode()
+    replica = clock.uuid7()
+    if serving:
+        # Kept in the home, which one server holds at a time: whoever finds it knows that its last holder has ended. A
+        # command leaves none behind, so that a home that is copied into an image before its first server has none.
+        replica = read_or_create(settings.home_path / "replica", replica.encode()).decode()
     root = root_key(settings.keys_path, clock)
     async with open_stores(settings) as stores, _standby(settings, root, clock, disk) as standby:
         ledger = Ledger(

@@ -6,6 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from tests.cli.shop import Shop, shop
 
 from customhouse.registry import replica_tables
@@ -61,6 +62,35 @@ def test_on_list_status_off(home: Path) -> None:
         told = opened.good("ola", "switch", "off", "tool:track", "--reason", "mended")
         assert told == "tool:track is no longer switched off (switch 1, generation 2)\n"
         assert "Nothing is switched off." in opened.good("sam", "switch", "list")
+
+
+MISSPELT = [
+    # scope, whether something in force has the name, what is said
+    ("tool:track", True, ""),
+    ("tool:trakc", False, "nothing in force has the tool trakc, so this denies nothing now; did you mean tool:track?"),
+    ("assistant:suport", False, "did you mean assistant:support?"),
+    ("provider:local", True, ""),
+    ("deployment:local/small", False, "did you mean deployment:local/small-chat?"),
+    ("tenant:acme", False, "no key has the tenant acme, so this denies nothing now"),
+    ("effect:write", True, ""),
+]
+
+
+@pytest.mark.parametrize(("scope", "named", "said"), MISSPELT)
+def test_a_name_that_nothing_has_is_switched_off_with_a_warning(
+    home: Path,
+    scope: str,
+    named: bool,  # noqa: FBT001 - a row
+    said: str,
+) -> None:
+    with shop(home) as opened:
+        opened.release()
+        opened.server.run(opened.server.house.current.refresh())
+        result = opened.run("ola", "switch", "on", scope, "--reason", "x")
+        assert result.exit_code == 0
+        assert f"{scope} is switched off" in result.stdout
+        assert ("warning: " in result.stderr) is not named
+        assert said in result.stderr
 
 
 def test_refusals_say_what_to_do(home: Path) -> None:

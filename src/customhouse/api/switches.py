@@ -8,7 +8,9 @@ import msgspec
 from customhouse.api.route import ROOT, Call, Route
 from customhouse.api.whole_number import whole_number
 from customhouse.registry import switch_tables
+from customhouse.registry.reach import nothing_named
 from customhouse.registry.status import SwitchView, switch_view
+from customhouse.registry.switches import parse
 from customhouse.rollout.switch import LiftingSwitch, LiftOutcome, Switched, Throwing, switch_off, switch_on
 from customhouse.store.database import Transaction
 
@@ -29,7 +31,9 @@ async def _switches(call: Call[None]) -> StandingSwitches:
 
 
 async def _throw(call: Call[Throwing]) -> Switched:
-    return await switch_on(call.control, call.actor, call.trace_id, call.body)
+    thrown = await switch_on(call.control, call.actor, call.trace_id, call.body)
+    warning = nothing_named(parse(thrown.switch.scope), call.current.snapshots, call.credentials.tenants)
+    return msgspec.structs.replace(thrown, warning=warning)
 
 
 async def _lift(call: Call[LiftingSwitch]) -> LiftOutcome:

@@ -8,7 +8,7 @@ from customhouse.api.switches import StandingSwitches
 from customhouse.cli.client import client
 from customhouse.cli.options import json_option, reason_option
 from customhouse.cli.outcome import leave_if_waiting, switched, waiting
-from customhouse.cli.output import emit
+from customhouse.cli.output import emit, say
 from customhouse.cli.wait import wait_for, wait_options
 from customhouse.domain.errors import NothingToDo
 from customhouse.registry.current import SWITCHES
@@ -53,6 +53,8 @@ def on(
     wanted = Throwing(scope=scope, reason=reason, expected_generation=expect_generation)
     done = client(ctx).fetch("POST", _PATH, Switched, wanted)
     emit(done, as_json=as_json, render=switched)
+    if done.warning is not None:
+        say(f"warning: {done.warning}")
     if wait:
         wait_for(ctx, (SWITCHES,), timeout)
 

@@ -50,11 +50,12 @@ class LiftingSwitch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 class Switched(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A switch moved: it stands, or it was lifted, as of `generation`."""
+    """A switch moved: it stands, or it was lifted, as of `generation`. `warning`: nothing in force has its name."""
 
     switch: SwitchView
     standing: bool
     generation: int
+    warning: str | None = None
 
 
 class LiftOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
