@@ -81,7 +81,7 @@ async def installation(
     clock = SystemClock()
     settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     replica = clock.uuid7()
-    if serving:
+    if disk is not None:
         # Kept in the home, which one server holds at a time: whoever finds it knows that its last holder has ended. A
         # command leaves none behind, so that a home that is copied into an image before its first server has none.
         replica = read_or_create(settings.home_path / "replica", replica.encode()).decode()
