@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.deploy.files import COMPOSE, DEPLOY, MANIFESTS, PROXY, UNIT
+from tests.deploy.files import COMPOSE, DEPLOY, MANIFESTS, UNIT
 
 KUBERNETES: Final = "1.34"
 STYLE: Final = (
@@ -58,8 +58,3 @@ def test_the_unit_is_one_and_is_closed(tmp_path: Path) -> None:
     copy.write_text(present, encoding="utf-8")
     assert "customhouse.service" not in run("systemd-analyze", "verify", "--man=no", str(copy))
     run("systemd-analyze", "security", "--no-pager", "--offline=yes", f"--threshold={EXPOSURE}", str(copy))
-
-
-@pytest.mark.skipif(shutil.which("haproxy") is None, reason="Debian's haproxy has it")
-def test_the_proxys_configuration_is_one() -> None:
-    run("haproxy", "-c", "-f", str(PROXY))

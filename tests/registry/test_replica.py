@@ -70,37 +70,39 @@ def presence(book: Book, clock: Hasty, name: str = "a") -> Presence:
     return Presence(book.control, clock, replica=f"id-{name}", name=name, version="1", shared=True, state=lambda: STATE)
 
 
-async def reported(book: Book, wanted: Callable[[tuple[Replica, ...]], bool]) -> tuple[Replica, ...]:
-    """Return what is known as soon as it is as wanted."""
+async def reported(
+    book: Book, wanted: Callable[[tuple[Replica, ...]], bool], say: Callable[[], None]
+) -> tuple[Replica, ...]:
+    """Return what is known as soon as it is as wanted; until then `say` is called again and again, as servers do."""
     async with asyncio.timeout(20):
-        while not wanted(found := await known(book)):
-            pass
-    return found
+        while True:
+            say()
+            if wanted(found := await known(book)):
+                return found
 
 
 def test_a_replica_says_what_it_has_and_that_it_ends(place: Path | str) -> None:
     async def story(book: Book) -> None:
         clock = Hasty()
         here = presence(book, clock)
-        here.report({"dev": 3, "access": 1})
-        (found,) = await reported(book, lambda each: len(each) == 1)
+        (found,) = await reported(book, lambda each: len(each) == 1, lambda: here.report({"dev": 3, "access": 1}))
         assert (found.id, found.name, found.state, found.generations) == ("id-a", "a", STATE, {"dev": 3, "access": 1})
         first_applied = found.applied_at_us["access"]
-        here.report({"dev": 4, "access": 1})
-        (found,) = await reported(book, lambda each: each[0].generations["dev"] == 4)
+
+        def say() -> None:
+            here.report({"dev": 4, "access": 1})
+
+        (found,) = await reported(book, lambda each: each[0].generations["dev"] == 4, say)
         assert found.applied_at_us["access"] == first_applied, "the time is that of the first report"
         seen_at_us = found.seen_at_us
-        here.report({"dev": 4, "access": 1})  # nothing new, and none is due
-        clock.ahead_us = 2_000_000
-        here.report({"dev": 4, "access": 1})
-        (found,) = await reported(book, lambda each: each[0].seen_at_us > seen_at_us)
+        clock.ahead_us = 2_000_000  # nothing is new, and a report is due
+        (found,) = await reported(book, lambda each: each[0].seen_at_us > seen_at_us, say)
         await here.end()
         (found,) = await known(book)
         assert found.ended_at_us is not None
         assert not live(found, found.seen_at_us)
         again = presence(book, clock)
-        again.report({"dev": 4})
-        (found,) = await reported(book, lambda each: each[0].ended_at_us is None)
+        (found,) = await reported(book, lambda each: each[0].ended_at_us is None, lambda: again.report({"dev": 4}))
 
     in_book(place, story)
 
@@ -115,8 +117,7 @@ def test_a_report_that_failed_is_made_whole_by_the_next(tmp_path: Path) -> None:
         assert await known_ids(book) == []
         book.asked("ALTER TABLE elsewhere RENAME TO acknowledgement")
         clock.ahead_us = 2_000_000
-        here.report({"dev": 3})
-        (found,) = await reported(book, lambda each: len(each) == 1)
+        (found,) = await reported(book, lambda each: len(each) == 1, lambda: here.report({"dev": 3}))
         assert found.generations == {"dev": 3}
 
     in_book(tmp_path, story)
@@ -190,7 +191,7 @@ def test_what_moves_while_a_report_is_written_is_told_right_after_it(tmp_path: P
         here.report({"dev": 3})
         here.report({"dev": 4})
         delayed.go_on.set()
-        await reported(book, lambda each: bool(each) and each[0].generations["dev"] == 4)
+        await reported(book, lambda each: bool(each) and each[0].generations["dev"] == 4, lambda: None)
 
     in_book(tmp_path, story)
 
@@ -211,7 +212,7 @@ def test_the_calls_of_who_ended_become_unknown_at_once_and_of_who_is_silent_when
         clock = Hasty()
         for name in ("a", "b"):
             presence(book, clock, name).report({"dev": 1})
-        await reported(book, lambda each: len(each) == 2)
+        await reported(book, lambda each: len(each) == 2, lambda: None)
         book.asked("UPDATE replica SET ended_at_us = 1 WHERE id = 'id-a'")
         await opened(book, "id-a", "s1")
         await opened(book, "id-b", "s2")

@@ -88,8 +88,8 @@ def test_an_effect_covers_every_graver_one() -> None:
 
 def test_the_widest_scope_is_the_reason_that_is_told() -> None:
     standing = frozenset({Scope("tenant", "acme"), Scope("environment", "dev"), Scope("assistant", "bot")})
-    assert Switches(1, standing).turn("bot", "dev", "acme") == "environment"
-    assert Switches(1, standing | {Scope("all")}).turn("bot", "dev", "acme") == "all"
+    assert Switches(1, standing).turn("bot", "dev", "acme") == "switch.environment"
+    assert Switches(1, standing | {Scope("all")}).turn("bot", "dev", "acme") == "switch.all"
     assert Switches(1, standing).turn("bot2", "staging", "bolt") is None
 
 

@@ -18,7 +18,8 @@
     |- Internal (500)           IntegrityFailed  KeyFileRefused
     |- StartRefused (500)       WeightsMissing  WeightsMismatch  PortBusy  ProcessFailed
     |- BackupRefused (500)    MoveRefused
-    `- LedgerUnavailable (503)  StoreUnavailable (503)  ReplicaStale  SnapshotUnavailable (503)
+    |- StoreUnavailable (503)   ReplicaStale
+    `- LedgerUnavailable (503)  SnapshotUnavailable (503)
 
 Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is
 chained with `from` and goes to the log only.

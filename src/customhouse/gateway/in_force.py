@@ -121,8 +121,7 @@ class InForce:
 
     def _off(self, view: View) -> str | None:
         who = self.principal
-        kind = view.switches.turn(who.assistant, who.environment, who.tenant)
-        return None if kind is None else f"switch.{kind}"
+        return view.switches.turn(who.assistant, who.environment, who.tenant)
 
     @staticmethod
     def _stale(view: View, after_s: float) -> bool:

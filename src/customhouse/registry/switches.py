@@ -24,8 +24,6 @@ from customhouse.registry.environment import ENVIRONMENTS
 
 ScopeKind = Literal["all", "assistant", "tool", "effect", "provider", "deployment", "tenant", "environment"]
 KINDS: Final[tuple[ScopeKind, ...]] = get_args(ScopeKind)
-TURN_KINDS: Final[frozenset[ScopeKind]] = frozenset({"all", "assistant", "tenant", "environment"})
-"""Scopes that refuse whole turns; the others narrow what a turn may use."""
 EFFECTS: Final = ("read", "write", "irreversible")
 """From the mildest to the gravest."""
 MAX_SCOPE: Final = 160
@@ -82,18 +80,18 @@ class Switches:
     generation: int
     standing: frozenset[Scope]
 
-    def turn(self, assistant: str, environment: str, tenant: str) -> ScopeKind | None:
-        """Return the kind of scope that refuses such a turn, the widest first, or None."""
+    def turn(self, assistant: str, environment: str, tenant: str) -> str | None:
+        """Return the reason for which such a turn is refused, that of the widest scope, or None."""
         found = self.standing
         if not found:
             return None
         asked = (
-            Scope("all"),
-            Scope("environment", environment),
-            Scope("assistant", assistant),
-            Scope("tenant", tenant),
+            (Scope("all"), "switch.all"),
+            (Scope("environment", environment), "switch.environment"),
+            (Scope("assistant", assistant), "switch.assistant"),
+            (Scope("tenant", tenant), "switch.tenant"),
         )
-        return next((scope.kind for scope in asked if scope in found), None)
+        return next((reason for scope, reason in asked if scope in found), None)
 
     def deployment(self, provider: str, label: str) -> str | None:
         """Return the reason for which a deployment may not be asked, or None."""
