@@ -384,7 +384,7 @@ class UpstreamRejected(InvalidRequest):
 
 
 class LedgerUnavailable(CustomhouseError):
-    """Evidence cannot be written, so the turn is refused (fail closed): no further call leaves, no answer is completed."""
+    """Evidence cannot be written, so the turn is refused (fail closed): no further call leaves, no answer is complete."""
 
     code = "ledger.unavailable"
     title = "Ledger unavailable"
