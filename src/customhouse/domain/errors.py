@@ -384,7 +384,7 @@ class UpstreamRejected(InvalidRequest):
 
 
 class LedgerUnavailable(CustomhouseError):
-    """Evidence cannot be written, so the turn is refused (fail closed): no further call leaves, no answer is complete."""
+    """Evidence cannot be written, so the turn is refused (fail closed): no further call leaves, no answer completes."""
 
     code = "ledger.unavailable"
     title = "Ledger unavailable"
