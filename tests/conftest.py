@@ -57,3 +57,12 @@ def postgres(postgres_server: str, postgres_template: str) -> Generator[str]:
     """Return the URL of a database of the test's own, with the current schema and nothing in it."""
     with servers.fresh(postgres_server, postgres_template) as url:
         yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """Return a directory for a SQLite file, or the URL of a PostgreSQL database with nothing in it: a test on each."""
+    if request.param == "sqlite":
+        return tmp_path
+    url: str = request.getfixturevalue("postgres")
+    return url

@@ -16,18 +16,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import apsw
 import msgspec
-import psycopg
-from psycopg import sql
 from tests import postgres
 from tests.attacks.tripwire import KEY, NAME, wire
+from tests.gateway.outage import cut_off, locked
 from tests.gateway.running import BOT, FALLBACK, LOCAL, documents
 
 from customhouse.access import keys, people
@@ -195,29 +193,10 @@ def environment(built: House) -> dict[str, str]:
     return {**os.environ, **chosen}
 
 
-@contextmanager
-def outage(built: House) -> Generator[None]:
-    """Take the database away from the server: a foreign write lock, or connections that are refused and cut."""
+def outage(built: House) -> AbstractContextManager[None]:
+    """Take the database away from the server."""
     url = built.settings.database
-    if not url:
-        other = apsw.Connection(str(built.settings.database_path))
-        other.set_busy_timeout(5000)
-        other.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        finally:
-            other.execute("ROLLBACK")
-            other.close()
-        return
-    name = urlsplit(url).path.lstrip("/")
-    with psycopg.connect(postgres.named(url, "postgres"), autocommit=True) as admin:
-        closed = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
-        admin.execute(closed.format(sql.Identifier(name), sql.SQL("false")))
-        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-        try:
-            yield
-        finally:
-            admin.execute(closed.format(sql.Identifier(name), sql.SQL("true")))
+    return cut_off(url, postgres.named(url, "postgres")) if url else locked(built.settings.database_path)
 
 
 async def _furnish(built: House, base_url: str) -> None:

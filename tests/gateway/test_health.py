@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.gateway.outage import cut_off, locked
 from tests.gateway.running import LOCAL, Json, Running, documents, running
-from tests.gateway.test_in_force import STALE_REFUSE_S, STALE_TOOLS_S, aged, cut_off, submitted
-from tests.gateway.test_ledger_failure import locked
+from tests.gateway.test_in_force import STALE_REFUSE_S, STALE_TOOLS_S, aged, submitted
 from tests.upstream.server import Upstream
 
 from customhouse.access import people
@@ -56,7 +56,7 @@ def test_a_replica_that_is_well_says_who_it_is_and_how_it_stands(
 def test_refusing_turns_is_a_reason_not_to_be_ready(home: Path, upstream: Upstream) -> None:
     with running(home, documents(upstream.base_url), ledger_timeout_s=1) as gateway:
         assert gateway.chat().status == 200
-        with locked(gateway):
+        with locked(gateway.settings.database_path):
             status, found = readyz(gateway)
             assert (status, found["database"]) == (503, "slow"), "nobody has asked for a turn yet, and it would fail"
             assert found["why"] == ["the database is slow"]
@@ -80,7 +80,7 @@ def test_growing_old_withholds_tools_first_and_then_everything(
     }
     with running(home, submitted(upstream), **terms) as gateway:
         assert gateway.chat().status == 200
-        with cut_off(gateway, postgres_server):
+        with cut_off(postgres, postgres_server):
             aged(gateway, STALE_TOOLS_S)
             assert gateway.chat().status == 200
             status, found = readyz(gateway)
@@ -118,7 +118,7 @@ def test_status_says_whose_evidence_is_not_written(home: Path, upstream: Upstrea
         while gateway.rows("SELECT count(*) FROM replica") != [(1,)]:
             pass
         assert ledgers() == []
-        with locked(gateway):
+        with locked(gateway.settings.database_path):
             assert gateway.chat().status == 200
             assert ledgers() == [{"replica": "r1", "state": "spooling"}], "its report could not be written"
         while ledgers():

@@ -6,14 +6,13 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 import psycopg
 import pytest
 from tests.attacks.test_switches import held, lifted, thrown
+from tests.gateway.outage import cut_off
 from tests.gateway.running import GRANTS, Answer, Json, Running, create_key, documents, running
-from tests.postgres import execute
 from tests.upstream import replies
 from tests.upstream.server import Upstream, scripted_upstream
 
@@ -32,19 +31,6 @@ def submitted(upstream: Upstream, model: str = "one-call") -> SubmittedDocuments
     grants = {**GRANTS, "send_note": Grant(permission="allow", effect="write")}
     given = documents(upstream.base_url, (model,), tools=ToolsDocument(grants=grants))
     return msgspec.structs.replace(given, safety=msgspec.structs.replace(given.safety, ledger_failure="spool"))
-
-
-@contextmanager
-def cut_off(gateway: Running, server: str) -> Generator[None]:
-    """Take the database away from the gateway, and give it back at the end."""
-    name = urlsplit(gateway.settings.database).path.removeprefix("/")
-    execute(server, "ALTER DATABASE {} ALLOW_CONNECTIONS false", name)
-    try:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-        yield
-    finally:
-        execute(server, "ALTER DATABASE {} ALLOW_CONNECTIONS true", name)
 
 
 def aged(gateway: Running, seconds: float) -> None:
@@ -69,7 +55,7 @@ def test_a_replica_that_is_cut_off_offers_less_and_then_nothing(
     with running(home, submitted(upstream), **terms) as gateway:
         assert gateway.chat(tools=TOOLS).status == 200
         assert offered(upstream) == ["get_order_status", "send_note"]
-        with cut_off(gateway, postgres_server):
+        with cut_off(postgres, postgres_server):
             aged(gateway, STALE_TOOLS_S)
             narrowed = gateway.chat(tools=TOOLS)
             assert (narrowed.status, offered(upstream)) == (200, ["get_order_status"])
@@ -105,7 +91,7 @@ def test_a_write_that_was_offered_in_time_is_not_passed_on_too_late(
         asking.start()
         upstream.wait_for_request()
         assert offered(upstream) == ["get_order_status", "send_note"]
-        with cut_off(gateway, postgres_server):
+        with cut_off(postgres, postgres_server):
             aged(gateway, STALE_TOOLS_S)
             upstream.go_on()
             asking.join(30)

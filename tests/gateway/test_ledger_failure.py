@@ -2,13 +2,12 @@
 """Turns while evidence cannot be written, in each of the three modes, on a real gateway whose database is locked."""
 
 import json
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 import msgspec
 import pytest
+from tests.gateway.outage import locked
 from tests.gateway.running import TOOLS, Json, Running, documents, running
 from tests.gateway.test_endings import wait_until_ready
 from tests.upstream.server import Upstream
@@ -24,19 +23,6 @@ def declared(
 ) -> SubmittedDocuments:
     given = documents(upstream.base_url, (model,), prompt=prompt)
     return msgspec.structs.replace(given, safety=msgspec.structs.replace(given.safety, ledger_failure=mode))
-
-
-@contextmanager
-def locked(gateway: Running) -> Generator[None]:
-    """Keep the database from taking anything: another connection holds its write lock."""
-    other = apsw.Connection(str(gateway.settings.database_path))
-    other.set_busy_timeout(5000)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
 
 
 def readyz(gateway: Running) -> Json:
@@ -57,7 +43,7 @@ def gaps(gateway: Running, tenant: str) -> list[Json]:
 def test_spool_answers_and_its_evidence_comes_late(home: Path, upstream: Upstream) -> None:
     with running(home, declared(upstream, "spool"), ledger_timeout_s=1) as gateway:
         assert gateway.chat().status == 200
-        with locked(gateway):
+        with locked(gateway.settings.database_path):
             answers = [gateway.chat(), gateway.chat(stream=True)]
             assert [answer.status for answer in answers] == [200, 200]
             found = readyz(gateway)
@@ -75,7 +61,7 @@ def test_spool_answers_and_its_evidence_comes_late(home: Path, upstream: Upstrea
 def test_open_answers_with_read_tools_and_declares_the_gap(home: Path, upstream: Upstream) -> None:
     with running(home, declared(upstream, "open"), ledger_timeout_s=1) as gateway:
         assert gateway.chat().status == 200
-        with locked(gateway):
+        with locked(gateway.settings.database_path):
             assert gateway.chat(tools=READ).status == 200, "nobody knew yet, and it offered no tool that writes"
             sent = len(upstream.requests)
             assert gateway.chat(tools=TOOLS).status == 200
@@ -90,7 +76,7 @@ def test_open_answers_with_read_tools_and_declares_the_gap(home: Path, upstream:
 def test_open_refuses_a_turn_that_was_shown_a_tool_that_writes(home: Path, upstream: Upstream) -> None:
     with running(home, declared(upstream, "open"), ledger_timeout_s=1) as gateway:
         assert gateway.chat().status == 200
-        with locked(gateway):
+        with locked(gateway.settings.database_path):
             answer = gateway.chat(tools=TOOLS)
             assert (answer.status, answer.json["error"]["code"]) == (503, "ledger.unavailable")
         wait_until_ready(gateway)
@@ -102,7 +88,7 @@ def test_open_denies_a_call_of_a_tool_that_writes(home: Path, upstream: Upstream
     """The model proposes issue_refund although it was not shown: the reason is the ledger's, before any other."""
     with running(home, declared(upstream, "open", "parallel-calls"), ledger_timeout_s=1) as gateway:
         assert gateway.chat(tools=READ).status == 200
-        with locked(gateway):
+        with locked(gateway.settings.database_path):
             gateway.chat(tools=READ)
             answer = gateway.chat(tools=TOOLS, stream=stream)
             assert {name for name, _ in answer.calls} <= {"get_order_status"}

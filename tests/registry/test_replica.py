@@ -2,7 +2,7 @@
 """Who is waited for, what each replica reports, and what becomes of those that ended without a word: on both stores."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -48,18 +48,6 @@ class Hasty(SystemClock):
 
     def elapsed_us(self) -> int:
         return super().elapsed_us() + self.ahead_us
-
-
-Story = Callable[[Book], Awaitable[None]]
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
-    """Return a place for a database on each store."""
-    if request.param == "sqlite":
-        return tmp_path
-    url: str = request.getfixturevalue("postgres")
-    return url
 
 
 async def known(book: Book) -> tuple[Replica, ...]:

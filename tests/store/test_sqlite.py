@@ -208,26 +208,6 @@ def test_a_read_writes_nothing(tmp_path: Path) -> None:
     in_store(tmp_path / "db", story)
 
 
-def test_a_read_sees_one_state_whatever_is_written_meanwhile(tmp_path: Path) -> None:
-    begun, written = threading.Event(), threading.Event()
-
-    def twice(tx: Transaction) -> list[int]:
-        first = len(tx.rows("environments"))
-        begun.set()
-        assert written.wait(30)
-        return [first, len(tx.rows("environments"))]
-
-    async def story(database: SqliteDatabase) -> None:
-        (reading,) = await queued(database.read(twice))
-        await asyncio.to_thread(begun.wait, 30)
-        await database.transact(lambda tx: tx.run("environment_ensure", name="dev", reviewers=0))
-        written.set()
-        assert await reading == [0, 0]
-        assert len(await database.read(lambda tx: tx.rows("environments"))) == 1
-
-    in_store(tmp_path / "db", story)
-
-
 def advance(tx: Transaction) -> bool:
     """Move a generation by compare-and-set, as every change of pins does."""
     found = tx.row("environment_get", name=COUNTER)

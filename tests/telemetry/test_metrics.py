@@ -4,12 +4,11 @@
 import asyncio
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
-import apsw
 import msgspec
 import pytest
+from tests.gateway.outage import locked
 from tests.gateway.running import BOT, LOCAL, TOOLS, Running, create_key, documents, running
 from tests.telemetry.scrape import scrape
 from tests.upstream.server import Upstream
@@ -169,26 +168,13 @@ def test_open_metrics_are_spoken_when_they_are_asked_for(gateway: Running) -> No
     assert answer.body.endswith(b"# EOF\n")
 
 
-@contextmanager
-def locked(gateway: Running) -> Generator[None]:
-    """Keep the database from taking anything: another connection holds its write lock."""
-    other = apsw.Connection(str(gateway.settings.database_path))
-    other.set_busy_timeout(5000)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
-
-
 @pytest.mark.slow
 def test_a_ledger_that_cannot_write_is_shown_while_it_lasts(home: Path, upstream: Upstream) -> None:
     made = documents(upstream.base_url)
     spooling = msgspec.structs.replace(made, safety=msgspec.structs.replace(made.safety, ledger_failure="spool"))
     with running(home, spooling, ledger_timeout_s=1) as gateway:
         assert gateway.chat().status == 200
-        with locked(gateway):
+        with locked(gateway.settings.database_path):
             assert gateway.chat().status == 200
             found = scrape(gateway)
             assert found.value("customhouse_ledger_state", state="spooling") == 1
@@ -207,7 +193,7 @@ def test_a_ledger_that_cannot_write_is_shown_while_it_lasts(home: Path, upstream
 def test_turns_that_a_failing_ledger_refuses_are_counted_as_such(home: Path, upstream: Upstream) -> None:
     with running(home, documents(upstream.base_url), ledger_timeout_s=1) as gateway:
         assert gateway.chat().status == 200
-        with locked(gateway):
+        with locked(gateway.settings.database_path):
             assert gateway.chat().status == 503
             found = scrape(gateway)
             assert found.value("customhouse_ledger_state", state="refusing") == 1
