@@ -22,6 +22,7 @@ import aiohttp
 from benchmarks.house import ASSISTANT, House, house, serving
 from benchmarks.ledger_reader import Log
 from benchmarks.measure import RESULTS, keep, percentile
+from benchmarks.turn_log import Turn
 from tests.upstream.replies import answer
 from tests.upstream.server import scripted_upstream
 from tests.upstream.wire import Received, Step
@@ -32,17 +33,6 @@ PROMPTS: Final = ("You are polite. First wording.", "You are polite and brief. S
 SETTLE_S: Final = 1.2
 TENANT: Final = "default"
 OTHER_PLANES: Final = ("model", "tools", "retrieval", "safety")
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One answer as its client saw it."""
-
-    at: float
-    trace_id: str
-    release: str
-    generation: int
-    told: str
 
 
 @dataclass(frozen=True, slots=True)
