@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -18,6 +17,9 @@ from customhouse.domain.errors import InvalidRequest
 PREFIX: Final = "CUSTOMHOUSE_"
 CLIENT_VARIABLES: Final = frozenset({"CUSTOMHOUSE_URL", "CUSTOMHOUSE_KEY"})
 """Read by the command line's client, not settings of a server."""
+_SLASH: Final = re.compile(r"\w+://[^@/]*/[^?]*@")
+_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
+_ENDPOINT: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:\d+)?(/[^\s?#]*)?")
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -126,9 +128,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 def masked(url: str) -> str:
     """Return a database URL as it may be printed: without its password."""
-    parts = urlsplit(url)
-    shown = url.replace(f":{parts.password}@", ":***@", 1) if parts.password else url
-    return re.sub(r"(password=)[^&\s]*", r"\1***", shown)
+    # libpq's authority ends at `/` alone, so a password may hold `?`, `#` and `[`, which other readers of URLs stumble
+    # over. One that holds a raw `/` is not a password to libpq, and is hidden all the same.
+    shown = re.sub(r"^(\w+://[^:@/]*):(?:[^/]*|[^?]*)@", r"\1:***@", url)
+    return re.sub(r"(password=)[^&]*", r"\1***", shown)
+
+
+def require_database_url(url: str) -> None:
+    """Raise InvalidRequest unless a URL can be PostgreSQL's; what libpq would say of it quotes the password."""
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise InvalidRequest("database is not a postgresql:// URL; leave it empty for SQLite in the home directory")
+    if _SLASH.match(url):
+        raise InvalidRequest(
+            "database has an `@` after the first `/`: write a `/` in its password as %2F, an `@` as %40"
+        )
+    if _PERCENT.search(url):
+        raise InvalidRequest("database has a `%` that two hexadecimal digits do not follow: write it as %25")
 
 
 def load(environ: Mapping[str, str], **overrides: object) -> Settings:
@@ -148,17 +163,17 @@ def load(environ: Mapping[str, str], **overrides: object) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"a setting is not valid: {error}") from error
-    if settings.database and not settings.database.startswith(("postgresql://", "postgres://")):
-        raise InvalidRequest("database is not a postgresql:// URL; leave it empty for SQLite in the home directory")
+    if settings.database:
+        require_database_url(settings.database)
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise InvalidRequest("tls_certificate and tls_key go together: set both or neither")
     try:
         _ = settings.metrics_networks
     except ValueError as error:
         raise InvalidRequest(f"metrics_allow takes addresses and networks, or `none`: {error}") from error
-    endpoint = urlsplit(settings.otlp_endpoint)
-    if settings.otlp_endpoint and (endpoint.scheme not in {"http", "https"} or "@" in endpoint.netloc):
+    if settings.otlp_endpoint and _ENDPOINT.fullmatch(settings.otlp_endpoint) is None:
         raise InvalidRequest(
-            "otlp_endpoint is not an http(s) address without credentials; those go into OTEL_EXPORTER_OTLP_HEADERS"
+            "otlp_endpoint is not an http(s) address without credentials and query; credentials go into "
+            "OTEL_EXPORTER_OTLP_HEADERS"
         )
     return settings

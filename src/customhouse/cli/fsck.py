@@ -16,7 +16,7 @@ from customhouse.cli.progress import Progress
 from customhouse.domain.clock import SystemClock
 from customhouse.ledger import fsck as checks
 from customhouse.ledger.fsck import Report
-from customhouse.settings import Settings
+from customhouse.settings import Settings, require_database_url
 from customhouse.store.stores import open_auditor
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def fsck(ctx: click.Context, *, database: str | None, as_json: bool) -> None:
     """
     chosen = settings(ctx)
     if database is not None:
+        require_database_url(database)
         chosen = msgspec.structs.replace(chosen, database=database)
     with Progress() as progress:
         report = asyncio.run(_check(chosen, progress))

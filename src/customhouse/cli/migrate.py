@@ -17,7 +17,7 @@ from customhouse.cli.output import emit
 from customhouse.cli.progress import Progress
 from customhouse.domain.clock import SystemClock
 from customhouse.ledger.move import Report, move
-from customhouse.settings import Settings
+from customhouse.settings import Settings, require_database_url
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -48,6 +48,7 @@ def migrate(ctx: click.Context, *, origin: Path | None, target: str | None, as_j
         raise click.UsageError("--to URL is missing (or CUSTOMHOUSE_DATABASE): an empty PostgreSQL database.")
     if not url.startswith(("postgresql://", "postgres://")):
         raise click.UsageError("--to must be a postgresql:// URL: this verb moves from SQLite to PostgreSQL.")
+    require_database_url(url)
     if origin is not None:
         chosen = msgspec.structs.replace(chosen, home=str(origin))
     with Progress() as progress:
