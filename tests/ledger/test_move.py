@@ -22,6 +22,7 @@ from tests.ledger.book import CLOCK, ROOT, asked, open_book
 from tests.ledger.moving import AGES, CALL, furnish, trace_of
 
 from customhouse.cli.main import customhouse
+from customhouse.domain.errors import StoreUnavailable
 from customhouse.ledger import tables
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.spool import Spool
@@ -30,7 +31,9 @@ from customhouse.settings import Settings, masked
 from customhouse.store import catalog, home_lock, moved
 from customhouse.store.database import Transaction
 from customhouse.store.disk import RealDisk
+from customhouse.store.move import Source
 from customhouse.store.moved import Mark
+from customhouse.store.stores import open_stores
 
 LOOKED_AT: Final = (
     ("people", "list"),
@@ -354,3 +357,25 @@ def test_whenever_it_is_killed_nothing_or_everything_is_there(home: Path, postgr
         migrate(home, postgres)
     assert counts(postgres)["evidence"] > 0
     assert run(home, "fsck", CUSTOMHOUSE_DATABASE=postgres).exit_code == 0
+
+
+def test_a_command_that_waits_for_the_file_while_it_moves_away_writes_nothing_into_the_old_copy(
+    home: Path, postgres: str
+) -> None:
+    """It was opened before the move, and got the file's write lock right after it."""
+    furnish(home)
+
+    def add(tx: Transaction) -> None:
+        tx.act_for("late")
+        tables.insert_wrapped_key(tx, "late", b"", 0)
+
+    async def story() -> None:
+        async with open_stores(Settings(home=str(home))) as stores:
+            source = Source(home / "customhouse.db")
+            waiting = stores.control.begin(add)
+            moved.write(home, Mark(state="moved", to=masked(postgres), at="2026-11-24T00:00:00.000000Z"))
+            source.close()
+            with pytest.raises(StoreUnavailable, match="this installation moved to"):
+                await waiting
+
+    asyncio.run(story())

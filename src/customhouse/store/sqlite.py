@@ -126,9 +126,10 @@ class SqliteTransaction:
 class SqliteDatabase:
     """A database file. Invariant: after `transact` returned, its effects survive kill -9 and loss of power."""
 
-    def __init__(self, path: Path, vfs: str | None = None) -> None:
+    def __init__(self, path: Path, vfs: str | None, still_here: Callable[[], None]) -> None:
         """Prepare; `open_sqlite` starts it."""
         self._path = path
+        self._still_here = still_here
         self._vfs = vfs
         self._queries = queries.load("sqlite")
         self._writer = _Worker("customhouse-writer", lambda: _connect(path, vfs), self._write_batch)
@@ -179,8 +180,8 @@ class SqliteDatabase:
         """
         try:
             together = self._commit(connection, jobs)
-        except apsw.Error as error:
-            # The database itself failed (busy, full, broken): nothing was written, for any of them.
+        except (apsw.Error, StoreUnavailable) as error:
+            # The database itself failed (busy, full, broken, moved): nothing was written, for any of them.
             for job in jobs:
                 job.error = _translated(error)
             return
@@ -193,6 +194,7 @@ class SqliteDatabase:
         """Run works and commit; return False, with everything undone, when a work raised."""
         connection.execute("BEGIN IMMEDIATE")
         try:
+            self._still_here()
             for job in jobs:
                 try:
                     transaction = SqliteTransaction(connection, self._queries)
@@ -309,14 +311,19 @@ def _connect(path: Path, vfs: str | None) -> apsw.Connection:
     return connection
 
 
-async def open_sqlite(path: Path, vfs: str | None = None) -> SqliteDatabase:
+def _here() -> None:
+    """Say nothing: whoever opens a file by itself knows what it is."""
+
+
+async def open_sqlite(path: Path, vfs: str | None = None, *, still_here: Callable[[], None] = _here) -> SqliteDatabase:
     """Open (and create, and migrate) a database file. Raises StoreUnavailable with what is wrong.
 
-    `vfs` names the layer between SQLite and the files (sqlite.org/vfs.html), None the system's own.
+    `vfs` names the layer between SQLite and the files (sqlite.org/vfs.html), None the system's own. `still_here` is
+    asked whenever the file's write lock is held, before anything is written; it raises StoreUnavailable.
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-    database = SqliteDatabase(path, vfs)
+    database = SqliteDatabase(path, vfs, still_here)
     database.start()
     return database

@@ -4,6 +4,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from customhouse.domain.errors import StoreUnavailable
@@ -43,7 +44,9 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
             yield await _postgres(settings.database, stack)
             return
         moved.refuse(settings.home_path)
-        database = await open_sqlite(settings.database_path)
+        # Asked again for each commit (some µs): a command that waits for the file while it moves away would write
+        # into the copy that stays behind, and nobody would ever read it.
+        database = await open_sqlite(settings.database_path, still_here=partial(moved.refuse, settings.home_path))
         stack.push_async_callback(database.close)
         yield Stores(database, database, database, shared=False, waiting=lambda: {"all": database.unsettled})
 
