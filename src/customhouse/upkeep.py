@@ -71,11 +71,12 @@ async def place_or_expire(control: Control, sequencer: Sequencer | None, keep_da
 
     Records that are not placed wait where they are, durable, and every trace shows them.
     """
+    calendar = retention.Calendar(control.clock)
     while True:
         try:
             if sequencer is not None:
                 await sequencer.run()
-            await retention.delete_days(control.database, control.ledger, control.clock, keep_days)
+            await retention.delete_days(control.database, control.ledger, calendar, keep_days)
         except CustomhouseError as error:
             _log.warning("payloads could not be looked through: %s", error.detail)
         except Exception:  # noqa: BLE001 - the supervisor of this task: see above

@@ -7,14 +7,16 @@ from typing import Final
 import pytest
 from tests.ledger.book import CLOCK, Book, in_book, record
 
+from customhouse.domain.clock import SystemClock
 from customhouse.ledger import leader, partition, retention
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ORGANIZATION
-from customhouse.ledger.retention import BATCH
+from customhouse.ledger.retention import BATCH, SETTLED_S, Calendar
 from customhouse.vault.seal import Sealed
 
 TODAY: Final = partition.day_of_us(CLOCK.now_us())
 KEEP: Final = 30
+ANY_TIME: Final = Calendar(CLOCK, settled_s=0)
 
 
 def trace_of(day: int, number: int = 0) -> str:
@@ -26,12 +28,12 @@ async def said(book: Book, trace_id: str, tenant: str = "acme") -> None:
     await book.ledger.append([Entry(record(tenant=tenant, trace_id=trace_id), sealed)])
 
 
-async def expire(book: Book) -> None:
+async def expire(book: Book, calendar: Calendar = ANY_TIME) -> None:
     """Do what a server does now and then."""
     if book.sequencer is None:
-        await retention.delete_days(book.control, book.ledger, CLOCK, KEEP)
+        await retention.delete_days(book.control, book.ledger, calendar, KEEP)
     else:
-        await book.settling.transact(lambda tx: retention.drop_days(tx, book.ledger, CLOCK, KEEP))
+        await book.settling.transact(lambda tx: retention.drop_days(tx, book.ledger, calendar, KEEP))
 
 
 def days(book: Book) -> set[str]:
@@ -87,8 +89,8 @@ def test_more_than_a_batch_goes_in_several_transactions(tmp_path: Path) -> None:
         day = TODAY - KEEP - 5
         sealed = tuple(Sealed(f"c-{number}", "request", b"words") for number in range(BATCH + 3))
         await book.ledger.append([Entry(record(tenant="acme", trace_id=trace_of(day)), sealed)])
-        assert await retention.delete_days(book.control, book.ledger, CLOCK, KEEP) == BATCH + 3
-        assert await retention.delete_days(book.control, book.ledger, CLOCK, KEEP) == 0
+        assert await retention.delete_days(book.control, book.ledger, ANY_TIME, KEEP) == BATCH + 3
+        assert await retention.delete_days(book.control, book.ledger, ANY_TIME, KEEP) == 0
         assert book.asked("SELECT COUNT(*) FROM evidence WHERE kind = 'payload.expired'") == [(1,)]
 
     in_book(tmp_path, story)
@@ -102,3 +104,64 @@ def test_what_has_expired_can_be_told_afterwards(place: Path | str) -> None:
         assert await book.control.read(retention.expired_before) == partition.iso(TODAY - KEEP)
 
     in_book(place, story)
+
+
+class Stepping(SystemClock):
+    """A clock that can be set, on a machine that has run for as long as we say."""
+
+    step_us = 0
+    ran_us = 0
+
+    def now_us(self) -> int:
+        return CLOCK.now_us() + self.step_us
+
+    def elapsed_us(self) -> int:
+        return self.ran_us
+
+
+YEAR_US: Final = 365 * partition.DAY_US
+
+
+def test_a_clock_that_jumps_a_year_ahead_takes_nothing_away(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        clock = Stepping()
+        calendar = Calendar(clock, settled_s=0)
+        await said(book, trace_of(TODAY))
+        await said(book, trace_of(TODAY - KEEP - 1))
+        clock.step_us = YEAR_US
+        await expire(book, calendar)
+        assert days(book) == {partition.first_id(TODAY)}, "what is due by the time before the jump goes, nothing else"
+        clock.step_us = 0
+        await expire(book, calendar)
+        assert days(book) == {partition.first_id(TODAY)}
+
+    in_book(place, story)
+
+
+def test_a_machine_that_boots_with_its_clock_ahead_has_an_hour_to_set_it(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        clock = Stepping()
+        clock.step_us = YEAR_US
+        calendar = Calendar(clock)
+        await said(book, trace_of(TODAY))
+        await said(book, trace_of(TODAY - KEEP - 1))
+        await expire(book, calendar)
+        assert len(days(book)) == 2
+        clock.step_us = 0
+        await expire(book, calendar)
+        clock.ran_us = int(SETTLED_S * 1_000_000)
+        await expire(book, calendar)
+        assert days(book) == {partition.first_id(TODAY)}
+
+    in_book(place, story)
+
+
+def test_a_leader_whose_clock_is_ahead_of_the_servers_takes_nothing_away(postgres: str) -> None:
+    async def story(book: Book) -> None:
+        clock = Stepping()
+        clock.step_us = YEAR_US
+        await said(book, trace_of(TODAY))
+        await expire(book, Calendar(clock, settled_s=0))
+        assert days(book) == {partition.first_id(TODAY)}
+
+    in_book(postgres, story)

@@ -18,9 +18,10 @@ PARTITIONS_S: Final = 60.0
 
 def duties(ledger: Ledger, clock: Clock, keep_days: int) -> tuple[Duty, ...]:
     """Return the ledger's duties. `keep_days` is how many days payloads are kept."""
+    calendar = retention.Calendar(clock)
     return (
         Duty("partitions", lambda tx: ensure_days(tx, clock), PARTITIONS_S),
-        Duty("retention", lambda tx: retention.drop_days(tx, ledger, clock, keep_days), retention.EVERY_S),
+        Duty("retention", lambda tx: retention.drop_days(tx, ledger, calendar, keep_days), retention.EVERY_S),
     )
 
 

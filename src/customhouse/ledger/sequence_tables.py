@@ -111,3 +111,9 @@ def ensure_days(tx: Transaction, first: int, last: int) -> int:
 def drop_payloads(tx: Transaction, before: int) -> tuple[str, ...]:
     """Drop the payloads of whole days before a day; return the days as YYYYMMDD."""
     return tuple(cast("str", row[0]) for row in tx.rows("payloads_drop", before=before))
+
+
+def now_us(tx: Transaction) -> int:
+    """Return the server's time."""
+    row = tx.row("now_us")
+    return 0 if row is None else cast("int", row[0])
