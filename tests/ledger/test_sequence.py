@@ -9,7 +9,7 @@ import pytest
 from tests.ledger.book import CLOCK, Book, asked, in_book, open_book, record
 
 from customhouse.domain.clock import SystemClock
-from customhouse.domain.errors import StoreUnavailable
+from customhouse.domain.errors import LedgerUnavailable, StoreUnavailable
 from customhouse.ledger import sequence_tables, tables, trace
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.sequence import BATCH, Duty, Fenced, Sequencer
@@ -188,7 +188,11 @@ def test_one_of_several_replicas_leads_and_the_next_follows_when_its_session_end
     in_book(postgres, story)
 
 
-def test_a_duty_runs_under_the_fence_and_a_failing_one_stops_nothing(postgres: str) -> None:
+FAILURES = [StoreUnavailable("this one never works"), ValueError("a newer replica's record"), LedgerUnavailable()]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: type(failure).__name__)
+def test_a_duty_runs_under_the_fence_and_a_failing_one_stops_nothing(postgres: str, failure: Exception) -> None:
     async def story(book: Book) -> None:
         assert book.sequencer is not None
         done, tried = asyncio.Event(), list[str]()
@@ -201,7 +205,7 @@ def test_a_duty_runs_under_the_fence_and_a_failing_one_stops_nothing(postgres: s
 
         def fail(_tx: Transaction) -> None:
             tried.append("fail")
-            raise StoreUnavailable("this one never works")
+            raise failure
 
         database = await open_postgres(postgres, "sequencer")
         leadership = Leadership(postgres, "sequencer", SEQUENCER_LOCK)

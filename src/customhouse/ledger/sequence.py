@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from customhouse.domain.clock import Clock
-from customhouse.domain.errors import StoreUnavailable
+from customhouse.domain.errors import CustomhouseError, StoreUnavailable
 from customhouse.ledger import chain, partition, sequence_tables, tables
 from customhouse.ledger.sequence_tables import Place, Staged
 from customhouse.ledger.tables import Head
@@ -177,8 +177,12 @@ class Sequencer:
             self._due_at_us[place] = (duty, now_us + int(duty.every_s * 1_000_000))
             try:
                 await self._database.begin(_fenced(epoch, duty))
-            except (StoreUnavailable, DuplicateRow) as error:
+            except Fenced:
+                raise
+            except (CustomhouseError, DuplicateRow) as error:
                 _log.warning("%s: %s", duty.name, error)
+            except Exception:  # noqa: BLE001 - the supervisor of a duty: what it cannot do stops nobody's records
+                _log.exception("%s failed", duty.name)
 
 
 def _fenced(epoch: int, duty: Duty) -> Callable[[Transaction], None]:
