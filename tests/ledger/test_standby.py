@@ -170,7 +170,8 @@ def test_a_local_disk_that_fails_too_refuses(tmp_path: Path, fault: str, mode: F
         house.faults.fault = None
         await house.catch_up()
         assert house.ids() == (list(kept) if mode == "spool" else [])
-        assert [gap["count"] for gap in house.gaps()] == ([] if mode == "spool" else [1])
+        skipped = [] if mode == "spool" else [(1, None)]
+        assert [(gap["count"], gap.get("refused")) for gap in house.gaps()] == [*skipped, (0, 1)]
 
     in_house(tmp_path, story)
 
@@ -270,9 +271,12 @@ def test_the_spool_is_bounded_in_size(tmp_path: Path) -> None:
             while True:
                 kept += await house.append("spool", Entry(record(detail={"text": "x" * 8000})))
         assert 100 < len(kept) < MEBIBYTE / 8000
+        assert house.ledger.state.refused == 1
         house.faults.fault = None
         await house.catch_up()
         assert house.ids() == kept
+        assert [gap["refused"] for gap in house.gaps()] == [1], "what is refused is said, whatever the mode"
+        assert house.ledger.state.status == "ok"
 
     in_house(tmp_path, story, max_bytes=MEBIBYTE)
 
@@ -283,6 +287,7 @@ def test_the_spool_is_bounded_in_age(tmp_path: Path) -> None:
         await house.append("spool")
         with pytest.raises(LedgerUnavailable, match="spool_max_age_s"):
             await house.append("spool")
+        assert house.ledger.state.refused == 1
 
     in_house(tmp_path, story, max_age_s=0)
 

@@ -134,17 +134,25 @@ class Standby:
         await self.journal.stop()
 
     def take(self, leaves: Sequence[Leaf], mode: FailureMode, cause: BaseException | None) -> "asyncio.Future[None]":
-        """Do with an append what its mode says; the future ends when the turn may go on, or with LedgerUnavailable."""
+        """Do with an append what its mode says; the future ends when the turn may go on, or with LedgerUnavailable.
+
+        Whatever the mode, what is refused is counted, and declared later.
+        """
         match mode:
             case "spool":
-                return self._keep(leaves)
+                taken = self._keep(leaves)
             case "open":
-                return self._skip(leaves, cause)
+                taken = self._skip(leaves, cause)
             case "closed":
-                self._outage = self._outage or gap.begun(self.clock, self._down or FAILED).gap()
-                self._refused += 1
-                self.work.set()
-                return _refused(cause)
+                taken = _refused(cause)
+        taken.add_done_callback(self._ended)
+        return taken
+
+    def _ended(self, taken: "asyncio.Future[None]") -> None:
+        if taken.cancelled() or taken.exception() is not None:
+            self._outage = self._outage or gap.begun(self.clock, self._down or FAILED).gap()
+            self._refused += 1
+            self.work.set()
 
     def _keep(self, leaves: Sequence[Leaf]) -> "asyncio.Future[None]":
         now_us = self.clock.now_us()
