@@ -106,6 +106,10 @@ DAMAGES: Final = [
      "log", "log bolt, end", "the last place taken is 2"),
     ("the head removed", altered("DELETE FROM chain_head WHERE tenant_id = 'bolt'"),
      "log", "log bolt", "records and no head"),
+    ("a record before the first", altered("INSERT INTO evidence (tenant_id, position, id, trace_id, kind, canonical,"
+     " leaf_hash, link_hash) SELECT tenant_id, -7, 'forged', trace_id, kind, canonical, leaf_hash, link_hash"
+     " FROM evidence WHERE tenant_id = 'bolt' AND position = 1"),
+     "log", "log bolt, position -7", "before the log's first place"),
     ("no canonical JSON", spaced, "record", "log bolt, position 2", "not canonical JSON"),
     ("a column changed", altered("UPDATE evidence SET id = 'x' WHERE tenant_id = 'bolt' AND position = 1"),
      "record", "log bolt, position 1", "the record says id"),
@@ -157,6 +161,18 @@ RIGHTS: Final = [
     ("GRANT SELECT ON payload TO PUBLIC", "payload", "PUBLIC may SELECT"),
     ("REVOKE INSERT ON payload FROM customhouse_gateway", "payload", "gateway may not INSERT, and should"),
     ("CREATE POLICY wide ON evidence TO customhouse_gateway USING (true)", "evidence", "policy wide shows"),
+    (
+        "GRANT EXECUTE ON FUNCTION drop_payloads(date) TO customhouse_gateway",
+        "drop_payloads()",
+        "gateway may EXECUTE AS",
+    ),
+    (
+        "CREATE FUNCTION peek() RETURNS SETOF payload LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM payload'",
+        "peek()",
+        "PUBLIC may EXECUTE AS OWNER",
+    ),
+    ("REVOKE EXECUTE ON FUNCTION staged_logs() FROM customhouse_control", "staged_logs()", "control may not EXECUTE"),
+    ("GRANT CREATE ON SCHEMA customhouse TO customhouse_gateway", "schema", "gateway may CREATE"),
     ("DROP POLICY own ON tenant_key", "tenant_key", "no policy keeps control and gateway"),
 ]
 

@@ -5,7 +5,7 @@
 (2) no record twice in a log; payloads that records name are there while their retention lasts
 (3) ids lead to traces; open calls were called and have no outcome; what waits for a place does not wait for long
 (4) documents and releases have their digests; what is pinned is what the history ends with
-(5) on PostgreSQL: row security on every tenant's table and partition, and exactly the expected rights
+(5) on PostgreSQL: row security on every tenant's table and partition; exactly the expected rights, of functions too
 
 Reads page by page, each in a transaction of its own, up to the heads that it found at the start: memory stays flat, no
 old state is held for the server to keep, and turns go on meanwhile.
@@ -149,7 +149,9 @@ class _Log:
             await self._database.read(lambda tx: self._page(tx, walk, min(walk.position + PAGE, head.size)))
         if walk.link != head.hash:
             self._add("log", "end", "the head does not name the last link")
-        now, taken = await self._database.read(lambda tx: self._acting(tx, fsck_tables.end))
+        now, first, taken = await self._database.read(lambda tx: self._acting(tx, fsck_tables.end))
+        if first < 0:
+            self._add("log", f"position {first}", "records stand before the log's first place")
         if now is None or now.size < head.size:
             self._add("log", "end", f"the head went back from {head.size} while it was looked at")
         elif taken != now.size:

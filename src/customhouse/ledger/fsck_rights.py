@@ -46,6 +46,15 @@ COLUMNS: Final[Mapping[tuple[str, str], str]] = {
     ("auditor", "api_key"): ("id assistant environment tenants delegate note created_by created_at_us revoked_at_us"),
 }
 """Columns that a role may read of a table of which it may not read the rest: nobody but control reads a key's hash."""
+FUNCTIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "acting_tenant()": ("EXECUTE", "PUBLIC"),
+    "tell()": ("EXECUTE", "PUBLIC"),
+    "first_id()": ("EXECUTE", "PUBLIC"),
+    "ensure_day()": ("EXECUTE AS OWNER", "customhouse_sequencer"),
+    "drop_payloads()": ("EXECUTE AS OWNER", "customhouse_sequencer"),
+    "staged_logs()": ("EXECUTE AS OWNER", "customhouse_control customhouse_auditor"),
+}
+"""What may be called, with whose rights, and by whom besides its owner; the sequencer owns `staged_logs`."""
 OWN_ROWS: Final = "evidence_staged chain_head evidence payload reference tenant_key open_call"
 """Tables of which control and gateway see the rows of the tenant that they act for, and no others."""
 ALL_ROWS: Final[Mapping[str, str]] = {
@@ -71,7 +80,13 @@ def expected_grants() -> frozenset[Grant]:
         for (role, table), columns in COLUMNS.items()
         for column in columns.split()
     }
-    return frozenset(whole | single)
+    called = {
+        Grant(function, role, privilege, "")
+        for function, (privilege, roles) in FUNCTIONS.items()
+        for role in roles.split()
+    }
+    entered = {Grant("schema", f"customhouse_{role}", "USAGE", "") for role in EXPECTED}
+    return frozenset(whole | single | called | entered)
 
 
 def grant_problems(found: frozenset[Grant]) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,7 @@ class Head(NamedTuple):
 
 
 class Grant(NamedTuple):
-    """What a role may do with a table; `column` is empty when it may with all of them."""
+    """What a role may do with a table, a function `name()` or the `schema`; `column` is empty when with all of it."""
 
     table: str
     role: str
@@ -73,12 +73,12 @@ def page(tx: Transaction, tenant: str, first: int, end: int) -> tuple[Record, ..
     return tuple(Record(*cast("tuple[int, str, str, str, bytes, bytes, bytes]", row)) for row in rows)
 
 
-def end(tx: Transaction, tenant: str) -> tuple[Head | None, int]:
-    """Return a log's head and how many places it has up to the last one that is taken."""
-    last = tx.row("fsck_last", tenant=tenant)
+def end(tx: Transaction, tenant: str) -> tuple[Head | None, int, int]:
+    """Return a log's head, the first place that is taken, and how many places it has up to the last one."""
+    found = tx.row("fsck_ends", tenant=tenant)
     head = tx.row("chain_head_get", tenant=tenant)
-    taken = 0 if last is None or last[0] is None else cast("int", last[0]) + 1
-    return None if head is None else Head(tenant, *cast("tuple[int, bytes]", head)), taken
+    first, last = (0, -1) if found is None or found[0] is None else cast("tuple[int, int]", found)
+    return None if head is None else Head(tenant, *cast("tuple[int, bytes]", head)), first, last + 1
 
 
 def headless(tx: Transaction) -> tuple[str, ...]:

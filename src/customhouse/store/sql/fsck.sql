@@ -3,9 +3,10 @@
 SELECT position, id, trace_id, kind, canonical, leaf_hash, link_hash FROM evidence
  WHERE tenant_id = :tenant AND position >= :first AND position < :end ORDER BY position;
 
--- fsck_last --
--- The last place of a log that is taken.
-SELECT MAX(position) FROM evidence WHERE tenant_id = :tenant;
+-- fsck_ends --
+-- The first and the last place of a log that is taken, each by one look at the index.
+SELECT (SELECT MIN(position) FROM evidence WHERE tenant_id = :tenant),
+       (SELECT MAX(position) FROM evidence WHERE tenant_id = :tenant);
 
 -- fsck_headless --
 -- Logs with records and without a head. Organisation-wide: for verification only.
@@ -79,7 +80,8 @@ SELECT tablename, policyname, array_to_string(roles, ','), cmd, COALESCE(qual, '
   FROM pg_policies WHERE schemaname = 'customhouse' ORDER BY tablename, policyname;
 
 -- fsck_grants [postgres] --
--- What anybody but its owner may do with a table, and with single columns of it.
+-- What anybody but its owner may do with a table, with single columns of it, with a function (by its owner's rights where
+-- it is SECURITY DEFINER) and with the schema.
 SELECT c.relname, COALESCE(r.rolname, 'PUBLIC'), a.privilege_type, ''
   FROM pg_class AS c CROSS JOIN LATERAL aclexplode(c.relacl) AS a LEFT JOIN pg_roles AS r ON r.oid = a.grantee
  WHERE c.relnamespace = 'customhouse'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm') AND a.grantee <> c.relowner
@@ -88,6 +90,16 @@ SELECT c.relname, COALESCE(r.rolname, 'PUBLIC'), a.privilege_type, t.attname
   FROM pg_class AS c JOIN pg_attribute AS t ON t.attrelid = c.oid
  CROSS JOIN LATERAL aclexplode(t.attacl) AS a LEFT JOIN pg_roles AS r ON r.oid = a.grantee
  WHERE c.relnamespace = 'customhouse'::regnamespace AND a.grantee <> c.relowner
+ UNION ALL
+SELECT p.proname || '()', COALESCE(r.rolname, 'PUBLIC'),
+       a.privilege_type || CASE WHEN p.prosecdef THEN ' AS OWNER' ELSE '' END, ''
+  FROM pg_proc AS p CROSS JOIN LATERAL aclexplode(COALESCE(p.proacl, acldefault('f', p.proowner))) AS a
+  LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+ WHERE p.pronamespace = 'customhouse'::regnamespace AND a.grantee <> p.proowner
+ UNION ALL
+SELECT 'schema', COALESCE(r.rolname, 'PUBLIC'), a.privilege_type, ''
+  FROM pg_namespace AS n CROSS JOIN LATERAL aclexplode(n.nspacl) AS a LEFT JOIN pg_roles AS r ON r.oid = a.grantee
+ WHERE n.nspname = 'customhouse' AND a.grantee <> n.nspowner
  ORDER BY 1, 2, 3, 4;
 
 -- fsck_roles [postgres] --
