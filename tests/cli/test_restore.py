@@ -41,6 +41,23 @@ def test_the_round_trip(home: Path, tmp_path: Path) -> None:
     assert run(back, "people", "revoke", "cem@acme.test").exit_code == 0, "and the chain goes on"
 
 
+def test_the_keys_of_the_settings_are_backed_up_not_those_that_stayed_in_the_home(home: Path, tmp_path: Path) -> None:
+    fill(home)
+    keys = tmp_path / "elsewhere"
+    (home / "keys").rename(keys)
+    (home / "keys").mkdir(mode=0o700)
+    (home / "keys" / "root.key").write_text("00" * 32 + "\n", encoding="ascii")
+    elsewhere = {"CUSTOMHOUSE_KEYS": str(keys)}
+    archive = tmp_path / "a.tar"
+    written = CliRunner().invoke(customhouse, ["--home", str(home), "backup", str(archive)], env=elsewhere)
+    assert written.exit_code == 0, written.output
+    back = tmp_path / "back"
+    restored = CliRunner().invoke(customhouse, ["--home", str(back), "restore", str(archive)], env=elsewhere)
+    assert restored.exit_code == 0, restored.output
+    assert f"move them to {keys}" in restored.stderr
+    assert (back / "keys" / "root.key").read_bytes() == (keys / "root.key").read_bytes()
+
+
 def test_without_a_name_the_archive_stands_here(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(home)
     monkeypatch.chdir(tmp_path)

@@ -37,7 +37,7 @@ def fill(home: Path) -> None:
 
 
 def write(home: Path, archive: Path) -> backup.Contents:
-    return backup.write(home, archive, version="0", created_at=NOW)
+    return backup.write(home, home / "keys", archive, version="0", created_at=NOW)
 
 
 def accept(_: Path) -> None:

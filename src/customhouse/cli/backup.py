@@ -35,7 +35,9 @@ def backup(ctx: click.Context, file: Path | None, *, as_json: bool) -> None:
     moved.refuse(chosen.home_path)
     now_us = SystemClock().now_us()
     target = file or Path(f"customhouse-{datetime.fromtimestamp(now_us / 1e6, UTC):%Y%m%dT%H%M%SZ}.tar")
-    contents = archive.write(chosen.home_path, target, version=__version__, created_at=rfc3339(now_us))
+    contents = archive.write(
+        chosen.home_path, chosen.keys_path, target, version=__version__, created_at=rfc3339(now_us)
+    )
     emit(contents, as_json=as_json, render=lambda value: _listed(target, value))
     say(f"WARNING: {target} holds the SECRET KEYS of this installation. Encrypt it before it leaves this machine.")
 

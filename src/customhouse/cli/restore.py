@@ -33,6 +33,8 @@ def restore(ctx: click.Context, file: Path) -> None:
     home = chosen.home_path
     contents = archive.read(file, home, _verify)
     say(f"{home} is back as of {contents.created_at}, written by version {contents.version}; the evidence verifies.")
+    if chosen.keys:
+        say(f"Its key files are in {home / 'keys'}: move them to {chosen.keys}, which CUSTOMHOUSE_KEYS names.")
     say("Keys and people revoked after that time are good again: revoke them again. Pins stand where they stood.")
 
 

@@ -9,7 +9,8 @@ Rules:
   program itself writes, and refuses everything else: an archive from elsewhere cannot place a file.
 - What is read lands in a scratch directory; the home appears by one rename when all has been verified, or not at all.
 
-What is not in it: `dev-key` (make a new one), `serve.lock`, downloaded weights (verified by digest anyway).
+What is not in it: `dev-key` (make a new one), `serve.lock`, downloaded weights (verified by digest anyway), and what
+waits in `spool/` while the database takes nothing: it joins the database when the server starts on its own home again.
 """
 
 import fcntl
@@ -56,14 +57,17 @@ class Contents(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     files: tuple[File, ...]
 
 
-def write(home: Path, archive: Path, *, version: str, created_at: str) -> Contents:
-    """Write the archive of `home`; safe while a server runs. Raises BackupRefused; then there is no archive."""
+def write(home: Path, keys: Path, archive: Path, *, version: str, created_at: str) -> Contents:
+    """Write the archive of `home` and of the key files in `keys`, its own or another directory.
+
+    Safe while a server runs. Raises BackupRefused; then there is no archive.
+    """
     if not (home / DATABASE).is_file():
         raise BackupRefused(f"{home} has no {DATABASE}: is it the home directory?")
     with _created(archive) as file, tempfile.TemporaryDirectory(dir=archive.parent, prefix=".backup-") as scratch:
         copy = Path(scratch) / DATABASE
         _copy_database(home / DATABASE, copy)
-        sources = {DATABASE: copy, **_key_files(home)}
+        sources = {DATABASE: copy, **_key_files(keys)}
         contents = Contents(
             version=version,
             created_at=created_at,
@@ -169,15 +173,15 @@ def _copy_database(source: Path, target: Path) -> None:
         raise BackupRefused(f"{source} is damaged ({found[0]}): no backup was written; see docs on `restore`.")
 
 
-def _key_files(home: Path) -> dict[str, Path]:
+def _key_files(keys: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
-    for path in sorted((home / "keys").iterdir()) if (home / "keys").is_dir() else []:
+    for path in sorted(keys.iterdir()) if keys.is_dir() else []:
         name = f"keys/{path.name}"
         if path.is_symlink() or not path.is_file() or _KEY_NAME.fullmatch(name) is None:
             raise BackupRefused(f"{path} is no key file of this program: move it away, then back up.")
         found[name] = path
     if "keys/root.key" not in found:
-        raise BackupRefused(f"{home}/keys has no root.key: without it no payload of this database could be read.")
+        raise BackupRefused(f"{keys} has no root.key: without it no payload of this database could be read.")
     return found
 
 
