@@ -19,7 +19,7 @@ from customhouse.api.app import build_api
 from customhouse.api.front import Front
 from customhouse.api.routes import ROUTES
 from customhouse.domain.clock import SystemClock
-from customhouse.domain.errors import InvalidRequest
+from customhouse.domain.errors import InvalidRequest, LedgerUnavailable, StoreUnavailable
 from customhouse.domain.principal import Actor
 from customhouse.gateway.account import Account, Watch
 from customhouse.gateway.health import Facts, Health
@@ -29,6 +29,7 @@ from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
 from customhouse.ledger import catch_up, chained, leader, staged
 from customhouse.ledger.append import Ledger, Observe
+from customhouse.ledger.record import ORGANIZATION
 from customhouse.ledger.recover import settle_open_calls
 from customhouse.ledger.sequence import Progress, Sequencer
 from customhouse.ledger.standby import Standby, open_standby
@@ -151,6 +152,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
     with home_lock.held(settings.home_path):
         async with installation(settings, disk=disk or RealDisk(), observe=evidence.appended) as built:
             control = built.control
+            await _require_root_key(settings, control.ledger)
             if built.standby is not None:
                 await catch_up.start(control.ledger, built.standby)
             # On SQLite this is the only server; beside others only our own predecessor's calls are known to have ended.
@@ -202,6 +204,19 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                 await upstreams.close()
                 if export is not None:
                     await export.close()
+
+
+async def _require_root_key(settings: Settings, ledger: Ledger) -> None:
+    """Raise StoreUnavailable unless our root key is the installation's.
+
+    The organisation's key, made at the very first start, is the witness. Another root key would make keys for new
+    tenants that no other replica can open, and would take the spool of this home for altered.
+    """
+    try:
+        await ledger.tenant_key(ORGANIZATION)
+    except LedgerUnavailable as error:
+        reason = error.__cause__.detail if isinstance(error.__cause__, StoreUnavailable) else error.detail
+        raise StoreUnavailable(f"{reason} (in {settings.keys_path}, from another replica or a backup)") from error
 
 
 def _data_plane(

@@ -13,6 +13,7 @@ from tests.postgres import rows
 
 from customhouse.app import build, installation
 from customhouse.domain.clock import SystemClock
+from customhouse.domain.errors import StoreUnavailable
 from customhouse.ledger.entry import Entry
 from customhouse.registry import dead_replicas, replica_tables
 from customhouse.registry.presence import Presence
@@ -233,3 +234,18 @@ def test_a_leader_calls_nobody_dead_before_it_has_watched_for_a_minute() -> None
         assert watch.look() == (second >= dead_replicas.DEAD_AFTER_S)
     clock.ahead_us += 300_000_000  # the leader was away itself
     assert not watch.look()
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["postgres", "sqlite"])
+def test_a_server_with_another_root_key_does_not_start(home: Path, tmp_path: Path, postgres: str, shared: bool) -> None:  # noqa: FBT001 - a row
+    """It would make keys for new tenants that nobody else can open."""
+    database = postgres if shared else ""
+
+    async def start(keys: str) -> None:
+        async with build(Settings(home=str(home), database=database, keys=str(tmp_path / keys))):
+            pass
+
+    asyncio.run(start("ours"))
+    with pytest.raises(StoreUnavailable, match=r"root key does not open .* from another replica"):
+        asyncio.run(start("made-by-accident"))
+    asyncio.run(start("ours"))
