@@ -8,8 +8,10 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import apsw
+import psycopg
 import pytest
 from tests import postgres as servers
 from tests.conformance.stores import Store
@@ -159,3 +161,13 @@ def test_a_database_of_every_earlier_version_ends_as_a_new_one(blank: Blank, pos
 def test_a_step_that_landed_is_never_edited(step: tuple[StoreName, int], digest: str) -> None:
     store, number = step
     assert packaged(store)[number - 1].digest == digest, "put the difference into a later step"
+
+
+def test_what_keeps_a_schema_from_being_upgraded_is_told(postgres: str) -> None:
+    """Another server holds the lock for longer than this database lets anybody wait: it is reachable all the same."""
+    database = urlsplit(postgres).path[1:]
+    servers.execute(postgres, "ALTER DATABASE {} SET lock_timeout = '50ms'", database)
+    with psycopg.connect(postgres) as other:
+        other.execute("SELECT pg_advisory_xact_lock(7002)")
+        with pytest.raises(StoreUnavailable, match="could not be brought up to date: canceling statement due to lock"):
+            migrate_postgres.migrate(postgres, packaged("postgres"))

@@ -30,13 +30,13 @@ def migrate(url: str, migrations: tuple[Migration, ...]) -> int:
     or is newer than it.
     """
     try:
-        with psycopg.connect(
-            url, connect_timeout=CONNECT_TIMEOUT_S, options="-c search_path=customhouse"
-        ) as connection:
-            return _migrate(connection, migrations)
-    except psycopg.OperationalError as error:
-        raise unreachable(url, "control") from error
+        connected = psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, options="-c search_path=customhouse")
     except psycopg.Error as error:
+        raise unreachable(url, "control") from error
+    try:
+        with connected as connection:
+            return _migrate(connection, migrations)
+    except psycopg.Error as error:  # a full disk and a timeout too: the server is there, and says what is wrong
         raise StoreUnavailable(f"the schema could not be brought up to date: {error}") from error
 
 
