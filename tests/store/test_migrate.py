@@ -2,6 +2,7 @@
 """Migrations of a SQLite file; what both stores promise is asked in tests/conformance/test_migrations.py."""
 
 import asyncio
+import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +11,17 @@ from typing import Final, cast
 
 import apsw
 import pytest
+from click.testing import CliRunner
 
+from customhouse.cli.main import customhouse
+from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import StoreUnavailable
+from customhouse.settings import Settings
 from customhouse.store.migrate import migrate
 from customhouse.store.migration import Migration, packaged
 from customhouse.store.sqlite import open_sqlite
+from customhouse.vault.keyring import root_key
+from customhouse.vault.sign import open_release_key
 
 FIRST: Final = Migration(1, "0001_first", "CREATE TABLE shelf (name TEXT NOT NULL) STRICT;")
 SECOND: Final = Migration(
@@ -80,3 +87,23 @@ def test_a_newer_database_is_refused_when_it_is_opened(tmp_path: Path) -> None:
         migrate(connection, (*packaged("sqlite"), Migration(len(packaged("sqlite")) + 1, "9999_later", "SELECT 1;")), 1)
     with pytest.raises(StoreUnavailable, match=r"newer version"):
         asyncio.run(open_sqlite(path))
+
+
+def test_who_only_looks_at_a_file_of_an_older_version_changes_nothing(home: Path) -> None:
+    home.mkdir(mode=0o700)
+    path = home / "customhouse.db"
+    path.touch(mode=0o600)
+    with opened(path) as connection:
+        migrate(connection, packaged("sqlite")[:1], 17)
+    settings = Settings(home=str(home))
+    root_key(settings.keys_path, SystemClock())
+    open_release_key(settings.keys_path)
+    looked = CliRunner().invoke(customhouse, ["--home", str(home), "fsck"])
+    assert looked.exit_code == 1
+    assert "the file is of an older version, its schema lacks 1 of 2 steps" in looked.output
+    seen = json.loads(CliRunner().invoke(customhouse, ["--local", "--home", str(home), "doctor", "--json"]).stdout)
+    assert [(each["check"], each["state"]) for each in seen["findings"] if each["check"] == "schema"] == [
+        ("schema", "warn")
+    ]
+    with opened(path) as connection:
+        assert rows(connection, "SELECT number FROM schema_migration") == [(1,)]

@@ -31,6 +31,7 @@ from customhouse.registry.current import Current
 from customhouse.settings import Settings
 from customhouse.store import backup, moved
 from customhouse.store.database import Database
+from customhouse.store.migration import SchemaBehind
 from customhouse.store.sqlite import open_sqlite
 from customhouse.vault import keyring, sign
 
@@ -75,7 +76,10 @@ async def contents(chosen: Settings) -> list[Finding]:
     needed = keys if chosen.database else (chosen.database_path, *keys)
     if not all(path.is_file() for path in needed):
         return []
-    database = await _opened(chosen)
+    try:
+        database = await _opened(chosen)
+    except SchemaBehind as error:
+        return [warn("schema", error.detail, "back up, then start the server; doctor looks at the rest afterwards")]
     try:
         clock = SystemClock()
         ledger = Ledger(database, keyring.root_key(chosen.keys_path, clock), clock)
@@ -104,7 +108,7 @@ async def contents(chosen: Settings) -> list[Finding]:
 
 async def _opened(chosen: Settings) -> Database:
     if not chosen.database:
-        return await open_sqlite(chosen.database_path)
+        return await open_sqlite(chosen.database_path, upgrade=False)
     from customhouse.store.postgres import open_postgres  # noqa: PLC0415 - only who uses it pays for its driver
 
     return await open_postgres(chosen.database, "control", deadline_s=None)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing a SQLite file's schema up to date, under the file's own write lock."""
+"""Bringing a SQLite file's schema up to date, under the file's own write lock; or requiring that it is."""
 
 from typing import cast
 
 import apsw
 
-from customhouse.store.migration import Migration, pending
+from customhouse.store.migration import Migration, SchemaBehind, pending
 
 
 def migrate(connection: apsw.Connection, migrations: tuple[Migration, ...], now_us: int) -> int:
@@ -32,3 +32,17 @@ def migrate(connection: apsw.Connection, migrations: tuple[Migration, ...], now_
         raise
     connection.execute("COMMIT")
     return len(missing)
+
+
+def require_current(connection: apsw.Connection, migrations: tuple[Migration, ...]) -> None:
+    """Raise SchemaBehind unless the schema is up to date, and as `migrate` does; nothing is written."""
+    done: dict[int, str] = {}
+    if connection.table_exists("main", "schema_migration"):
+        found = connection.execute("SELECT number, digest FROM schema_migration")
+        done = dict(cast("list[tuple[int, str]]", found.fetchall()))
+    missing = pending(done, migrations)
+    if missing:
+        raise SchemaBehind(
+            f"the file is of an older version, its schema lacks {len(missing)} of {len(migrations)} steps: a server "
+            "makes them when it starts; to look at the file as it is, use the version that wrote it"
+        )

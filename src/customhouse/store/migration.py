@@ -16,6 +16,10 @@ from customhouse.domain.errors import StoreUnavailable
 StoreName = Literal["sqlite", "postgres"]
 
 
+class SchemaBehind(StoreUnavailable):
+    """The database is of an older version, and who opens it now changes nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema's history."""

@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, LiteralString, TypeVar, cast
@@ -20,7 +21,7 @@ import apsw
 from customhouse.domain.errors import CustomhouseError, StoreUnavailable
 from customhouse.store import acting, queries
 from customhouse.store.database import DuplicateRow, Row, Transaction, Value
-from customhouse.store.migrate import migrate
+from customhouse.store.migrate import migrate, require_current
 from customhouse.store.migration import packaged
 
 T = TypeVar("T")
@@ -135,12 +136,17 @@ class SqliteDatabase:
         self._writer = _Worker("customhouse-writer", lambda: _connect(path, vfs), self._write_batch)
         self._reader = _Worker("customhouse-reader", lambda: _connect(path, vfs), self._read_batch)
 
-    def start(self) -> None:
-        """Migrate in the calling thread, then start both threads. Raises StoreUnavailable."""
+    def start(self, *, upgrade: bool) -> None:
+        """Migrate in the calling thread, or require that somebody did; then start both threads.
+
+        Raises StoreUnavailable.
+        """
         try:
-            connection = _connect(self._path, self._vfs)
-            migrate(connection, packaged("sqlite"), time.time_ns() // 1000)
-            connection.close()
+            with closing(_connect(self._path, self._vfs)) as connection:
+                if upgrade:
+                    migrate(connection, packaged("sqlite"), time.time_ns() // 1000)
+                else:
+                    require_current(connection, packaged("sqlite"))
         except apsw.Error as error:
             raise StoreUnavailable(f"{self._path} cannot be opened: {error}") from error
         self._writer.start()
@@ -315,15 +321,18 @@ def _here() -> None:
     """Say nothing: whoever opens a file by itself knows what it is."""
 
 
-async def open_sqlite(path: Path, vfs: str | None = None, *, still_here: Callable[[], None] = _here) -> SqliteDatabase:
+async def open_sqlite(
+    path: Path, vfs: str | None = None, *, still_here: Callable[[], None] = _here, upgrade: bool = True
+) -> SqliteDatabase:
     """Open (and create, and migrate) a database file. Raises StoreUnavailable with what is wrong.
 
     `vfs` names the layer between SQLite and the files (sqlite.org/vfs.html), None the system's own. `still_here` is
-    asked whenever the file's write lock is held, before anything is written; it raises StoreUnavailable.
+    asked whenever the file's write lock is held, before anything is written; it raises StoreUnavailable. Who only looks
+    says `upgrade` False: a file of an older version is then refused (SchemaBehind), not migrated.
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
     database = SqliteDatabase(path, vfs, still_here)
-    database.start()
+    database.start(upgrade=upgrade)
     return database

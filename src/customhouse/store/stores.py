@@ -55,7 +55,7 @@ async def open_stores(settings: Settings) -> AsyncGenerator[Stores]:
 async def open_auditor(settings: Settings) -> AsyncGenerator[Database]:
     """Open the store that the settings name for reading alone, without a deadline: on PostgreSQL as auditor.
 
-    Raises StoreUnavailable, also where there is no database yet: none is made.
+    Raises StoreUnavailable, also where there is no database yet, or one of an older version: nothing is made.
     """
     async with AsyncExitStack() as stack:
         if settings.database:
@@ -63,7 +63,7 @@ async def open_auditor(settings: Settings) -> AsyncGenerator[Database]:
 
             database: Database = await open_postgres(settings.database, "auditor", deadline_s=None)
         elif settings.database_path.exists():
-            database = await open_sqlite(settings.database_path)
+            database = await open_sqlite(settings.database_path, upgrade=False)
         else:
             raise StoreUnavailable(f"there is no database at {settings.database_path}")
         stack.push_async_callback(database.close)
