@@ -3,15 +3,18 @@
 
 import asyncio
 import random
+import uuid
+from typing import Final
 
 import psycopg
 import pytest
 from benchmarks.postgres_server import PostgresServer, postgres_server
+from psycopg.conninfo import make_conninfo
 from tests.conformance.stores import Store, put
 from tests.postgres import execute, named
 
 from customhouse.domain.errors import StoreUnavailable
-from customhouse.store.migrate_postgres import migrate
+from customhouse.store.migrate_postgres import migrate, require_server
 from customhouse.store.migration import packaged
 from customhouse.store.postgres import open_postgres
 
@@ -56,12 +59,48 @@ async def _outage(server: PostgresServer, url: str) -> None:
             await database.close()
 
 
-def test_a_url_that_leads_nowhere_is_told_without_its_password() -> None:
-    with pytest.raises(
-        StoreUnavailable, match=r"PostgreSQL at 127\.0\.0\.1:1/customhouse did not accept ada"
-    ) as caught:
-        asyncio.run(open_postgres("postgresql://ada:secret@127.0.0.1:1/customhouse", "control"))
-    assert "secret" not in str(caught.value)
+REFUSALS: Final = (
+    ("ada:secret@127.0.0.1:1/customhouse", "127.0.0.1:1/customhouse did not accept ada", "Connection refused"),
+    ("ada:secret@host.invalid/customhouse", "host.invalid:5432/customhouse did not accept ada", "host.invalid"),
+    ("ada:secret@127.0.0.1/customhouse?passfiel=x", "cannot be read", 'invalid URI query parameter: "passfiel"'),
+)
+"""URLs that lead nowhere; where, and why."""
+
+
+@pytest.mark.parametrize(("address", "where", "why"), REFUSALS)
+def test_a_url_that_leads_nowhere_is_told_with_the_reason_and_without_its_password(
+    address: str, where: str, why: str
+) -> None:
+    url = f"postgresql://{address}"
+    for connect in (
+        lambda: asyncio.run(open_postgres(url, "control")),
+        lambda: migrate(url, ()),
+        lambda: require_server(url),
+    ):
+        with pytest.raises(StoreUnavailable) as caught:
+            connect()
+        said = str(caught.value)
+        assert where in said
+        assert why in said
+        assert "secret" not in said
+        assert "\n" not in said
+
+
+def test_what_the_server_refuses_is_told_in_its_words(postgres: str) -> None:
+    """Found by hand: whatever was wrong, the same guess was said, "is it running, may the login role SET ROLE"."""
+    nowhere = named(postgres, "nowhere")
+    with pytest.raises(StoreUnavailable, match='database "nowhere" does not exist'):
+        migrate(nowhere, ())
+    login = f"clerk_{uuid.uuid4().hex[:12]}"
+    execute(postgres, "CREATE ROLE {} LOGIN PASSWORD 'x'", login)
+    try:
+        as_clerk = make_conninfo(postgres, user=login, password="x")  # noqa: S106 - of a role of this test
+        with pytest.raises(StoreUnavailable, match="permission denied to set role"):
+            asyncio.run(open_postgres(as_clerk, "control"))
+        with pytest.raises(StoreUnavailable, match=r"permission denied for schema customhouse.*must own the database"):
+            migrate(as_clerk, packaged("postgres"))
+    finally:
+        execute(postgres, "DROP ROLE {}", login)
 
 
 def test_sessions_that_were_ended_cost_nobody_an_error(postgres: str) -> None:

@@ -22,7 +22,7 @@ from customhouse.store.database import Database, Transaction
 from customhouse.store.migrate_postgres import OLDEST_SERVER
 from customhouse.store.migration import packaged, pending
 from customhouse.store.postgres import CONNECTIONS, open_postgres
-from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, Role, require_role, session
+from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, Role, reason, require_role, session
 
 REPLICA_CONNECTIONS: Final = sum(CONNECTIONS[role] for role in ("control", "gateway", "sequencer")) + 2
 """Connections of one replica at most: its pools, one that listens, one that asks for the sequencer's lock."""
@@ -69,8 +69,7 @@ def _roles(url: str) -> Iterator[Finding]:
             with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, options=options) as connection:
                 require_role(connection, role)
         except psycopg.Error as error:
-            said = str(error).splitlines()[-1].strip() if str(error) else type(error).__name__
-            where = f"{masked(url)} as customhouse_{role}: {said}"
+            where = f"{masked(url)} as customhouse_{role}: {reason(error)}"
             if role == "auditor":
                 yield warn("role auditor", where, "GRANT customhouse_auditor to the login that runs `customhouse fsck`")
                 continue

@@ -2,6 +2,7 @@
 """`customhouse migrate`: move an installation from SQLite to PostgreSQL, every record or nothing."""
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,9 @@ def _told(report: Report) -> "RenderableType":
             f": {report.records:,} records in {report.logs} logs, {how}, {report.seconds:.0f} s",
         ),
         Text(
-            f"Serve it:  customhouse --home {report.home} serve --database {report.to}", overflow="ignore", no_wrap=True
+            f"Serve it:  customhouse --home {shlex.quote(report.home)} serve --database {shlex.quote(report.to)}",
+            overflow="ignore",
+            no_wrap=True,
         ),
         Text(f"Keys:      {report.keys} holds the key files; every replica needs the same ones"),
         Text(f"Old copy:  {report.home}/customhouse.db is as it was; no server opens it any more"),

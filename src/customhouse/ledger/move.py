@@ -28,7 +28,7 @@ from customhouse.settings import Settings, masked
 from customhouse.store import home_lock, moved
 from customhouse.store.catalog import Table
 from customhouse.store.disk import RealDisk
-from customhouse.store.migrate_postgres import migrate
+from customhouse.store.migrate_postgres import migrate, require_server
 from customhouse.store.migration import packaged
 from customhouse.store.move import Source, Target, digest
 from customhouse.store.moved import Mark
@@ -80,6 +80,7 @@ async def move(settings: Settings, url: str, clock: Clock, tell: Tell) -> Report
             raise MoveRefused(
                 f"{home} has a mark of {mark.at}: its database moved to {mark.to}; see {moved.NAME} there"
             )
+        require_server(url)
         await _refuse_waiting(settings, clock)
         source_report = await _check_file(settings, clock, tell)
         tell("bring the target's schema up to date")

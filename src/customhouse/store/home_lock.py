@@ -25,6 +25,7 @@ def held(home: Path) -> Generator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StoreUnavailable(
-                f"another server holds {path}: one SQLite store is served by one process; stop that one first"
+                f"another server holds {path}: a home is for one server; stop that one first, or, on PostgreSQL, give "
+                "this one a home of its own (--home)"
             ) from error
         yield

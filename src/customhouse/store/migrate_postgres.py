@@ -11,7 +11,7 @@ import psycopg
 
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.store.migration import Migration, pending
-from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, unreachable
+from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, reason, unreachable
 
 MIGRATION_LOCK: Final = 7_002
 OLDEST_SERVER: Final = 160_000
@@ -32,17 +32,36 @@ def migrate(url: str, migrations: tuple[Migration, ...]) -> int:
     try:
         connected = psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, options="-c search_path=customhouse")
     except psycopg.Error as error:
-        raise unreachable(url, "control") from error
+        raise unreachable(url, None, error) from error
     try:
         with connected as connection:
             return _migrate(connection, migrations)
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise StoreUnavailable(
+            f"the schema could not be brought up to date: {reason(error)}. The login role must own the database, and "
+            "may need CREATEROLE: docs/howto/postgresql-and-replicas.md"
+        ) from error
     except psycopg.Error as error:  # a full disk and a timeout too: the server is there, and says what is wrong
-        raise StoreUnavailable(f"the schema could not be brought up to date: {error}") from error
+        raise StoreUnavailable(f"the schema could not be brought up to date: {reason(error)}") from error
+
+
+def require_server(url: str) -> None:
+    """Connect, look at the version, and leave: before long work begins. Raises StoreUnavailable."""
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+            _require_version(connection)
+    except psycopg.Error as error:
+        raise unreachable(url, None, error) from error
+
+
+def _require_version(connection: psycopg.Connection) -> None:
+    major, minor = divmod(connection.info.server_version, 10_000)
+    if connection.info.server_version < OLDEST_SERVER:
+        raise StoreUnavailable(f"PostgreSQL 16 or newer is needed, the server is {major}.{minor}")
 
 
 def _migrate(connection: psycopg.Connection, migrations: tuple[Migration, ...]) -> int:
-    if connection.info.server_version < OLDEST_SERVER:
-        raise StoreUnavailable(f"PostgreSQL 16 or newer is needed, the server is {connection.info.server_version}")
+    _require_version(connection)
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
     present = connection.execute("SELECT to_regclass('customhouse.schema_migration') IS NOT NULL").fetchone()
     if present is None or not present[0]:

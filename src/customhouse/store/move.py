@@ -108,7 +108,7 @@ class Target:
         try:
             self._connection = psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, options=_OPTIONS)
         except psycopg.OperationalError as error:
-            raise unreachable(url, "control") from error
+            raise unreachable(url, None, error) from error
         try:
             # A server that starts meanwhile waits here for the end of the move.
             self._connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))

@@ -28,7 +28,7 @@ from customhouse.domain.errors import StoreUnavailable
 from customhouse.store import acting, queries
 from customhouse.store.database import DuplicateRow, Row, RowRefused, TenantUnset, Transaction, Value
 from customhouse.store.held import Held
-from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, LINE, Role, require_role, session, unreachable
+from customhouse.store.postgres_session import CONNECT_TIMEOUT_S, LINE, Role, refused, require_role, session
 
 T = TypeVar("T")
 
@@ -190,7 +190,7 @@ class PostgresDatabase:
         except PoolTimeout:
             self._pool.close()
             self._threads.shutdown()
-            raise unreachable(self._url, self._role) from None
+            raise refused(self._url, self._role) from None
 
     async def transact(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` in one durable transaction; for people's verbs, one after the other on all replicas."""

@@ -57,15 +57,33 @@ def require_role(connection: psycopg.Connection[Any], role: Role) -> None:
         raise psycopg.OperationalError("the connection did not take its role: start-up options did not arrive")
 
 
-def unreachable(url: str, role: str) -> StoreUnavailable:
-    """Return the error of a database that cannot be connected to, without its password."""
+def reason(error: psycopg.Error) -> str:
+    """Return what the driver says of a failed connection, in one line, without where it connected to."""
+    lines = [" ".join(line.split()) for line in str(error).splitlines() if line.strip()]
+    # A name with several addresses fails once for each; what follows a line in the next one is the library's advice.
+    said = [line.rpartition(" failed: ")[2] for line in lines if " failed: " in line] or lines[:1]
+    return "; ".join(dict.fromkeys(said)) or type(error).__name__
+
+
+def unreachable(url: str, role: Role | None, error: psycopg.Error) -> StoreUnavailable:
+    """Return the error of a database that cannot be connected to, without its password. Role None: the login's own."""
     try:
         found = conninfo_to_dict(url)
-    except psycopg.ProgrammingError as error:
-        return StoreUnavailable(f"the database URL cannot be read: {error}")
+    except psycopg.ProgrammingError as unread:
+        return StoreUnavailable(f"the database URL cannot be read: {reason(unread)}")
     place = f"{found.get('host', 'localhost')}:{found.get('port', 5432)}/{found.get('dbname', '')}"
+    taken = "" if role is None else f" as customhouse_{role}"
     return StoreUnavailable(
-        f"PostgreSQL at {place} did not accept {found.get('user', 'the login role')} as customhouse_{role}: is it "
-        "running, may the login role SET ROLE to it, and does a pooler in between pass start-up options on? "
-        "`customhouse doctor` looks closer"
+        f"PostgreSQL at {place} did not accept {found.get('user', 'the login role')}{taken}: {reason(error)}. "
+        "What it needs: docs/howto/postgresql-and-replicas.md; `customhouse doctor` looks closer"
     )
+
+
+def refused(url: str, role: Role) -> StoreUnavailable:
+    """Return why no connection opens in a role: a pool, which tries again and again, does not say. Cost: one try."""
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_S, options=session(role, None)) as connection:
+            require_role(connection, role)
+    except psycopg.Error as error:
+        return unreachable(url, role, error)
+    return unreachable(url, role, psycopg.OperationalError(f"no answer within {CONNECT_TIMEOUT_S} s, and one later"))
