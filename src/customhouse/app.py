@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,7 @@ from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.turn import Gateway
 from customhouse.ledger import catch_up, chained, leader, staged
 from customhouse.ledger.append import Ledger, Observe
+from customhouse.ledger.own_key import require_own_key
 from customhouse.ledger.record import ORGANIZATION
 from customhouse.ledger.recover import settle_open_calls
 from customhouse.ledger.sequence import Progress, Sequencer
@@ -86,8 +87,12 @@ async def installation(
         # Kept in the home, which one server holds at a time: whoever finds it knows that its last holder has ended. A
         # command leaves none behind, so that a home that is copied into an image before its first server has none.
         replica = read_or_create(settings.home_path / "replica", replica.encode()).decode()
-    root = root_key(settings.keys_path, clock)
-    async with open_stores(settings) as stores, _standby(settings, root, clock, disk) as standby:
+    async with AsyncExitStack() as stack:
+        # First, so that a database that cannot be opened leaves no new keys behind, which would not be its own.
+        stores = await stack.enter_async_context(open_stores(settings))
+        await require_own_key(stores.control, settings.keys_path, clock)
+        root = root_key(settings.keys_path, clock)
+        standby = await stack.enter_async_context(_standby(settings, root, clock, disk))
         ledger = Ledger(
             stores.gateway,
             root,

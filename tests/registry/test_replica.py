@@ -20,6 +20,7 @@ from customhouse.registry.presence import Presence
 from customhouse.registry.replica import MARGIN_S, Replica, State, live
 from customhouse.settings import Settings
 from customhouse.store.database import Database, Transaction
+from customhouse.vault.keyring import root_key
 
 STATE = State(stale_refuse_s=30, ledger="ok", turns=2, sequencer=7)
 
@@ -246,6 +247,10 @@ def test_a_server_with_another_root_key_does_not_start(home: Path, tmp_path: Pat
             pass
 
     asyncio.run(start("ours"))
-    with pytest.raises(StoreUnavailable, match=r"root key does not open .* from another replica"):
+    with pytest.raises(StoreUnavailable, match=r"there is no .*/made-by-accident/root\.key"):
         asyncio.run(start("made-by-accident"))
+    (tmp_path / "others").mkdir(mode=0o700)
+    root_key(tmp_path / "others", SystemClock())
+    with pytest.raises(StoreUnavailable, match=r"others/root\.key is not the root key of this database"):
+        asyncio.run(start("others"))
     asyncio.run(start("ours"))

@@ -24,6 +24,7 @@ from customhouse.cli.serve_address import ADDRESS, read_address
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError
 from customhouse.ledger.append import Ledger
+from customhouse.ledger.own_key import require_own_key
 from customhouse.planes.model.document import Deployment
 from customhouse.processes import weights
 from customhouse.registry.control import Control
@@ -82,6 +83,7 @@ async def contents(chosen: Settings) -> list[Finding]:
         return [warn("schema", error.detail, "back up, then start the server; doctor looks at the rest afterwards")]
     try:
         clock = SystemClock()
+        await require_own_key(database, chosen.keys_path, clock)
         ledger = Ledger(database, keyring.root_key(chosen.keys_path, clock), clock)
         control = Control(database, ledger, sign.open_release_key(chosen.keys_path), clock)
         current = Current(control)
