@@ -263,6 +263,25 @@ def test_a_tenant_whose_key_is_not_in_memory_is_refused(tmp_path: Path) -> None:
     in_house(tmp_path, story)
 
 
+def test_the_first_key_of_a_tenant_is_not_waited_for_twice(tmp_path: Path) -> None:
+    """Found by hand: a replica without a turn yet let each turn wait out the deadline, and said that it was well."""
+
+    async def story(house: House) -> None:
+        house.faults.hold = True
+        with pytest.raises(LedgerUnavailable):
+            await house.ledger.tenant_key("zeta")
+        assert (house.ledger.state.status, house.ledger.state.reason) == ("refusing", "ledger.slow")
+        with pytest.raises(LedgerUnavailable, match="key is not in memory"):
+            await house.ledger.tenant_key("zeta")
+        house.faults.hold = False
+        house.faults.free.set()
+        await house.catch_up()
+        await house.ledger.tenant_key("zeta")
+        assert house.ledger.state.status == "ok"
+
+    in_house(tmp_path, story, timeout_s=0.05)
+
+
 def test_the_spool_is_bounded_in_size(tmp_path: Path) -> None:
     async def story(house: House) -> None:
         house.faults.fault = "ENOSPC"

@@ -85,8 +85,13 @@ class Ledger:
         try:
             async with asyncio.timeout(self._standby.timeout_s if self._standby else None):
                 wrapped = await self._first_key(tenant)
-            key = TenantKey(tenant, unwrap(self._root_key, tenant, wrapped), self._clock)
         except (StoreUnavailable, TimeoutError) as error:
+            if self._standby is not None:
+                self._standby.fail(SLOW if isinstance(error, TimeoutError) else FAILED)
+            raise LedgerUnavailable from error
+        try:
+            key = TenantKey(tenant, unwrap(self._root_key, tenant, wrapped), self._clock)
+        except StoreUnavailable as error:
             raise LedgerUnavailable from error
         self._tenant_keys[tenant] = key
         return key
