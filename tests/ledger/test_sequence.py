@@ -35,6 +35,21 @@ class AlwaysElected:
         pass
 
 
+class Unanswered(AlwaysElected):
+    """An election that cannot be held, because the database is away: asked `times`, then nobody is elected."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+        self.over = asyncio.Event()
+
+    async def win(self) -> bool:
+        self.times -= 1
+        if self.times < 0:
+            self.over.set()
+            return False
+        raise StoreUnavailable("the database is away")
+
+
 @asynccontextmanager
 async def sequencers(url: str, count: int) -> AsyncGenerator[list[Sequencer]]:
     databases: list[Database] = [await open_postgres(url, "sequencer") for _ in range(count)]
@@ -296,3 +311,25 @@ def test_no_step_of_the_wall_clock_keeps_a_leader_from_its_duties(postgres: str)
         await database.close()
 
     asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_a_replica_that_does_not_lead_says_once_that_it_cannot_stand(
+    postgres: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Found by hand: during an outage each replica wrote "no longer the sequencer" twice a second."""
+
+    async def main() -> None:
+        database = await open_postgres(postgres, "sequencer")
+        try:
+            election = Unanswered(3)
+            running = asyncio.create_task(Sequencer(database, election, CLOCK, "replica-1").run())
+            await election.over.wait()
+            running.cancel()
+            await asyncio.wait([running])
+        finally:
+            await database.close()
+
+    asyncio.run(main())
+    said = [record.getMessage() for record in caplog.records if record.name == "customhouse.ledger.sequence"]
+    assert said == ["cannot ask who is the sequencer, and goes on asking: the database is away"]

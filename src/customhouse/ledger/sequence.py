@@ -109,13 +109,18 @@ class Sequencer:
 
     async def run(self) -> None:
         """Stand for election, lead, and stand again, until cancelled; then the lock is free for the next at once."""
+        unheard = False
         try:
             while True:
                 try:
                     pause_s = await self._turn()
+                    unheard = False
                 except (Fenced, DuplicateRow, StoreUnavailable) as error:
-                    _log.warning("no longer the sequencer: %s", error)
-                    self._epoch, pause_s = None, ELECTION_PAUSE_S
+                    if self._epoch is not None:
+                        _log.warning("no longer the sequencer: %s", error)
+                    elif not unheard:  # said once an outage: it is asked twice a second
+                        _log.warning("cannot ask who is the sequencer, and goes on asking: %s", error)
+                    self._epoch, pause_s, unheard = None, ELECTION_PAUSE_S, True
                     await self._election.resign()
                 await asyncio.sleep(pause_s)
         finally:
