@@ -5,8 +5,9 @@ Rules kept: not ready only when turns cannot be answered. A replica whose turns 
 or `open`) stays in service: nothing would be won by taking it out. Nothing here names a tenant.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 from starlette.responses import Response
@@ -16,7 +17,7 @@ from customhouse.access.credentials import Credentials
 from customhouse.ledger.sequence import Progress
 from customhouse.ledger.state import LedgerState, Status
 from customhouse.registry.current import Current
-from customhouse.registry.look import Look, Looker
+from customhouse.registry.look import TIMEOUT_S, Look, Looker, Problem
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,13 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     staged_oldest_ms: int | None
     sequencer: int | None
     refused: dict[str, str]
+
+
+_AWAY: Final[Mapping[Problem, str]] = {
+    "not asked": "the database was not asked yet",
+    "slow": f"the database did not answer within {TIMEOUT_S:g} s",
+    "unavailable": "the database is unavailable: it refuses, or does not answer",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,7 @@ class Health:
         bound_s = self._facts.stale_refuse_s
         found: list[str] = []
         if look.problem is not None and state.status not in {"spooling", "open"}:
-            found.append(f"the database is {look.problem}")
+            found.append(_AWAY[look.problem])
         if pins_s is None or pins_s > bound_s:
             found.append(f"pins and switches were not confirmed for {bound_s:g} s")
         if keys_s is None or keys_s > bound_s:

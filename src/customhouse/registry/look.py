@@ -7,7 +7,7 @@ Whoever looks while another look is under way gets its answer: however many ask,
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import StoreUnavailable
@@ -21,13 +21,17 @@ TIMEOUT_S: Final = 2.0
 """How long a look may take: a probe's usual deadline is a few seconds."""
 
 
+Problem = Literal["slow", "unavailable", "not asked"]
+"""`not asked` is before the first look; readiness always looks."""
+
+
 class Look(NamedTuple):
     """What was seen. `problem` is None when the database answered; what then is None is not known.
 
     `newest` are the generations of each environment, `switches` and `access`.
     """
 
-    problem: str | None = None
+    problem: Problem | None = None
     replicas: int | None = None
     newest: Mapping[str, int] | None = None
     waiting: int | None = None
