@@ -3,6 +3,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,18 @@ def test_a_second_server_is_refused(home: Path) -> None:
             assert second.wait(30) == 1
         first.terminate()
         assert first.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_a_port_in_use_is_said_before_anything_is_opened(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        with start(tmp_path / "home", "--port", str(port)) as process:
+            (*_, last) = until(process, "Error:")
+            assert process.wait(30) == 1
+    assert f"Port {port} on 127.0.0.1, needed for the gateway, is in use" in last
+    assert "--port" in last
+    assert not (tmp_path / "home").exists()
 
 
 def test_half_of_the_tls_pair_is_a_usage_error(tmp_path: Path) -> None:

@@ -113,6 +113,13 @@ def dev_key(client: Client, home: Path, assistant: str, say: Say) -> Path:
     return path
 
 
+def release_in_force(client: Client, assistant: str) -> str:
+    """Return the release that a promotion brings back after a rollback, such as `support@2`."""
+    status = client.fetch("GET", "/api/v1/status", Status)
+    numbers = [one.release for one in status.assistants if (one.assistant, one.environment) == (assistant, ENVIRONMENT)]
+    return f"{assistant}@{max(numbers, default=1)}"
+
+
 def favourite(compiled: dict[str, Compiled]) -> str:
     """Return the assistant that the dev key and the three things to try are about."""
     return FAVOURITE if FAVOURITE in compiled else next(iter(compiled))

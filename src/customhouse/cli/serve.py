@@ -17,6 +17,7 @@ from customhouse.cli.options import options
 from customhouse.cli.output import say
 from customhouse.cli.serve_address import write_address
 from customhouse.gateway.connection import BoundedConnection
+from customhouse.processes.supervise import require_free
 from customhouse.settings import Settings, load
 from customhouse.store.disk import Disk
 
@@ -66,6 +67,7 @@ def serve(
     )
     begin_log(settings.log_level, settings.log_format)
     say("settings: " + ", ".join(f"{name}={value}" for name, value in settings.shown.items()))
+    require_free(settings.port, "the gateway", "Stop that program, or choose another port: --port.", host=settings.host)
     with asyncio.Runner(loop_factory=_loop) as runner:
         runner.run(run(settings))
 

@@ -60,9 +60,9 @@ curl -s {url}/v1/chat/completions \\
 3. Roll its prompt back, alone, and ask again:
 {command} rollback {assistant} --plane prompt --environment dev --reason test
 
-And back again, because what was rolled back is held until somebody lifts it ({command} holds list):
-{command} holds lift 1 --reason "it was a test"
-{command} promote {assistant}@2 --environment dev
+And back again, because what was rolled back is held, under the number that is said, until somebody lifts it:
+{command} holds lift {hold} --reason "it was a test"
+{command} promote {release} --environment dev
 
 Ctrl-C stops everything.
 """
@@ -73,6 +73,8 @@ class Ready(NamedTuple):
 
     models: tuple[Child, ...]
     assistant: str
+    release: str
+    hold: str
     key: Path
 
 
@@ -128,10 +130,12 @@ def _prepare(settings: Settings, manifest: Path, progress: Progress, *, with_mod
         children = tuple(_child(settings, model, in_force=model.assistant in served) for model in models)
         first_start.publish_missing(client, declared, compiled, progress.note)
         assistant = first_start.favourite(compiled)
+        release = first_start.release_in_force(client, assistant)
         key = first_start.dev_key(client, settings.home_path, assistant, progress.note)
     finally:
         client.close()
-    return Ready(children, assistant, key)
+    # Nothing was rolled back before the first run, so what it would hold first is known.
+    return Ready(children, assistant, release, "NUMBER" if served else "1", key)
 
 
 def _child(settings: Settings, model: LocalModel, *, in_force: bool) -> Child:
@@ -183,7 +187,8 @@ async def _announce(server: uvicorn.Server, settings: Settings, ready: Ready, pr
     await write_address(server, settings.home_path)
     progress.finish()
     url = f"http://{settings.host}:{settings.port}"
-    click.echo(READY.format(url=url, key=ready.key, assistant=ready.assistant, command=_command()))
+    terms = {"assistant": ready.assistant, "release": ready.release, "hold": ready.hold}
+    click.echo(READY.format(url=url, key=ready.key, command=_command(), **terms))
 
 
 def _command() -> str:

@@ -9,6 +9,7 @@ any provider that is away. When the block ends the child gets SIGTERM, then SIGK
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -59,16 +60,20 @@ def delay_s(failures: int) -> float:
     return min(FIRST_DELAY_S * 2 ** (failures - 1), LONGEST_DELAY_S)
 
 
-def require_free(port: int, what: str, instead: str) -> None:
-    """Raise PortBusy when something listens on this loopback port already; `instead` says what to do about it."""
-    with socket.socket() as probe:
+def require_free(port: int, what: str, instead: str, *, host: str = "127.0.0.1") -> None:
+    """Raise PortBusy when something listens on this port already; `instead` says what to do about it.
+
+    What else keeps a server from listening there, such as an address that is not this machine's, it says itself.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
-            raise PortBusy(
-                f"Port {port} on 127.0.0.1, needed for {what}, is in use by another program. {instead}"
-            ) from error
+            if error.errno == errno.EADDRINUSE:
+                raise PortBusy(
+                    f"Port {port} on {host}, needed for {what}, is in use by another program. {instead}"
+                ) from error
 
 
 @asynccontextmanager
