@@ -209,3 +209,14 @@ def test_an_endpoint_is_an_address_without_credentials(endpoint: str) -> None:
     with pytest.raises(InvalidRequest, match="OTEL_EXPORTER_OTLP_HEADERS") as refused:
         load({"CUSTOMHOUSE_OTLP_ENDPOINT": endpoint})
     assert "secret" not in refused.value.detail
+
+
+@pytest.mark.parametrize("name", ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"])
+@pytest.mark.parametrize("headers", ["api-key: s3cret", "authorization=Basic abc,s3cret"])
+def test_credentials_that_cannot_be_read_are_refused_and_not_repeated(
+    name: str, headers: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv(name, headers)
+    with pytest.raises(InvalidRequest, match=f"{name} is no list of name=value") as refused:
+        SpanExport("http://127.0.0.1:4318", version="1", replica="r")
+    assert "s3cret" not in f"{refused.value}{caplog.text}"

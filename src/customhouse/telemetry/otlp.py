@@ -10,8 +10,9 @@ The SDK's own pipeline (a tracer, a processor) would make spans while the turn r
 
 import asyncio
 import logging
+import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -21,7 +22,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.util.re import parse_env_headers
 
+from customhouse.domain.errors import InvalidRequest
 from customhouse.gateway.account import Account
 from customhouse.telemetry import spans
 from customhouse.telemetry.spans import Span, Tree
@@ -36,6 +39,7 @@ TIMEOUT_S: Final = 5.0
 """For one request, its repetitions included; also how long the end of a server may wait for one."""
 PATH: Final = "/v1/traces"
 
+_HEADERS: Final = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 _KINDS: Final = {"server": SpanKind.SERVER, "client": SpanKind.CLIENT, "internal": SpanKind.INTERNAL}
 _log = logging.getLogger(__name__)
 
@@ -46,8 +50,10 @@ class SpanExport:
     def __init__(self, endpoint: str, *, version: str, replica: str) -> None:
         """`endpoint` is the collector's address without the path of traces, as OTEL_EXPORTER_OTLP_ENDPOINT is.
 
-        The exporter reads credentials from OTEL_EXPORTER_OTLP_HEADERS by itself.
+        The exporter reads credentials from OTEL_EXPORTER_OTLP_HEADERS by itself. Raises InvalidRequest when it could
+        not: what it would say of that quotes them.
         """
+        _require_headers(os.environ)
         self._exporter = OTLPSpanExporter(endpoint.rstrip("/") + PATH, timeout=TIMEOUT_S)
         self._resource = Resource(
             {"service.name": "customhouse", "service.version": version, "service.instance.id": replica}
@@ -124,6 +130,14 @@ class SpanExport:
                 end_time=span.end_ns,
                 instrumentation_scope=self._scope,
             )
+
+
+def _require_headers(environ: Mapping[str, str]) -> None:
+    logging.getLogger(parse_env_headers.__module__).disabled = True
+    for name in _HEADERS:
+        entries = [entry for entry in environ.get(name, "").split(",") if entry.strip()]
+        if not all(parse_env_headers(entry, liberal=True) for entry in entries):
+            raise InvalidRequest(f"{name} is no list of name=value, separated by commas (a comma in a value is %2C)")
 
 
 def _context(tree: Tree, span_id: int, *, remote: bool) -> SpanContext:
