@@ -166,7 +166,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
             if settled:
                 _log.warning("%d model calls were open when the last server ended: recorded as model.unknown", settled)
             if built.stores.shared:  # before the first turn: what is in no day's partition stays in none
-                await built.stores.sequencer.begin(lambda tx: leader.ensure_days(tx, control.clock))
+                await leader.make_days(built.stores.sequencer, control.clock)
             upstreams = Upstreams(_limits(settings), os.environ)
             orphans: set[str] = set()
             sequencer = _sequencer(settings, built)

@@ -5,12 +5,13 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+import psycopg
 import pytest
 from tests.ledger.book import CLOCK, Book, asked, in_book, open_book, record
 
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import LedgerUnavailable, StoreUnavailable
-from customhouse.ledger import sequence_tables, tables, trace
+from customhouse.ledger import leader, partition, sequence_tables, tables, trace
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.sequence import BATCH, Duty, Fenced, Sequencer
 from customhouse.store.database import Database, DuplicateRow, Transaction
@@ -333,3 +334,35 @@ def test_a_replica_that_does_not_lead_says_once_that_it_cannot_stand(
     asyncio.run(main())
     said = [record.getMessage() for record in caplog.records if record.name == "customhouse.ledger.sequence"]
     assert said == ["cannot ask who is the sequencer, and goes on asking: the database is away"]
+
+
+def test_records_of_a_new_day_get_their_places_while_a_backup_holds_every_table(postgres: str) -> None:
+    """pg_dump reads for hours; a day's partition cannot be attached meanwhile, and nobody's records wait for that."""
+
+    async def story(book: Book) -> None:
+        assert book.sequencer is not None
+        day = partition.day_of_us(CLOCK.now_us()) - 100
+        await book.ledger.append(entries(2, trace_id=f"{partition.first_id(day)}-7000-8000-000000000001"))
+        await book.ledger.append(entries(1, trace_id=CLOCK.uuid7()))
+        await book.sequencer.elect()
+        with psycopg.connect(postgres) as backup:
+            backup.execute("LOCK TABLE customhouse.evidence, customhouse.payload IN ACCESS SHARE MODE")
+            assert await book.sequencer.step() == 3
+        assert book.asked("SELECT COUNT(*) FROM evidence_default") == [(2,)]
+
+    in_book(postgres, story)
+
+
+def test_a_server_starts_while_a_backup_holds_every_table(postgres: str) -> None:
+    """It was midnight, and the partition of the day in a week is missing."""
+
+    async def story(book: Book) -> None:
+        last = partition.day_of_us(CLOCK.now_us()) + partition.DAYS_AHEAD
+        stamp = partition.iso(last).replace("-", "")
+        book.asked(f"DROP TABLE evidence_{stamp}, payload_{stamp}")
+        with psycopg.connect(postgres) as backup:
+            backup.execute("LOCK TABLE customhouse.evidence, customhouse.payload IN ACCESS SHARE MODE")
+            await leader.make_days(book.settling, CLOCK)
+        assert await book.settling.begin(lambda tx: leader.ensure_days(tx, CLOCK)) == 2, "and later they are made"
+
+    in_book(postgres, story)

@@ -13,7 +13,8 @@ Rules kept:
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, NamedTuple, Protocol
 
 from customhouse.domain.clock import Clock
@@ -39,6 +40,15 @@ _log = logging.getLogger(__name__)
 
 class Fenced(Exception):  # noqa: N818 - a fact that the leader acts on
     """Another replica was elected, or the log is not where the leader left it: this term is over."""
+
+
+class _NewDays(Exception):  # noqa: N818 - as above
+    """Records wait whose days this leader has not looked at; nothing was written."""
+
+    def __init__(self, days: frozenset[int]) -> None:
+        """Keep the days."""
+        super().__init__()
+        self.days = days
 
 
 class Election(Protocol):
@@ -78,7 +88,10 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Where the logs stand as this leader left them, and the days that have partitions; replaced after each commit."""
+    """Where the logs stand as this leader left them, and the days whose partitions it looked after.
+
+    Replaced after each commit.
+    """
 
     heads: dict[str, Head]
     days: frozenset[int] = frozenset()
@@ -148,9 +161,26 @@ class Sequencer:
         if epoch is None:
             raise Fenced("this replica was not elected")
         today = partition.day_of_us(self._clock.now_us())
-        placed, self._standing = await self._database.begin(lambda tx: _place(tx, epoch, standing, today))
+        try:
+            placed, self._standing = await self._database.begin(lambda tx: _place(tx, epoch, standing, today))
+        except _NewDays as new:
+            await self._make_days(epoch, new.days)
+            return await self.step()
         self._placed += placed
         return placed
+
+    async def _make_days(self, epoch: int, days: frozenset[int]) -> None:
+        """Make partitions, or let this term's records of these days go into the DEFAULT one.
+
+        Story: a backup reads every table for an hour, and a partition cannot be attached meanwhile. Records that come
+        from a spool of last week do not wait for that, and nobody else's wait for them.
+        """
+        try:
+            for day in sorted(days):
+                await self._database.begin(_fenced(epoch, partial(sequence_tables.ensure_days, first=day, last=day)))
+        except StoreUnavailable as error:
+            _log.warning("partitions of %d days cannot be made now: %s", len(days), error)
+        self._standing = replace(self._standing, days=self._standing.days | days)
 
     async def _turn(self) -> float:
         if self._epoch is None:
@@ -181,7 +211,7 @@ class Sequencer:
                 continue
             self._due_at_us[place] = (duty, now_us + int(duty.every_s * 1_000_000))
             try:
-                await self._database.begin(_fenced(epoch, duty))
+                await self._database.begin(_fenced(epoch, duty.work))
             except Fenced:
                 raise
             except (CustomhouseError, DuplicateRow) as error:
@@ -190,12 +220,12 @@ class Sequencer:
                 _log.exception("%s failed", duty.name)
 
 
-def _fenced(epoch: int, duty: Duty) -> Callable[[Transaction], None]:
-    def work(tx: Transaction) -> None:
+def _fenced(epoch: int, work: Callable[[Transaction], object]) -> Callable[[Transaction], None]:
+    def fenced(tx: Transaction) -> None:
         _require(tx, epoch)
-        duty.work(tx)
+        work(tx)
 
-    return work
+    return fenced
 
 
 def _require(tx: Transaction, epoch: int) -> None:
@@ -209,16 +239,16 @@ def _place(tx: Transaction, epoch: int, before: _Standing, today: int) -> tuple[
     waiting = sequence_tables.staged(tx, BATCH)
     if not waiting:
         return 0, before
-    _require(tx, epoch)
     days = partition.days_of((each.trace_id for each in waiting), today) - before.days
-    for day in sorted(days):
-        sequence_tables.ensure_days(tx, day, day)
+    if days:
+        raise _NewDays(days)
+    _require(tx, epoch)
     found, moved = places(waiting, before.heads)
     if not sequence_tables.place(tx, found):
         raise Fenced("another sequencer took the same records")
     if not sequence_tables.advance(tx, before.heads, tuple(moved.values())):
         raise Fenced("a log's head is not where this sequencer left it")
-    return len(waiting), _Standing({**before.heads, **moved}, before.days | days)
+    return len(waiting), _Standing({**before.heads, **moved}, before.days)
 
 
 def places(waiting: Sequence[Staged], heads: dict[str, Head]) -> tuple[list[Place], dict[str, Head]]:
