@@ -94,8 +94,14 @@ def test_from_an_empty_directory_to_an_answer_a_trace_and_a_rollback(tmp_path: P
                 if release != "customer_support_bot@2":
                     break
             assert release == "customer_support_bot@2+prompt@1"
-        with up(tmp_path, "--no-model") as (port, _said):
+        assert "holds lift 1 --reason" in said
+        with up(tmp_path, "--no-model") as (port, said):
             assert ask(port, key)[0] == "customer_support_bot@2+prompt@1", "a second run changes nothing"
+            assert "holds lift NUMBER --reason" in said, "the first hold may be lifted already"
+            assert "promote customer_support_bot@2 --environment dev" in said
+            again = run(tmp_path, "up", "--port", str(free_port()))
+            assert again.returncode == 1
+            assert "another server holds" in again.stderr, "not: the port of its model is in use"
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from customhouse.ledger.entry import Entry
 from customhouse.registry import dead_replicas, replica_tables
 from customhouse.registry.presence import Presence
 from customhouse.registry.replica import MARGIN_S, Replica, State, live
+from customhouse.registry.replicas import views
 from customhouse.settings import Settings
 from customhouse.store.database import Database, Transaction
 from customhouse.vault.keyring import root_key
@@ -41,6 +42,18 @@ LIVE = [
 @pytest.mark.parametrize(("unheard_s", "ended", "expected"), LIVE)
 def test_who_may_still_answer(unheard_s: float, ended: bool, expected: bool) -> None:  # noqa: FBT001 - a row
     assert live(replica(seen_s=100, ended=ended), int((100 + unheard_s) * 1e6)) is expected
+
+
+def test_one_replica_leads_whatever_killed_ones_last_said() -> None:
+    """Found by hand: for half a minute after a kill -9, `replicas` showed two sequencers."""
+
+    def named(name: str, epoch: int | None, *, ended: bool = False) -> Replica:
+        seen = replica(seen_s=100, ended=ended)
+        return seen._replace(id=name, state=msgspec.structs.replace(STATE, sequencer=epoch))
+
+    found = (named("killed", 1), named("leads", 2), named("follows", None))
+    assert [each.sequencer for each in views(found, 100_000_000)] == [None, 2, None]
+    assert [each.sequencer for each in views((named("gone", 3, ended=True),), 100_000_000)] == [None]
 
 
 class Hasty(SystemClock):

@@ -39,6 +39,7 @@ from customhouse.manifest.sample import write_sample
 from customhouse.processes import weights
 from customhouse.processes.supervise import Child, require_free, supervised
 from customhouse.settings import Settings, load
+from customhouse.store import home_lock
 
 READY: Final = """
 Customhouse is up.
@@ -106,6 +107,9 @@ def _prepare(settings: Settings, manifest: Path, progress: Progress, *, with_mod
     """Do (1) and (2). Raises StartRefused, ManifestErrors, or what the control API refuses."""
     other = "Stop that program, or choose another port: customhouse up --port 8090 (make run PORT=8090)."
     require_free(settings.port, "the gateway", other)
+    if settings.home_path.exists():  # the first run of all makes no home before the weights are known to be right
+        with home_lock.held(settings.home_path):
+            pass  # a server of this home is told of, and not the ports of its models
     if not manifest.exists():
         progress.step(f"writing a sample manifest to {manifest}/")
         write_sample(manifest)

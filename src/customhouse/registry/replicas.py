@@ -58,27 +58,31 @@ async def replicas(control: Control) -> Replicas:
     """Return who runs and what each has in force, at one moment of the database. Raises StoreUnavailable."""
 
     def work(tx: Transaction) -> Replicas:
-        now_us = replica_tables.now_us(tx)
-        return Replicas(
-            newest=replica_tables.generations(tx),
-            replicas=tuple(_view(found, now_us) for found in replica_tables.replicas(tx)),
-        )
+        now_us, found = replica_tables.now_us(tx), replica_tables.replicas(tx)
+        return Replicas(newest=replica_tables.generations(tx), replicas=views(found, now_us))
 
     return await control.database.read(work)
 
 
-def _view(found: Replica, now_us: int) -> ReplicaView:
+def views(found: tuple[Replica, ...], now_us: int) -> tuple[ReplicaView, ...]:
+    """Return what is told of replicas. Of those that say they lead, the newest epoch's does; others were killed."""
+    leads = max((each.state.sequencer or 0 for each in found), default=0)
+    return tuple(_view(each, now_us, leads) for each in found)
+
+
+def _view(found: Replica, now_us: int, leads: int) -> ReplicaView:
+    running = live(found, now_us)
     return ReplicaView(
         id=found.id,
         name=found.name,
         version=found.version,
-        live=live(found, now_us),
+        live=running,
         started=rfc3339(found.started_at_us),
         seen_ms_ago=max(0, now_us - found.seen_at_us) // 1000,
         ended=None if found.ended_at_us is None else rfc3339(found.ended_at_us),
         ledger=found.state.ledger,
         turns=found.state.turns,
-        sequencer=found.state.sequencer,
+        sequencer=found.state.sequencer if running and found.state.sequencer == leads else None,
         generations=dict(found.generations),
         applied={name: rfc3339(at_us) for name, at_us in found.applied_at_us.items()},
     )
