@@ -106,6 +106,35 @@ def test_what_has_expired_can_be_told_afterwards(place: Path | str) -> None:
     in_book(place, story)
 
 
+def test_a_record_of_a_clock_that_was_ahead_does_not_hide_later_ones(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        for day, before in ((TODAY + 365, TODAY - KEEP), (TODAY, TODAY - KEEP + 3)):
+            detail: dict[str, object] = {"before": partition.iso(before)}
+            said_then = book.ledger.event(
+                retention.EXPIRED,
+                actor="retention",
+                trace_id=trace_of(day),
+                detail=detail,
+                references=(retention.EXPIRED,),
+            )
+            await book.ledger.append([said_then])
+        assert await book.control.read(retention.expired_before) == partition.iso(TODAY - KEEP + 3)
+
+    in_book(place, story)
+
+
+def test_what_goes_in_many_batches_is_recorded_once_a_day(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        for number in range(3):
+            await said(book, trace_of(TODAY - KEEP - 500, number))
+            await expire(book)
+            await book.settle()
+        assert days(book) == set()
+        assert book.asked("SELECT COUNT(*) FROM evidence WHERE kind = 'payload.expired'") == [(1,)]
+
+    in_book(place, story)
+
+
 class Stepping(SystemClock):
     """A clock that can be set, on a machine that has run for as long as we say."""
 

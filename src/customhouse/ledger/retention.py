@@ -83,7 +83,7 @@ def drop_days(tx: Transaction, ledger: Ledger, calendar: Calendar, keep_days: in
     for log in loose:
         tx.act_for(log)
         tables.delete_payloads(tx, log, partition.first_id(before), BATCH)
-    if days or loose:
+    if days or (loose and expired_before(tx) != partition.iso(before)):
         _record(tx, ledger, calendar.clock, before, days)
     return len(days)
 
@@ -120,14 +120,14 @@ async def delete_days(database: Database, ledger: Ledger, calendar: Calendar, ke
 
 
 def expired_before(tx: Transaction) -> str | None:
-    """Return the day (YYYY-MM-DD) before which payloads have expired, or None while none has."""
-    newest = tables.traces_named(tx, [ORGANIZATION], EXPIRED)[:1]
-    for rows in tables.records_of_traces(tx, newest):
-        for row in rows:
-            found = record.decode(row.canonical)
-            if found.kind == EXPIRED:
-                return msgspec.convert(found.detail, _Detail).before
-    return None
+    """Return the day (YYYY-MM-DD) before which payloads have expired, or None while none has.
+
+    Of the newest records the one that says most: one that was written by a clock that was ahead stays the newest.
+    """
+    newest = tables.traces_named(tx, [ORGANIZATION], EXPIRED)
+    found = [record.decode(row.canonical) for rows in tables.records_of_traces(tx, newest) for row in rows]
+    said = [msgspec.convert(each.detail, _Detail).before for each in found if each.kind == EXPIRED]
+    return max(said, default=None)
 
 
 def _logs_with_payloads(tx: Transaction, before: int) -> tuple[str, ...]:
