@@ -97,6 +97,8 @@ def test_an_outcome_that_waits_in_the_spool_is_not_also_unknown(tmp_path: Path) 
         house.disk.free.set()
         await house.catch_up()
         await settle_orphans(house.book.settling, house.ledger, CLOCK, "", orphans)
-        assert (orphans, [found["kind"] for found in house.stored()]) == (set(), ["model.called", "model.answered"])
+        assert orphans == set()
+        assert [found["kind"] for found in house.stored()] == ["gap.declared", "model.called", "model.answered"]
+        assert [gap["refused"] for gap in house.gaps()] == [1], "the turn was refused, and its record is there"
 
     in_house(tmp_path, story, timeout_s=0.05)
