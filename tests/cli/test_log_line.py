@@ -129,3 +129,9 @@ def test_no_event_forges_a_line(breaking: str) -> None:
     written = line("refused: %s", f"a{breaking}2026-11-24 00:00:00,000 INFO customhouse all is well")
     assert len(written.splitlines()) == 1
     assert breaking not in written
+
+
+def test_a_name_that_is_no_utf_8_is_escaped_and_costs_no_event() -> None:
+    record = logging.LogRecord("customhouse.n", logging.WARNING, "p", 1, "put aside: %s", ("a\udc80b",), None)
+    assert json.loads(JsonLine().format(record))["message"] == "put aside: a\udc80b"
+    assert len(JsonLine().format(record).splitlines()) == 1

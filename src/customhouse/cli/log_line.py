@@ -12,6 +12,7 @@ Story: a provider answers with a broken status line that repeats the prompt, and
 log says `BadStatusLine` and where; the prompt stays where only its tenant's readers open it.
 """
 
+import json
 import logging
 import os
 import sys
@@ -69,7 +70,10 @@ class JsonLine(logging.Formatter):
         }
         if error is not None:
             line["error"] = told(error)
-        return msgspec.json.encode(line).decode()
+        try:
+            return msgspec.json.encode(line).decode()
+        except UnicodeEncodeError:  # a file's name that is no UTF-8, which the other encoder escapes
+            return json.dumps(line)
 
 
 class LogLine(logging.Formatter):
