@@ -153,7 +153,8 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     answer = await converse(ask, progress, gateway.upstreams, reply)
     reply.mark("model")
     # (8) permit: every proposed call meets the one decision, and what is newest; what is not allowed leaves the answer
-    narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
+    if answer.tool_calls:
+        narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
     judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id, in_force, narrowed)
     reply.mark("permit")
     # (10) stamp: the evidence is durable before the answer is complete; no call leaves that was taken away meanwhile
@@ -166,6 +167,8 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
             unchanged or response_bytes(ending), outcome=outcome, timing_us=reply.timing_us(), reasons=progress.reasons
         )
         await progress.commit((*judged.entries, completed))
+        if not judged.passed:
+            break
         narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
         before, judged = judged, withdraw(evidence, judged, in_force, narrowed)
         if judged is before:
