@@ -225,6 +225,10 @@ def test_the_calls_of_who_ended_become_unknown_at_once_and_of_who_is_silent_when
             ledger = book.ledger
             return await book.settling.transact(lambda tx: dead_replicas.bury(tx, ledger, clock, watched=watched))
 
+        spooling = msgspec.json.encode(msgspec.structs.replace(STATE, ledger="spooling"))
+        book.asked("UPDATE replica SET state = ? WHERE id = 'id-a'", spooling.decode())
+        assert await buried(watched=False) == 0, "a stopped with outcomes in its spool"
+        book.asked("UPDATE replica SET state = ? WHERE id = 'id-a'", msgspec.json.encode(STATE).decode())
         assert await buried(watched=False) == 1, "a said that it ended"
         assert await buried(watched=True) == 1, "nobody knows the third; b was heard of"
         book.asked("UPDATE replica SET seen_at_us = 1 WHERE id = 'id-b'")

@@ -54,6 +54,8 @@ def bury(tx: Transaction, ledger: Ledger, clock: Clock, *, watched: bool) -> int
     settled = 0
     for holder in tables.replicas_with_open_calls(tx):
         found = known.get(holder)
+        if found is not None and found.state.ledger == "spooling":
+            continue  # outcomes may wait on its disk: it drains them when it starts again, and settles the rest itself
         ended = found is not None and found.ended_at_us is not None
         silent = found is None or now_us - found.seen_at_us > DEAD_AFTER_S * 1_000_000
         if ended or (silent and watched):

@@ -87,7 +87,7 @@ class Presence:
         while self._running is not None:  # a report that is written after this would bring the replica back to life
             await asyncio.wait([self._running])
         try:
-            await self._database.begin(lambda tx: replica_tables.end(tx, self._replica))
+            await self._database.begin(lambda tx: replica_tables.end(tx, self._replica, self._state()))
         except CustomhouseError as error:
             _log.warning("the end of this replica could not be reported: %s", error.detail)
 

@@ -42,9 +42,9 @@ def acknowledge(tx: Transaction, replica_id: str, generations: Mapping[str, int]
     tx.run_many("acknowledgement_put", rows)
 
 
-def end(tx: Transaction, replica_id: str) -> None:
-    """Say that a replica stopped in order."""
-    tx.run("replica_end", id=replica_id, now_us=now_us(tx))
+def end(tx: Transaction, replica_id: str, state: State) -> None:
+    """Say that a replica stopped in order, and in which state."""
+    tx.run("replica_end", id=replica_id, now_us=now_us(tx), state=msgspec.json.encode(state).decode())
 
 
 def replicas(tx: Transaction) -> tuple[Replica, ...]:

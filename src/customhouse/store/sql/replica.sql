@@ -15,8 +15,8 @@ VALUES (:id, :name, :version, :started_at_us, :now_us, NULL, :state)
        seen_at_us = excluded.seen_at_us, ended_at_us = NULL, state = excluded.state;
 
 -- replica_end --
--- Say that a replica stopped in order: nobody waits for it any more.
-UPDATE replica SET ended_at_us = :now_us WHERE id = :id;
+-- Say that a replica stopped in order, and in which state: nobody waits for it any more.
+UPDATE replica SET ended_at_us = :now_us, state = :state WHERE id = :id;
 
 -- replicas --
 -- Every replica that is known, running or not.
