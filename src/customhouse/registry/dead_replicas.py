@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the sequencer's leader does for replicas that ended without a word: their open calls become `model.unknown`.
 
+Rule kept: a replica whose last word was that its spool holds records is waited for. Outcomes may lie on its disk, which
+it drains before it settles; when it is forgotten after KEPT_DAYS, its calls are unknown.
+
 Story: the database's machine is away for five minutes. When it is back, every replica looks dead by its clock. The
 leader has itself heard nothing for five minutes, so it begins to watch anew, and within a second they all report.
 """
