@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model's tokens cost: list prices as decimal strings, and the cost of one call in whole micro-dollars.
+
+A US dollar per million tokens is a micro-dollar per token: the arithmetic is exact, and only its sum is rounded, up.
+Story: a model costs "0.15" for input, "0.075" for cached input and "0.60" for output. A call with 1,000 prompt tokens,
+400 of them read from the provider's cache, and 10 completion tokens costs 600 * 0.15 + 400 * 0.075 + 10 * 0.60 = 126
+micro-dollars. One prompt token alone costs 0.15, which is 1: many small calls are never free.
+"""
+
+from fractions import Fraction
+from math import ceil
+from typing import Annotated, Final
+
+import msgspec
+
+DOLLARS_FORM: Final = r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,9})?(?![\s\S])"
+"""At most 999999 dollars and nine places: below that, a single token costs what no ledger counts."""
+Dollars = Annotated[str, msgspec.Meta(pattern=DOLLARS_FORM)]
+"""US dollars per million tokens. A string, for a document has one canonical form (`domain/digest.py`)."""
+
+
+class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What a million tokens cost, in US dollars.
+
+    A price for cached input (read from the provider's prompt cache) or for cache writes that is not stated is that of
+    other input.
+    """
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
+
+
+def cost_microusd(
+    price: Price, *, prompt_tokens: int, completion_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
+) -> int:
+    """Return what a call costs in micro-dollars (10^-6 USD), rounded up.
+
+    `prompt_tokens` counts the whole prompt; `cached_tokens` of them were read from the provider's cache, and
+    `cache_write_tokens` written to it. Total: a count below zero is zero, and parts that exceed the whole are paid for.
+    """
+    cached, written = max(cached_tokens, 0), max(cache_write_tokens, 0)
+    fresh = max(prompt_tokens - cached - written, 0)
+    return ceil(
+        fresh * Fraction(price.input)
+        + cached * Fraction(price.cached_input or price.input)
+        + written * Fraction(price.cache_write or price.input)
+        + max(completion_tokens, 0) * Fraction(price.output)
+    )
