@@ -73,10 +73,14 @@ REASONS = {
     200: "OK",
     400: "Bad Request",
     401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
+    413: "Payload Too Large",
     429: "Too Many Requests",
     500: "Internal Server Error",
+    502: "Bad Gateway",
     503: "Service Unavailable",
+    529: "Overloaded",
 }
 
 
@@ -109,9 +113,9 @@ def piece(content: bytes) -> Send:
     return Send(f"{len(content):x}\r\n".encode() + content + b"\r\n")
 
 
-def event(value: object) -> bytes:
-    """Return one server-sent event holding JSON."""
-    return b"data: " + as_json(value) + b"\n\n"
+def event(value: object, name: str | None = None) -> bytes:
+    """Return one server-sent event holding JSON, under a name where the dialect names its events."""
+    return (b"" if name is None else f"event: {name}\n".encode()) + b"data: " + as_json(value) + b"\n\n"
 
 
 END_OF_CHUNKS = Send(b"0\r\n\r\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# The part of xllamacpp that processes/local_model.py uses; the wheel itself has no types.
+# The part of xllamacpp that processes/local_model.py and tests/upstream/record.py use; the wheel itself has no types.
 
 class ModelParams:
     path: str
@@ -20,6 +20,8 @@ class CommonParams:
     ui: bool
     endpoint_slots: bool
     cors_origins: str
+    use_jinja: bool
+    chat_template: str
     verbosity: int
 
 class Server:
