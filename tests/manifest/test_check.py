@@ -37,6 +37,7 @@ def test_a_manifest_without_surprises(tmp_path: Path) -> None:
         "internal: only away/big, then local/small; then the fallback answer",
         "confidential: only local/small; then the fallback answer",
         "restricted: only local/small; then the fallback answer",
+        "all this until 2027-11-01; from then on nothing leaves for away/big",
     )
 
 

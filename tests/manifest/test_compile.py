@@ -128,8 +128,9 @@ def test_five_documents_and_a_charter(tmp_path: Path) -> None:
                 },
             },
             "route": [{"use": ["small"], "when": "data.classification >= confidential"}, {"use": ["big", "small"]}],
-            "posture": {"use": "hybrid", "until": "2027-11-01"},
+            "posture": {"use": "hybrid", "until": "2027-11-01", "because": "orders stay at home"},
             "parameters": {"temperature": "0.2", "seed": 7},
+            "postures_allowed": ["hybrid", "self_hosted"],
         },
         "prompt": {
             "template": "You help {{ name }}.",

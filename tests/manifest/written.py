@@ -50,7 +50,7 @@ assistants:
     deputy: ola@acme.test
     on_call: desk
     fallback: Please call.
-    posture: {use: hybrid, until: 2027-11-01}
+    posture: {use: hybrid, until: 2027-11-01, because: orders stay at home}
     model:
       route: [{when: "data.classification >= confidential", use: [small]}, {use: [big, small]}]
       parameters: {temperature: 0.2, seed: 7}

@@ -302,5 +302,7 @@ def test_models(reason: str, before: Document, after: Document, expected: list[s
 def test_postures_are_those_that_a_turn_enforces(use: PostureName) -> None:
     for posture in POSTURES_WITHIN:
         deployment = msgspec.structs.replace(LOCAL, posture=posture)
-        refused = refusal(deployment, use, Facts(classification=Classification.PUBLIC, tenant="t", environment="dev"))
+        document = routed(deployment, posture=Posture(use=use))
+        turn = Facts(classification=Classification.PUBLIC, tenant="t", environment="dev")
+        refused = refusal(deployment, document, turn)
         assert (refused is None) is (posture in POSTURES_WITHIN[use]), (use, posture)

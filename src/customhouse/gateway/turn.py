@@ -135,7 +135,13 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     progress.begin(evidence.request_accepted(body, turn_class, identity.client_trace(incoming.headers), notes))
     reply.mark("render")
     # (7) select + call: only deployments that may see this class; each call durable before it leaves
-    facts = Facts(turn_class, principal.tenant, principal.environment, documents.safety.residency)
+    facts = Facts(
+        turn_class,
+        principal.tenant,
+        principal.environment,
+        documents.safety.residency,
+        now_us=gateway.clock.now_us(),
+    )
     ask = Ask(
         request=request,
         conversation=conversation,

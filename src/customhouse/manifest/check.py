@@ -14,10 +14,13 @@ import msgspec
 from customhouse.manifest.assistant import Assistant
 from customhouse.manifest.compile import compile_assistant, compile_policy, undeclared_tools
 from customhouse.manifest.manifest import Manifest
+from customhouse.manifest.mixed import copilots_due, mixed
 from customhouse.manifest.policy import Policy
 from customhouse.manifest.problem import nearest
-from customhouse.manifest.sentences import ledger_sentences, model_sentences, policy_sentences
+from customhouse.manifest.sentences import ledger_sentences, model_sentences, policy_sentences, reaches
+from customhouse.manifest.terms import over_terms, past_review
 from customhouse.manifest.unenforced import unenforced
+from customhouse.planes.model.reach import reached
 from customhouse.registry.conflict import conflicts
 
 AHEAD: Final = timedelta(days=60)
@@ -127,6 +130,35 @@ def _without_terms(manifest: Manifest, _: date) -> Iterator[Remark]:
             )
 
 
+def _unreasoned(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name, assistant in manifest.declared.assistants.items():
+        if assistant.posture.until and not assistant.posture.because:
+            place = str(manifest.place("assistants", name, "posture", "until"))
+            yield Remark(place=place, text=f"{name}: the posture has an end and no `because`: who renews it asks why")
+
+
+def _unreached(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name, assistant in manifest.declared.assistants.items():
+        if assistant.model is None or not assistant.model.route or undeclared_tools(manifest, name):
+            continue
+        documents = compile_assistant(manifest, name).documents
+        nowhere = [level.label for level, cases in reaches(documents) if not reached(cases)]
+        if nowhere:
+            place = str(manifest.place("assistants", name, "model"))
+            text = f"{name}: no model may see {' or '.join(nowhere)} data: those turns get the fallback answer"
+            yield Remark(place=place, text=text)
+
+
+def _agreed(manifest: Manifest, today: date) -> Iterator[Remark]:
+    for path, text in (*past_review(manifest, today), *over_terms(manifest), *copilots_due(manifest, today)):
+        yield Remark(place=str(manifest.place(*path)), text=text)
+
+
+def _mixed(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for path, text in mixed(manifest):
+        yield Remark(place=str(manifest.place(*path)), text=text)
+
+
 def _incomplete(manifest: Manifest, _: date) -> Iterator[Remark]:
     for name, assistant in manifest.declared.assistants.items():
         place = str(manifest.place("assistants", name))
@@ -210,7 +242,11 @@ _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ..
     ("error", _ended),
     ("warning", _policy_only),
     ("warning", _ending),
+    ("warning", _unreasoned),
     ("warning", _without_terms),
+    ("warning", _agreed),
+    ("warning", _mixed),
+    ("warning", _unreached),
     ("warning", _incomplete),
     ("warning", _contradictions),
     ("warning", _unused),

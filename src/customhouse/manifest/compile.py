@@ -122,7 +122,7 @@ def _model(manifest: Manifest, assistant: Assistant) -> ModelDocument:
     models, providers = manifest.declared.models, manifest.declared.providers
     entries = assistant.model.route if assistant.model else ()
     used = sorted({name for entry in entries for name in entry.use})
-    posture = assistant.posture
+    posture, organization = assistant.posture, manifest.declared.organization
     return ModelDocument(
         deployments={name: deployment(name, models[name], providers[models[name].provider]) for name in used},
         route=tuple(Choice(use=entry.use, when=entry.when) for entry in entries),
@@ -130,6 +130,7 @@ def _model(manifest: Manifest, assistant: Assistant) -> ModelDocument:
         parameters=_parameters(assistant.model.parameters if assistant.model else Sampling()),
         client_may_set=tuple(sorted(assistant.model.client_may_set)) if assistant.model else (),
         aliases=tuple(sorted(assistant.aliases)),
+        postures_allowed=tuple(sorted(set(organization.postures_allowed))) if organization else (),
     )
 
 

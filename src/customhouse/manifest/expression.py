@@ -20,7 +20,7 @@ _BOUND: Final = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter)\s*\(\s*([
 def route_problem(expression: str) -> str | None:
     """Return why a route's condition cannot be used, or None when it gives true or false for every class of data."""
     try:
-        condition.compiled(expression)
+        condition.checked(expression)
     except ValueError as error:
         return str(error)
     return None

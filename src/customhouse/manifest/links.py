@@ -18,9 +18,8 @@ from customhouse.manifest.provider import Provider
 from customhouse.manifest.reading import Path
 from customhouse.manifest.tool_schema import schema_problem
 from customhouse.planes.model.document import POSTURES_WITHIN
+from customhouse.planes.model.select import OUTSIDE
 
-OUTSIDE: Final = frozenset({"api", "managed"})
-"""Postures whose provider is someone else: data leaves us, so the way there is encrypted."""
 OURS: Final = frozenset({"self_hosted", "embedded"})
 
 
@@ -35,6 +34,7 @@ def check_links(manifest: Manifest, problems: Problems) -> None:
     for name, policy in manifest.declared.assistant_policies.items():
         links.policy(name, policy)
     links.aliases()
+    links.copilots()
 
 
 class _Links:
@@ -64,7 +64,7 @@ class _Links:
     def models(self) -> None:
         """Check providers and models."""
         for name, provider in self._declared.providers.items():
-            if provider.posture in OUTSIDE and provider.base_url.startswith("http:"):
+            if provider.posture in OUTSIDE and provider.base_url.startswith("http:"):  # data leaves us: encrypted
                 expected = "an https address for a provider outside"
                 self._add(("providers", name, "base_url"), "an http address", expected)
             if provider.approved_by:
@@ -154,6 +154,14 @@ class _Links:
                     self._add(place, found, "each name for one assistant")
                 first.setdefault(alias, place)
 
+    def copilots(self) -> None:
+        """Check who owns a copilot, and its dates."""
+        for name, copilot in self._declared.copilots.items():
+            self._person(copilot.owner, ("copilots", name, "owner"))
+            self._date(copilot.review, ("copilots", name, "review"))
+            if copilot.terms:
+                self._date(copilot.terms.reviewed, ("copilots", name, "terms", "reviewed"))
+
     def _posture(self, name: str, assistant: Assistant) -> None:
         at = ("assistants", name, "posture")
         organization = self._declared.organization
@@ -169,7 +177,7 @@ class _Links:
             at = ("assistants", name, "model", "route", entry)
             problem = route_problem(choice.when) if choice.when else None
             if problem:
-                expected = "a condition on data.classification"
+                expected = "a condition on data.classification, tenant, environment, task, region or workflow"
                 self._add((*at, "when"), f"the condition {shown(choice.when or '')}: {problem}", expected)
             for index, used in enumerate(choice.use):
                 if not self._name(used, "models", (*at, "use", index)):

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from customhouse.manifest.assistant import Assistant
+from customhouse.manifest.copilot import Copilot
 from customhouse.manifest.organization import Organization, Person, Reviewers
 from customhouse.manifest.policy import Policy
 from customhouse.manifest.problem import Place
@@ -34,6 +35,7 @@ class Declarations(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     safety_policies: dict[Name, Opaque] = msgspec.field(default_factory=dict[str, Opaque])
     suites: dict[Name, Opaque] = msgspec.field(default_factory=dict[str, Opaque])
     on_call: dict[Name, Opaque] = msgspec.field(default_factory=dict[str, Opaque])
+    copilots: dict[Name, Copilot] = msgspec.field(default_factory=dict[str, Copilot])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where models come from: providers, and the deployments that they offer."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -13,6 +13,10 @@ ProviderPosture = Literal["api", "managed", "self_hosted", "embedded"]
 """How one provider is run; `hybrid` is a mixture, which only an assistant or the organization can declare."""
 
 
+REVIEW_EVERY_DAYS: Final = 365
+"""Terms that nobody read again for a year are not known any more: providers change them once or twice in that time."""
+
+
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What was agreed with a provider about the data it receives. Without it, it receives public data only."""
 
@@ -20,6 +24,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     trains_on_data: bool
     agreement: Text
     reviewed: Date
+    review_every_days: Count = REVIEW_EVERY_DAYS
 
 
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

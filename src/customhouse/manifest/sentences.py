@@ -9,9 +9,11 @@ from customhouse.domain.decision import REASONS, Outcome
 from customhouse.domain.failure_mode import WHILE_DOWN
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.message import ToolCall
-from customhouse.planes.model.select import Facts, Route
+from customhouse.planes.model.reach import Reach, reach
+from customhouse.planes.model.select import OUTSIDE
 from customhouse.planes.tools.document import Approval, Document, Grant
 from customhouse.planes.tools.permit import offers, permit
+from customhouse.registry.conflict import routed
 from customhouse.registry.documents import Documents
 
 
@@ -22,21 +24,27 @@ def policy_sentences(assistant: str, document: Document) -> tuple[str, ...]:
 
 
 def model_sentences(documents: Documents) -> tuple[str, ...]:
-    """Return, for each class of data from the least upward, which deployments may answer and in which order."""
-    route = Route(documents.model)
-    floor = classification(documents.safety.input_classification) or Classification.PUBLIC
-    sentences: list[str] = []
-    for level in Classification:
-        if level < floor:
-            continue
-        facts = Facts(classification=level, tenant="default", environment="dev", residency=documents.safety.residency)
-        chosen = route.select(facts).deployments
-        if chosen:
-            names = ", then ".join(deployment.label for deployment in chosen)
-            sentences.append(f"{level.label}: only {names}; then the fallback answer")
-        else:
-            sentences.append(f"{level.label}: no model; only the fallback answer")
+    """Return, for each class of data from the least upward, which deployments may answer and in which order.
+
+    Where that depends on the turn (its tenant, task, region …), one sentence for each case.
+    """
+    sentences = [_reached(level, case, alone=len(cases) == 1) for level, cases in reaches(documents) for case in cases]
+    until = documents.model.posture.until
+    leaving = [each.label for each in routed(documents.model) if each.posture in OUTSIDE]
+    if until is not None and leaving:
+        sentences.append(f"all this until {until}; from then on nothing leaves for {', '.join(leaving)}")
     return tuple(sentences)
+
+
+def reaches(documents: Documents) -> tuple[tuple[Classification, tuple[Reach, ...]], ...]:
+    """Return, for each class from the assistant's floor upward, what it may reach while the posture holds."""
+    floor = classification(documents.safety.input_classification) or Classification.PUBLIC
+    residency, workflows = documents.safety.residency, documents.tools.workflows
+    return tuple(
+        (level, reach(documents.model, level, residency=residency, workflows=workflows, now_us=0))
+        for level in Classification
+        if level >= floor
+    )
 
 
 def ledger_sentences(documents: Documents) -> tuple[str, ...]:
@@ -55,6 +63,15 @@ def approvers(approval: Approval | None) -> str:
     named = ", ".join(name.removeprefix("group:") for name in approval.approvers) if approval else ""
     quorum = f"{approval.quorum} of " if approval and approval.quorum > 1 else ""
     return f"{quorum}{named or 'the captain'}"
+
+
+def _reached(level: Classification, case: Reach, *, alone: bool) -> str:
+    """Return one case; the case that is left over is every other turn's."""
+    kind = level.label if alone else f"{level.label}, {'otherwise' if case.when is None else f'when {case.when}'}"
+    if not case.deployments:
+        return f"{kind}: no model; only the fallback answer"
+    names = ", then ".join(deployment.label for deployment in case.deployments)
+    return f"{kind}: only {names}; then the fallback answer"
 
 
 def _tool(assistant: str, name: str, grant: Grant, document: Document) -> str:

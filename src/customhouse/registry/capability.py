@@ -15,6 +15,7 @@ from customhouse.domain.capability import Capability
 from customhouse.domain.plane import PLANES
 from customhouse.registry.capability_content import prompt_changes, retrieval_changes, safety_changes
 from customhouse.registry.capability_model import model_changes
+from customhouse.registry.capability_reach import reach_changes
 from customhouse.registry.capability_tools import tools_changes
 from customhouse.registry.documents import Documents
 
@@ -27,6 +28,7 @@ def compare(before: Documents | None, after: Documents) -> tuple[Capability, ...
         before = _nothing(after)
     found = (
         *model_changes(before.model, after.model),
+        *reach_changes(before, after),
         *prompt_changes(before.prompt, after.prompt),
         *tools_changes(before.tools, after.tools),
         *retrieval_changes(before.retrieval, after.retrieval),

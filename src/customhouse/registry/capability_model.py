@@ -25,7 +25,7 @@ PARAMETERS: Final = Parameters.__struct_fields__
 def model_changes(before: Document, after: Document) -> list[Capability]:
     """Return the changes of deployments, route, posture, parameters and of what clients may set."""
     old, new = _reached(before), _reached(after)
-    found = [*_posture(before.posture, after.posture), *_data_class(old, new)]
+    found = [*_posture(before.posture, after.posture), *_allowed(before, after), *_data_class(old, new)]
     gone, come = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
     found += [
         _say("deployment_removed", name, f"- no longer answered by {_described(old[name])}", more=False)
@@ -62,6 +62,17 @@ def _posture(before: Posture, after: Posture) -> list[Capability]:
         text = f"~ the posture is so because of {after.because or 'nothing'} (was {before.because or 'nothing'})"
         found.append(_say("posture_changed", "posture", text, more=False))
     return found
+
+
+def _allowed(before: Document, after: Document) -> list[Capability]:
+    """Compare the postures that the organisation allows; where it says none, every posture is."""
+    was, now = set(before.postures_allowed), set(after.postures_allowed)
+    if was == now:
+        return []
+    tighter = bool(now) and (not was or now < was)
+    told = [", ".join(sorted(postures)) or "any posture" for postures in (now, was)]
+    text = f"{'-' if tighter else '+'} the organisation allows {told[0]} (was {told[1]})"
+    return [_say("posture_changed", "organization", text, more=not tighter)]
 
 
 def _data_class(old: Mapping[str, Deployment], new: Mapping[str, Deployment]) -> list[Capability]:

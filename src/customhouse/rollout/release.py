@@ -27,7 +27,7 @@ from customhouse.rollout.captain import require_captain
 from customhouse.rollout.move import Intent, documents_of, statement_of, submit
 from customhouse.rollout.submission import Published, PublishedVersion, Submission
 from customhouse.rollout.terms import settle
-from customhouse.rollout.usable import require_usable
+from customhouse.rollout.usable import require_lasting, require_usable
 from customhouse.store.database import Transaction
 
 
@@ -38,6 +38,7 @@ async def release(control: Control, actor: Actor, trace_id: str, submission: Sub
     """
     documents = submission.documents.together()
     contents = require_usable(documents, submission.charter)
+    require_lasting(documents.model, control.clock.now_us())
     return await control.database.transact(
         lambda tx: _publish(tx, control, actor, trace_id, submission, documents, contents)
     )

@@ -10,11 +10,14 @@ from typing import Final
 
 from customhouse.domain.errors import InvalidRequest, ManifestInvalid
 from customhouse.domain.plane import Plane
+from customhouse.planes.model.document import POSTURES_WITHIN
+from customhouse.planes.model.document import Document as ModelDocument
 from customhouse.planes.model.parameters import released
-from customhouse.planes.model.select import Route
+from customhouse.planes.model.select import Route, ends_us
 from customhouse.planes.prompt.render import Prompt
 from customhouse.planes.tools.definition import parameters_problem
 from customhouse.registry.charter import Charter
+from customhouse.registry.conflict import routed
 from customhouse.registry.documents import Documents
 from customhouse.rollout.fit import require_fit
 from customhouse.rollout.names import misnamed
@@ -41,6 +44,7 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
         Route(documents.model)
         released(documents.model.parameters)
         _require_parameters(documents)
+        _require_posture(documents.model)
     except ValueError as error:
         raise ManifestInvalid(f"a document cannot be put to work: {error}") from error
     if any(len(name) > MAX_NAME_CHARACTERS for name in _names(charter)):
@@ -51,6 +55,24 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
     if problem is not None:
         raise ManifestInvalid(problem)
     return _encoded(documents)
+
+
+def require_lasting(document: ModelDocument, now_us: int) -> None:
+    """Raise ManifestInvalid when the posture has ended: from then on nothing of it would leave."""
+    end_us = ends_us(document.posture)
+    if end_us is not None and now_us >= end_us:
+        posture = document.posture
+        raise ManifestInvalid(f"the posture {posture.use} ended on {posture.until}: renew it or leave it")
+
+
+def _require_posture(document: ModelDocument) -> None:
+    """Raise ValueError for a deployment that no turn could ask: it would be a promise that nothing keeps."""
+    use, allowed = document.posture.use, document.postures_allowed
+    if allowed and use not in allowed:
+        raise ValueError(f"the posture is {use}, and the organisation allows {', '.join(allowed)}")
+    for deployment in routed(document):
+        if deployment.posture not in POSTURES_WITHIN[use]:
+            raise ValueError(f"{deployment.label} is {deployment.posture}, in an assistant of posture {use}")
 
 
 def _require_parameters(documents: Documents) -> None:

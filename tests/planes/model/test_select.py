@@ -208,7 +208,7 @@ def test_a_route_that_cannot_be_kept_is_refused_when_it_is_compiled(given_docume
 
 def test_a_class_that_does_not_exist_accepts_nothing() -> None:
     forged = msgspec.structs.replace(HOME, accepts="everything")
-    assert refusal(forged, "hybrid", facts(Classification.PUBLIC)) == "route.classification"
+    assert refusal(forged, document(Choice(use=("home",))), facts(Classification.PUBLIC)) == "route.classification"
 
 
 def test_a_deployment_under_another_name_is_refused_when_it_is_loaded() -> None:

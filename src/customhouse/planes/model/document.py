@@ -106,3 +106,5 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     parameters: Parameters = Parameters()
     client_may_set: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    postures_allowed: tuple[PostureName, ...] = ()
+    """What the organisation takes models by, whatever the assistant declares; empty: it does not say."""
