@@ -24,7 +24,12 @@ TODAY: Final = "to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')"
 STAGED: Final = "evidence_staged (tenant_id, id, trace_id, kind, canonical)"
 DENIED, UNSET, NOT_SUPPORTED = "42501", "CH001", "0A000"
 ROLES: Final[tuple[Role, ...]] = ("control", "gateway", "sequencer", "auditor")
-TENANTS_TABLES: Final = ("evidence", "evidence_staged", "payload", "reference", "tenant_key", "open_call", "chain_head")
+TENANTS_TABLES: Final = (
+    "evidence", "evidence_staged", "payload", "reference", "tenant_key", "open_call", "chain_head", "budget_window"
+)  # fmt: skip
+BUDGET: Final = (
+    "INSERT INTO budget_window VALUES ('{tenant}', 'dev', 'bot', 'tenant', 'day', 0, 9, {requests}, 0, 0, 0, 0, 0)"
+)
 
 
 @pytest.fixture
@@ -41,6 +46,7 @@ def filled(postgres: str) -> str:
             await book.settle()
             for tenant in ("acme", "bolt"):
                 await book.ledger.append([Entry(record(tenant=tenant, trace_id=CLOCK.uuid7()))])
+                book.asked(BUDGET.format(tenant=tenant, requests=7))
 
     asyncio.run(main())
     return postgres
@@ -77,6 +83,13 @@ REFUSED: Final[list[tuple[Role, str, str]]] = [
     ("gateway", "DELETE FROM evidence_staged", DENIED),
     ("gateway", "DELETE FROM payload", DENIED),
     ("gateway", "UPDATE chain_head SET size = 0", DENIED),
+    ("gateway", BUDGET.format(tenant="bolt", requests=1), DENIED),
+    ("gateway", "UPDATE budget_window SET tenant_id = 'bolt', began_us = 1", DENIED),
+    ("gateway", "DELETE FROM budget_window", DENIED),
+    ("control", "UPDATE budget_window SET requests = 0", DENIED),
+    ("control", "DELETE FROM budget_window", DENIED),
+    ("sequencer", "UPDATE budget_window SET requests = 0", DENIED),
+    ("auditor", "SELECT 1 FROM budget_window", DENIED),
     ("gateway", "SELECT key_hash FROM person", DENIED),
     ("gateway", "SELECT key_hash FROM api_key", DENIED),
     ("gateway", "SELECT 1 FROM pin", DENIED),
@@ -154,6 +167,12 @@ def test_an_open_call_of_another_tenant_cannot_be_closed(filled: str) -> None:
     with acting(filled, "gateway", "acme") as connection:
         assert attempt(connection, "DELETE FROM open_call WHERE tenant_id = 'bolt'") == [(0,)]
         assert attempt(connection, "DELETE FROM open_call") == [(1,)]
+
+
+def test_another_tenants_budget_can_be_neither_spent_nor_filled_up_again(filled: str) -> None:
+    with acting(filled, "gateway", "acme") as connection:
+        assert attempt(connection, "UPDATE budget_window SET requests = 1 WHERE tenant_id = 'bolt'") == [(0,)]
+        assert attempt(connection, "UPDATE budget_window SET requests = requests + 1 RETURNING requests") == [(8,)]
 
 
 def test_the_days_partition_cannot_be_read_by_itself(filled: str) -> None:

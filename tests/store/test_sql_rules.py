@@ -40,6 +40,7 @@ DELETING: Final = {
     "evidence_place [postgres]": "a staged record gets its place in the same statement",
     "replicas_forget": "a replica that has been gone for long; what it did is evidence, that it lived is none",
     "acknowledgements_forget": "likewise",
+    "budget_forget": "the window has ended; what it counted is in the usage of each model.answered",
     "payload_expire": "the retention has ended, which payload.expired says first; the record that names it stays",
 }
 """The only queries that delete, and why they may."""
@@ -92,7 +93,8 @@ def test_the_readers_of_this_file_see_what_the_house_sees() -> None:
     for store in ("sqlite", "postgres"):
         own = {name for name in QUERIES if " " not in name or name.endswith(f"[{store}]")}
         assert {name.split(" ")[0] for name in own} == set(queries.load(store))
-    assert {"evidence", "payload", "reference", "chain_head", "tenant_key", "open_call"} == TENANTS
+    rooms = {"evidence", "payload", "reference", "chain_head", "tenant_key", "open_call", "budget_window"}
+    assert rooms == TENANTS
     assert set(TABLES) >= ADDED_ONLY
 
 

@@ -13,13 +13,13 @@
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
-    |- Overloaded (429)
+    |- Overloaded (429)         BudgetExceeded (429)
     |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)
     |- Internal (500)           IntegrityFailed  KeyFileRefused
     |- StartRefused (500)       WeightsMissing  WeightsMismatch  PortBusy  ProcessFailed
     |- BackupRefused (500)    MoveRefused
     |- StoreUnavailable (503)   ReplicaStale
-    `- LedgerUnavailable (503)  SnapshotUnavailable (503)
+    `- LedgerUnavailable (503)  SnapshotUnavailable (503)  BudgetUnavailable (503)
 
 Two messages: `detail` is for the client and never holds a prompt, a secret or another tenant's name; the cause is
 chained with `from` and goes to the log only.
@@ -344,6 +344,22 @@ class Overloaded(CustomhouseError):
     retryable = True
 
 
+class BudgetExceeded(CustomhouseError):
+    """A limit of the assistant is used up; try again when its window ends, which Retry-After says."""
+
+    code = "budget.exceeded"
+    title = "Budget exceeded"
+    status_hint = 429
+    retryable = True
+
+    def __init__(
+        self, detail: str | None = None, *, limit: tuple[str, str, str] = ("", "", ""), retry_after_s: int | None = None
+    ) -> None:
+        """Keep besides the message which limit it is, for evidence: of whom, per which window, which amount."""
+        super().__init__(detail, retry_after_s=retry_after_s)
+        self.limit = limit
+
+
 class UpstreamFailed(CustomhouseError):
     """No deployment gave a usable answer, and the fallback answer cannot take the form that was asked for."""
 
@@ -413,6 +429,15 @@ class SnapshotUnavailable(CustomhouseError):
 
     code = "snapshot.unavailable"
     title = "No release in force"
+    status_hint = 503
+    retryable = True
+
+
+class BudgetUnavailable(CustomhouseError):
+    """The assistant has limits and they cannot be counted now, so the turn is refused (fail closed)."""
+
+    code = "budget.unavailable"
+    title = "Budget unavailable"
     status_hint = 503
     retryable = True
 

@@ -18,16 +18,21 @@ EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
         "SELECT INSERT": f"{_REGISTRY} {_LOG}",
         "SELECT INSERT UPDATE": _MOVING,
         "SELECT UPDATE": "access_generation switch_generation",
-        "SELECT": "sequencer sequencer_term chain_head evidence schema_migration",
+        "SELECT": "sequencer sequencer_term chain_head evidence schema_migration budget_window",
         "SELECT INSERT DELETE": "open_call",
     },
-    "gateway": {"SELECT INSERT": _LOG, "SELECT INSERT DELETE": "open_call", "SELECT": "evidence"},
+    "gateway": {
+        "SELECT INSERT": _LOG,
+        "SELECT INSERT DELETE": "open_call",
+        "SELECT INSERT UPDATE": "budget_window",
+        "SELECT": "evidence",
+    },
     "sequencer": {
         "SELECT INSERT DELETE": "evidence_staged",
         "SELECT INSERT UPDATE": "chain_head",
         "SELECT INSERT": "evidence reference sequencer_term",
         "SELECT UPDATE": "sequencer",
-        "SELECT DELETE": "open_call replica acknowledgement",
+        "SELECT DELETE": "open_call replica acknowledgement budget_window",
         "DELETE": "payload",
     },
     "auditor": {
@@ -55,10 +60,10 @@ FUNCTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "staged_logs()": ("EXECUTE AS OWNER", "customhouse_control customhouse_auditor"),
 }
 """What may be called, with whose rights, and by whom besides its owner; the sequencer owns `staged_logs`."""
-OWN_ROWS: Final = "evidence_staged chain_head evidence payload reference tenant_key open_call"
+OWN_ROWS: Final = "evidence_staged chain_head evidence payload reference tenant_key open_call budget_window"
 """Tables of which control and gateway see the rows of the tenant that they act for, and no others."""
 ALL_ROWS: Final[Mapping[str, str]] = {
-    "customhouse_sequencer": "evidence_staged chain_head evidence open_call reference payload",
+    "customhouse_sequencer": "evidence_staged chain_head evidence open_call reference payload budget_window",
     "customhouse_auditor": "evidence_staged evidence payload reference open_call",
     "customhouse_auditor,customhouse_control": "chain_head",
 }

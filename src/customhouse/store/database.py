@@ -94,6 +94,13 @@ class Database(Protocol):
         """
         ...
 
+    def begin_unflushed(self, work: Callable[[Transaction], T]) -> "asyncio.Future[T]":
+        """Queue a `work` that waits for no disk: when the future ends others see it, and a crash may still forget it.
+
+        It is durable as soon as anything is that was committed after it: both stores have one log, written in order.
+        """
+        ...
+
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one consistent state of the database, without writing."""
         ...

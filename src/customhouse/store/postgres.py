@@ -50,6 +50,8 @@ _ARRAYS: Final = "unnest("
 _BEGIN: Final = "BEGIN"
 # The advisory lock 7001 serialises the verbs of people on every replica.
 _BEGIN_SERIALISED: Final = "BEGIN; SELECT pg_advisory_xact_lock(7001)"
+# Its COMMIT does not wait for the disk (postgresql.org/docs/18/wal-async-commit.html).
+_BEGIN_UNFLUSHED: Final = "BEGIN; SET LOCAL synchronous_commit = off"
 _BEGIN_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _ACT_FOR: Final = "SELECT set_config('customhouse.tenant', %s, true)"
 
@@ -200,6 +202,10 @@ class PostgresDatabase:
     def begin(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """Queue a turn's `work` and return at once; the future ends as `transact` would."""
         return cast("asyncio.Future[T]", self._submit(work, _BEGIN))
+
+    def begin_unflushed(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Queue a `work` whose COMMIT waits for no disk; it is durable when anything is that was committed after it."""
+        return cast("asyncio.Future[T]", self._submit(work, _BEGIN_UNFLUSHED))
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one consistent state of the database, without writing."""

@@ -44,6 +44,7 @@ class _Job:
     work: Callable[[Transaction], object]
     done: asyncio.Future[object]
     loop: asyncio.AbstractEventLoop
+    flush: bool = True
     result: object = None
     error: BaseException | None = None
 
@@ -160,6 +161,10 @@ class SqliteDatabase:
         """Queue `work` as `transact` does and return at once; the future ends as `transact` would."""
         return cast("asyncio.Future[T]", self._writer.submit(work))
 
+    def begin_unflushed(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Queue a `work` whose commit waits for no disk, unless it shares one with a work that does."""
+        return cast("asyncio.Future[T]", self._writer.submit(work, flush=False))
+
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one consistent state of the database, without writing."""
         return cast("T", await self._reader.submit(work))
@@ -198,6 +203,16 @@ class SqliteDatabase:
 
     def _commit(self, connection: apsw.Connection, jobs: list[_Job]) -> bool:
         """Run works and commit; return False, with everything undone, when a work raised."""
+        flushed = any(job.flush for job in jobs)
+        if not flushed:  # written to the log and not waited for: the next commit that is flushed flushes it too
+            connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            return self._committed(connection, jobs)
+        finally:
+            if not flushed:
+                connection.execute("PRAGMA synchronous = FULL")
+
+    def _committed(self, connection: apsw.Connection, jobs: list[_Job]) -> bool:
         connection.execute("BEGIN IMMEDIATE")
         try:
             self._still_here()
@@ -244,10 +259,10 @@ class _Worker:
     def start(self) -> None:
         self._thread.start()
 
-    def submit(self, work: Callable[[Transaction], object]) -> asyncio.Future[object]:
+    def submit(self, work: Callable[[Transaction], object], *, flush: bool = True) -> asyncio.Future[object]:
         """Queue a work. A caller that is cancelled no longer waits; the work runs all the same."""
         loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future(), loop)
+        job = _Job(work, loop.create_future(), loop, flush)
         if self._stopped:
             job.done.set_exception(StoreUnavailable("the database is closed"))
         elif self._queue.qsize() >= MAX_QUEUED:

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The most that one call will use, known before it leaves. Pure.
+
+Rules kept:
+- Input: no tokenizer makes more tokens of a text than it has bytes, so the bytes of what is sent bound them; so does
+  the context that the deployment is declared with. English has some four bytes a token: this is too much on purpose,
+  and stands only until the provider has counted.
+- What is referred to and not sent along (an image by its address) counts as `REFERENCE_TOKENS`, which no provider
+  promises; what it really cost is put down when it is known.
+- Output: `max_tokens` of the call. An assistant whose tokens or money are limited always has one.
+"""
+
+from typing import Final, NamedTuple
+
+from customhouse.budget.limit import UNLIMITED, Amounts
+from customhouse.domain.price import Price, cost_microusd
+
+DEFAULT_OUTPUT_TOKENS: Final = 4096
+"""Tokens of an answer where neither the release nor the client bounds them, and a limit needs a bound."""
+REFERENCE_TOKENS: Final = 5000
+"""Tokens of an image or file that the body only refers to: more than providers publish for one large image."""
+
+
+class Estimate(NamedTuple):
+    """Tokens of one call at most."""
+
+    input: int
+    output: int
+
+
+def at_most(size_bytes: int, references: int, output: int, context: int | None) -> Estimate:
+    """Return the most that a call will use: `size_bytes` is what is sent, `context` what the deployment holds."""
+    sent = size_bytes + references * REFERENCE_TOKENS
+    return Estimate(
+        sent if context is None else min(sent, context), output if context is None else min(output, context)
+    )
+
+
+def asked(estimate: Estimate, price: Price | None, *, first: bool) -> Amounts:
+    """Return what a call reserves; only the `first` of a turn counts as a request.
+
+    Without a price no money is counted: a deployment that has none is not asked where money is limited.
+    """
+    # Nothing of it is read from a cache: writing to one may cost more than reading, so the dearest input counts.
+    cost = (
+        0
+        if price is None
+        else max(
+            cost_microusd(
+                price, prompt_tokens=estimate.input, completion_tokens=estimate.output, cache_write_tokens=written
+            )
+            for written in (0, estimate.input)
+        )
+    )
+    return Amounts(int(first), estimate.input + estimate.output, min(cost, UNLIMITED))
