@@ -149,6 +149,7 @@ def _reasons() -> Iterator[str]:
     for family, title in (
         ("tool", "Tools: why a proposed call was passed on, refused or held"),
         ("route", "Routes: why a deployment was not asked"),
+        ("budget", "Budgets: how much an assistant may use"),
         ("upstream", "Upstreams: why a deployment's answer was not used"),
         ("prompt", "Prompt: what was done with the client's messages"),
         ("model", "Model: what was done with the client's wishes"),

@@ -41,6 +41,18 @@ def test_a_manifest_without_surprises(tmp_path: Path) -> None:
     )
 
 
+def test_limits_are_read_as_they_count(tmp_path: Path) -> None:
+    limits = (
+        "    limits:\n      - {of: tenant, per: month, requests: 9}\n      - {of: key, per: minute, requests: 60}\n"
+    )
+    prompt = "    prompt: prompts/bot.md\n"
+    (reading,) = report(tmp_path, {"bot.yaml": (prompt, prompt + limits)}).readings
+    assert [sentence for sentence in reading.sentences if sentence.startswith("at most")] == [
+        "at most 60 requests a minute for each key; then 429",
+        "at most 9 requests a month for each tenant; then 429",
+    ]
+
+
 def test_the_anchor_file(tmp_path: Path) -> None:
     found = check(load(write(tmp_path, {"policy.yaml": ANCHOR})), today=TODAY)
     assert found.errors == ()
@@ -145,6 +157,15 @@ def test_errors(tmp_path: Path, file: str, old: str, new: str, expected: str) ->
             "house.yaml:13: the tool spare is used by no assistant",
         ),
         ("bot.yaml", "[big, small]", "[small]", "house.yaml:11: the model big is used by no assistant"),
+        (
+            "bot.yaml",
+            "    prompt: prompts/bot.md\n",
+            "    prompt: prompts/bot.md\n    limits: [{of: key, per: hour, tokens: 9000}]\n",
+            (
+                "bot.yaml:12: bot: tokens are limited and no max_tokens is released: an answer has 4096 at most, "
+                "unless the client asks for more or less"
+            ),
+        ),
         (
             "bot.yaml",
             "    prompt: prompts/bot.md\n",

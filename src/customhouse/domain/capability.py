@@ -30,6 +30,8 @@ CapabilityKind = Literal[
     "posture_changed",
     "data_class_raised",
     "data_class_lowered",
+    "limit_raised",
+    "limit_lowered",
     "parameters_changed",
     "prompt_changed",
     "variables_changed",

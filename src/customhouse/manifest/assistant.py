@@ -6,14 +6,17 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from customhouse.budget.limit import Of, Per
 from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.label import ClassificationName
 from customhouse.manifest.words import (
+    Allowed,
     Count,
     Date,
     DecimalText,
     Email,
     Expression,
+    Money,
     Name,
     PromptPath,
     Text,
@@ -74,6 +77,19 @@ class Retrieval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     sources: tuple[Name, ...] = ()
 
 
+class Limited(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much may be used in each window of the UTC calendar: by each key, by each tenant, or by all together.
+
+    `money` is in US dollars. At least one amount; each `of` and `per` once.
+    """
+
+    of: Of
+    per: Per
+    requests: Allowed | None = None
+    tokens: Allowed | None = None
+    money: Money | None = None
+
+
 class Assistant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One assistant."""
 
@@ -93,3 +109,4 @@ class Assistant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     safety: Name = "default"
     ledger_failure: FailureMode = "closed"
     aliases: tuple[Name, ...] = ()
+    limits: tuple[Limited, ...] = ()

@@ -11,13 +11,20 @@ from typing import Final
 
 import msgspec
 
+from customhouse.budget.estimate import DEFAULT_OUTPUT_TOKENS
 from customhouse.manifest.assistant import Assistant
 from customhouse.manifest.compile import compile_assistant, compile_policy, undeclared_tools
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.mixed import copilots_due, mixed
 from customhouse.manifest.policy import Policy
 from customhouse.manifest.problem import nearest
-from customhouse.manifest.sentences import ledger_sentences, model_sentences, policy_sentences, reaches
+from customhouse.manifest.sentences import (
+    ledger_sentences,
+    limit_sentences,
+    model_sentences,
+    policy_sentences,
+    reaches,
+)
 from customhouse.manifest.terms import over_terms, past_review
 from customhouse.manifest.unenforced import unenforced
 from customhouse.planes.model.reach import reached
@@ -183,6 +190,15 @@ def _incomplete(manifest: Manifest, _: date) -> Iterator[Remark]:
         yield Remark(place=".", text="no people are declared: owners and approvers are checked by the registry only")
 
 
+def _unbounded(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name, assistant in manifest.declared.assistants.items():
+        counted = any(limited.tokens is not None or limited.money is not None for limited in assistant.limits)
+        if counted and assistant.model is not None and assistant.model.parameters.max_tokens is None:
+            place = str(manifest.place("assistants", name, "limits"))
+            text = f"{name}: tokens are limited and no max_tokens is released: an answer has {DEFAULT_OUTPUT_TOKENS}"
+            yield Remark(place=place, text=f"{text} at most, unless the client asks for more or less")
+
+
 def _contradictions(manifest: Manifest, _: date) -> Iterator[Remark]:
     for name, policy in manifest.declared.assistant_policies.items():
         approvals = policy.approval_rules()
@@ -232,7 +248,7 @@ def _readings(manifest: Manifest) -> Iterator[Reading]:
         policy_only = name not in manifest.declared.assistants
         if not policy_only and not undeclared_tools(manifest, name):
             documents = compile_assistant(manifest, name).documents
-            sentences += [*model_sentences(documents), *ledger_sentences(documents)]
+            sentences += [*model_sentences(documents), *limit_sentences(documents), *ledger_sentences(documents)]
         yield Reading(assistant=name, policy_only=policy_only, sentences=tuple(sentences))
 
 
@@ -248,6 +264,7 @@ _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ..
     ("warning", _mixed),
     ("warning", _unreached),
     ("warning", _incomplete),
+    ("warning", _unbounded),
     ("warning", _contradictions),
     ("warning", _unused),
 )

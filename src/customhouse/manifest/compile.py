@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from customhouse.budget.limit import OFS, PERS, Limit
 from customhouse.domain.errors import NotFound
 from customhouse.manifest.assistant import Assistant, Sampling
 from customhouse.manifest.manifest import Manifest
@@ -131,7 +132,13 @@ def _model(manifest: Manifest, assistant: Assistant) -> ModelDocument:
         client_may_set=tuple(sorted(assistant.model.client_may_set)) if assistant.model else (),
         aliases=tuple(sorted(assistant.aliases)),
         postures_allowed=tuple(sorted(set(organization.postures_allowed))) if organization else (),
+        limits=_limits(assistant),
     )
+
+
+def _limits(assistant: Assistant) -> tuple[Limit, ...]:
+    found = (Limit(**msgspec.structs.asdict(limited)) for limited in assistant.limits)
+    return tuple(sorted(found, key=lambda limit: (OFS.index(limit.of), PERS.index(limit.per))))
 
 
 def _parameters(sampling: Sampling) -> Parameters:

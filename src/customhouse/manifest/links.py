@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
+from customhouse.budget.limit import MAX_LIMITS
 from customhouse.domain.label import CLASSIFICATION_NAMES
 from customhouse.manifest.assistant import Assistant
 from customhouse.manifest.expression import route_problem, rule_problem
@@ -114,6 +115,7 @@ class _Links:
             self._name(source, "retrieval_sources", (*at, "retrieval", "sources", index))
         self._posture(name, assistant)
         self._route(name, assistant)
+        self._limits(name, assistant)
         listed = self._manifest.policy(name).tools()
         for workflow, narrowed in assistant.workflows.items():
             for index, tool in enumerate(narrowed.tools):
@@ -188,6 +190,21 @@ class _Links:
                 provider = self._declared.providers.get(model.provider) if model else None
                 if provider is not None:
                     self._fits(used, provider, assistant, (*at, "use", index))
+
+    def _limits(self, name: str, assistant: Assistant) -> None:
+        at = ("assistants", name, "limits")
+        if len(assistant.limits) > MAX_LIMITS:
+            self._add(at, f"{len(assistant.limits)} limits", f"{MAX_LIMITS} at most: every turn counts in each of them")
+        first: dict[tuple[str, str], int] = {}
+        for index, limited in enumerate(assistant.limits):
+            if limited.requests is None and limited.tokens is None and limited.money is None:
+                self._add((*at, index), "a limit without an amount", "requests, tokens or money")
+            kind = (limited.of, limited.per)
+            if all(kind) and kind in first:
+                where = self._manifest.place(*at, first[kind])
+                found = f"a limit of each {limited.of} per {limited.per} a second time (first at {where})"
+                self._add((*at, index), found, "one limit with all its amounts")
+            first.setdefault(kind, index)
 
     def _fits(self, model: str, provider: Provider, assistant: Assistant, path: Path) -> None:
         use = assistant.posture.use

@@ -5,6 +5,7 @@ The sentences are not written beside the rules but made by them: a tool's from t
 route's from the selection that a turn would get. So they cannot promise what is not enforced.
 """
 
+from customhouse.budget.limit import told
 from customhouse.domain.decision import REASONS, Outcome
 from customhouse.domain.failure_mode import WHILE_DOWN
 from customhouse.domain.label import Classification, classification
@@ -45,6 +46,11 @@ def reaches(documents: Documents) -> tuple[tuple[Classification, tuple[Reach, ..
         for level in Classification
         if level >= floor
     )
+
+
+def limit_sentences(documents: Documents) -> tuple[str, ...]:
+    """Return how much the assistant may use; no sentence where nothing is limited."""
+    return tuple(f"at most {told(limit)}; then 429" for limit in documents.model.limits)
 
 
 def ledger_sentences(documents: Documents) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
+from customhouse.budget.limit import MAX_COUNT, MONEY_FORM
+
 Name = Annotated[
     str,
     Meta(
@@ -118,6 +120,16 @@ PromptPath = Annotated[
     ),
 ]
 Count = Annotated[int, Meta(ge=0, le=1_000_000, extra={"expected": "a whole number from 0 to 1000000"})]
+Allowed = Annotated[int, Meta(ge=1, le=MAX_COUNT, extra={"expected": f"a whole number from 1 to {MAX_COUNT}"})]
+Money = Annotated[
+    str,
+    Meta(
+        pattern=MONEY_FORM,
+        description="US dollars, to the micro-dollar; kept as written.",
+        extra={"expected": "US dollars like 12.50, with six places at most", "scalar": "decimal"},
+        extra_json_schema={"decimal": True},
+    ),
+]
 Opaque = Annotated[
     dict[str, Any], Meta(description="Kept and versioned; not enforced yet.", extra={"expected": "a mapping"})
 ]

@@ -65,7 +65,7 @@ def _order(capability: Capability) -> tuple[int, int, str, str]:
 def _nothing(after: Documents) -> Documents:
     """Return documents that may do nothing, alike in everything that is no capability."""
     return Documents(
-        model=msgspec.structs.replace(after.model, deployments={}, route=(), client_may_set=(), aliases=()),
+        model=msgspec.structs.replace(after.model, deployments={}, route=(), client_may_set=(), aliases=(), limits=()),
         prompt=msgspec.structs.replace(
             after.prompt, template="", variables={}, requires_tools=(), requires_features=()
         ),

@@ -18,6 +18,7 @@ from customhouse.planes.model.document import (
     Parameters,
     Posture,
 )
+from customhouse.registry.capability_limits import limit_changes
 
 PARAMETERS: Final = Parameters.__struct_fields__
 
@@ -37,6 +38,7 @@ def model_changes(before: Document, after: Document) -> list[Capability]:
     for name in sorted(old.keys() & new.keys()):
         found += _deployment(old[name], new[name])
     found += _route(before, after)
+    found += limit_changes(before.limits, after.limits)
     return [*found, *_parameters(before.parameters, after.parameters), *_clients(before, after)]
 
 

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from customhouse.budget.limit import Limit
 from customhouse.domain.label import ClassificationName
 
 PostureName = Literal["api", "managed", "self_hosted", "hybrid", "embedded"]
@@ -108,3 +109,4 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     aliases: tuple[str, ...] = ()
     postures_allowed: tuple[PostureName, ...] = ()
     """What the organisation takes models by, whatever the assistant declares; empty: it does not say."""
+    limits: tuple[Limit, ...] = ()
