@@ -6,9 +6,10 @@ Half of the turns propose one tool call: four records without, seven with one. W
 
 from typing import Final, NamedTuple
 
+from customhouse.domain.answer import Answer, Usage
 from customhouse.domain.clock import Clock
 from customhouse.domain.label import Classification
-from customhouse.domain.message import Answer, ToolCall, Usage
+from customhouse.domain.message import Text, ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce, StaleAfter
@@ -59,11 +60,9 @@ def turn_records(
         upstream_id=f"chatcmpl-{clock.random(12).hex()}",
         model="bench-model",
         fingerprint="fp_44709d6fcb",
-        text=None if tool else SAID,
-        refusal=None,
-        reasoning=None,
-        tool_calls=calls,
-        finish_reason="tool_calls" if tool else "stop",
+        content=calls if tool else (Text(SAID),),
+        stop="tool_calls" if tool else "stop",
+        stop_word="tool_calls" if tool else "stop",
         usage=Usage(121, 19),
     )
     answered = evidence.model_answered(span_id, deployment, 1, answer, outcome="complete")

@@ -18,8 +18,8 @@ from tests.docs.pages import ROOT, blocks, headings, pages, prose
 
 from customhouse.access.roles import VERBS
 from customhouse.api.openapi import error_codes
-from customhouse.dialects.openai_chat import ChatRequest
-from customhouse.dialects.openai_chat_reply import error
+from customhouse.dialects.openai_chat.reply import error
+from customhouse.dialects.openai_chat.request import ChatRequest
 from customhouse.domain.decision import REASONS
 from customhouse.domain.errors import CustomhouseError
 from customhouse.ledger.record import KINDS, ModelFacts, Record, Ruling, Subject, ToolFacts

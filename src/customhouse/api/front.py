@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from customhouse.api import problem as api_problem
-from customhouse.dialects import openai_chat_reply
+from customhouse.dialects.client import spoken
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError, HostUnknown, NotFound
 
@@ -56,7 +56,7 @@ def _host_known(scope: Scope, hosts: frozenset[str]) -> bool:
 async def _refuse(scope: Scope, receive: Receive, send: Send, error: CustomhouseError) -> None:
     trace_id = SystemClock().uuid7()
     if scope["path"].startswith("/v1/"):
-        body, media_type = openai_chat_reply.error(error, trace_id), "application/json"
+        body, media_type = spoken(scope["path"]).error(error, trace_id), "application/json"
     else:
         body, media_type = msgspec.json.encode(api_problem.problem(error, trace_id)), api_problem.MEDIA_TYPE
     headers = {"customhouse-trace-id": trace_id, "x-should-retry": "false"}

@@ -3,7 +3,7 @@
 
     CustomhouseError
     |- InvalidRequest (400)     FieldNotAllowed  DuplicateKey  UnknownClassification  VariableInvalid
-    |                         UpstreamRejected
+    |                         UpstreamRejected  Inexpressible
     |- Unauthenticated (401)
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
     |                         SwitchedOff
@@ -94,6 +94,13 @@ class UnknownClassification(InvalidRequest):
 
     code = "request.unknown_classification"
     title = "Unknown classification"
+
+
+class Inexpressible(InvalidRequest):
+    """No deployment that may answer can be told this in its provider's dialect; leave the field out."""
+
+    code = "request.inexpressible"
+    title = "Not expressible"
 
 
 class VariableInvalid(InvalidRequest):

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from customhouse.dialects import openai_chat_upstream as dialect
-from customhouse.dialects.openai_chat import ChatRequest
-from customhouse.dialects.openai_chat_stream import Collector
-from customhouse.domain.errors import CustomhouseError, LedgerUnavailable, UpstreamFailed
+from msgspec.structs import replace
+
+from customhouse.dialects.provider import PROVIDERS, Collector
+from customhouse.domain.answer import Answer
+from customhouse.domain.errors import CustomhouseError, Inexpressible, LedgerUnavailable, UpstreamFailed
 from customhouse.domain.failure_mode import FailureMode
-from customhouse.domain.message import Answer, Message, ToolOffer
+from customhouse.domain.message import Text
+from customhouse.domain.request import Request
 from customhouse.gateway.account import Account
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce
@@ -30,13 +32,10 @@ from customhouse.planes.model.select import Selection
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What to ask: the conversation as decided, and who may be asked, in order."""
+    """What to ask: the request as it was decided, and who may be asked, in order. `withheld` are tools not offered."""
 
-    request: ChatRequest
-    conversation: tuple[Message, ...]
-    offers: tuple[ToolOffer, ...]
+    request: Request
     withheld: tuple[str, ...]
-    sampling: dialect.Sampling
     selection: Selection
     fallback: str
     answer_bytes: int
@@ -95,6 +94,7 @@ class Progress:
 async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply) -> Answer:
     """Return the first usable answer, or the fallback answer. Raises UpstreamFailed where a sentence would be wrong."""
     failure: UpstreamFailed | None = None
+    untold: Inexpressible | None = None
     refused: list[str] = []
     for attempt, deployment in enumerate(ask.selection.deployments, start=1):
         off = ask.in_force.refuses(deployment)
@@ -102,7 +102,13 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             refused.append(off)
             continue
         try:
-            answer = await _attempt(ask, progress, upstreams, reply, deployment, attempt)
+            body = _body(ask.request, deployment)
+        except Inexpressible as error:
+            untold = untold or error
+            refused.append("route.inexpressible")
+            continue
+        try:
+            answer = await _attempt(ask, progress, upstreams, reply, deployment, attempt, body)
         except UpstreamFailed as error:
             _fail(progress, error)
             failure = error
@@ -114,6 +120,8 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             progress.said = answered.payloads[0].commitment
             progress.pending.append(answered)
             return answer
+    if untold is not None and failure is None:
+        raise untold
     reasons = tuple(dict.fromkeys((*(reason for _, reason in ask.selection.excluded), *refused)))
     progress.reasons = tuple(dict.fromkeys((*reasons, failure.reason))) if failure else reasons
     if ask.request.needs_form:
@@ -124,16 +132,21 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
     progress.said = None
     progress.span_id = None
     reply.deployment(None, "fallback")
-    return Answer(None, "fallback", None, ask.fallback, None, None, (), "stop", None)
+    return Answer(model="fallback", content=(Text(ask.fallback),), stop="stop")
+
+
+def _body(request: Request, deployment: Deployment) -> bytes:
+    """Return what would be sent to a deployment, in its provider's dialect. Raises Inexpressible."""
+    asked = replace(request, model=deployment.model)
+    return PROVIDERS[deployment.dialect].body(asked, deployment.features)
 
 
 async def _attempt(
-    ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply, deployment: Deployment, attempt: int
+    ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply, deployment: Deployment, attempt: int, body: bytes
 ) -> Answer:
-    body = dialect.body(ask.request, deployment.model, ask.conversation, ask.offers, ask.sampling)
     span_id = progress.evidence.clock.uuid7()
-    collector = Collector(ask.answer_bytes) if ask.request.streamed else None
-    names = tuple(offer.name for offer in ask.offers)
+    collector = PROVIDERS[deployment.dialect].collector(ask.answer_bytes) if ask.request.streamed else None
+    names = tuple(offer.name for offer in ask.request.offers)
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
     await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld)])
@@ -146,6 +159,7 @@ async def _attempt(
     reply.mark("record")
     if collector is None:
         answer = await upstreams.answer(deployment, body)
+        reply.require(answer)
     else:
         async for deltas in upstreams.stream(deployment, body, collector):
             await reply.deltas(deltas)
@@ -203,9 +217,7 @@ def _closing(progress: Progress, problem: CustomhouseError | None) -> list[Entry
     if problem is None and not call.sent:
         return [_failed(evidence, call, "client.left")]
     if problem is None:
-        partial = (
-            call.collector.answer() if call.collector else Answer(None, None, None, None, None, None, (), None, None)
-        )
+        partial = call.collector.answer() if call.collector else Answer()
         return [evidence.model_answered(call.span_id, call.deployment, call.attempt, partial, outcome="partial")]
     return [_failed(evidence, call, problem.code)]
 

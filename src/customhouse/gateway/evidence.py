@@ -10,11 +10,12 @@ from typing import Final, TypedDict
 import msgspec
 
 from customhouse.access.credentials import ApiKey
+from customhouse.domain.answer import Answer, Usage
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.digest import digest
 from customhouse.domain.errors import CustomhouseError, SwitchedOff
 from customhouse.domain.label import Classification
-from customhouse.domain.message import Answer, ToolCall
+from customhouse.domain.message import ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.in_force import Rechecked
 from customhouse.gateway.prepare import Prepared
@@ -131,18 +132,15 @@ class Evidence:
     ) -> Entry:
         """Record what a model said, whole (`complete`) or as far as it came (`partial`)."""
         said = self.key.seal(self.trace_id, "model_answer", _encode(answer))
-        usage = answer.usage
         record = Record(
             **self._facts("model.answered", self.clock.uuid7()),
             span_id=span_id,
             parents=(span_id,),
             model=_model(deployment, attempt, answer),
-            usage={"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
-            if usage
-            else None,
+            usage=_counts(answer.usage),
             commitments={"model_answer": said.commitment},
             outcome=outcome,
-            detail={"finish_reason": (answer.finish_reason or "none")[:MAX_NAME]},
+            detail=_stopped(answer),
         )
         return Entry(record, (said,), closes=span_id)
 
@@ -258,6 +256,26 @@ def key_refused(clock: Clock, trace_id: str, key: ApiKey, problem: CustomhouseEr
         outcome="refused",
     )
     return Entry(record, references=(key.id,))
+
+
+def _counts(usage: Usage | None) -> dict[str, int] | None:
+    """Return what a provider counted; counts that few providers make stand only where they are more than nothing."""
+    if usage is None:
+        return None
+    counts = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+    for name in ("cached_tokens", "cache_written_tokens", "reasoning_tokens"):
+        count: int = getattr(usage, name)
+        if count:
+            counts[name] = count
+    return counts
+
+
+def _stopped(answer: Answer) -> dict[str, object]:
+    """Return why a model stopped, and its provider's own word for it where that is another."""
+    detail: dict[str, object] = {"finish_reason": answer.stop or "none"}
+    if answer.stop_word is not None and answer.stop_word != answer.stop:
+        detail["stop_word"] = answer.stop_word[:MAX_NAME]
+    return detail
 
 
 def _listed(names: tuple[str, ...]) -> list[str]:

@@ -7,11 +7,13 @@ Raw ASGI, since nothing between the server and the turn is needed here (docs/ben
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from customhouse.dialects import openai_chat_reply as dialect
+from customhouse.dialects.client import CLIENTS, spoken
+from customhouse.dialects.openai_chat import reply as openai_chat_reply
 from customhouse.domain.errors import (
     BodyTooLarge,
     CustomhouseError,
@@ -33,8 +35,7 @@ RETRY_AFTER_S: Final = 1
 WATCH_AFTER_S: Final = 0.02
 """How long a turn runs before somebody watches for its client to leave."""
 
-_TURNS: Final = "/v1/chat/completions"
-ENDPOINTS: Final[Mapping[str, str]] = {_TURNS: "POST", "/v1/models": "GET"}
+ENDPOINTS: Final[Mapping[str, str]] = {**dict.fromkeys(CLIENTS, "POST"), "/v1/models": "GET"}
 """The method of each endpoint."""
 _log = logging.getLogger(__name__)
 
@@ -59,9 +60,9 @@ class DataPlane:
         """Answer one request; every error ends as one in the client's dialect."""
         clock = self._gateway.clock
         account = Account(clock.uuid7(), clock.now_us())
-        reply = Reply(send, account)
+        reply = Reply(send, account, spoken(scope["path"]))
         await self._answer(scope, receive, reply)
-        if scope["path"] == _TURNS and scope["method"] == "POST":
+        if scope["path"] in CLIENTS and scope["method"] == "POST":
             account.steps_us = reply.timing_us()
             self._watch(account)
 
@@ -95,7 +96,8 @@ class DataPlane:
             raise Overloaded(retry_after_s=RETRY_AFTER_S)
         self._in_flight += 1
         try:
-            await self._turn(Incoming(trace_id, headers, lambda: self._body(headers, receive)), receive, reply)
+            dialect = CLIENTS[scope["path"]]
+            await self._turn(Incoming(trace_id, dialect, headers, lambda: self._body(headers, receive)), receive, reply)
         finally:
             self._in_flight -= 1
 
@@ -121,7 +123,7 @@ class DataPlane:
                 turn.cancel()
 
         try:
-            await chat(self._gateway, Incoming(incoming.trace_id, incoming.headers, body), reply)
+            await chat(self._gateway, replace(incoming, body=body), reply)
         except asyncio.CancelledError:
             if not left:
                 raise
@@ -139,7 +141,7 @@ class DataPlane:
         snapshot = InForce(self._gateway.current, self._gateway.stale_after, principal).snapshot()
         reply.stamp(snapshot)
         names = self._gateway.preparations.of(snapshot).names
-        await reply.whole(200, dialect.model_list(names, self._gateway.clock.now_us() // 1_000_000))
+        await reply.whole(200, openai_chat_reply.model_list(names, self._gateway.clock.now_us() // 1_000_000))
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         limit = self._max_body_bytes

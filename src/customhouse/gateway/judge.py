@@ -7,12 +7,14 @@ taken away while those records are written gets a second decision, which names t
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final, NamedTuple
 
-from customhouse.dialects.openai_chat_reply import Notice
+from msgspec.structs import replace
+
+from customhouse.dialects.envelope import Notice
+from customhouse.domain.answer import Answer
 from customhouse.domain.decision import REASONS, Decision, Outcome
-from customhouse.domain.message import Answer, ToolCall
+from customhouse.domain.message import Text, ToolCall
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce
 from customhouse.ledger.entry import Entry
@@ -71,9 +73,8 @@ def judge(
             notices.append(_notice(evidence, decision_id, call, decision))
             sentences.append(_sentence(call, decision))
     if not answer.tool_calls:
-        # A finish reason that announces calls where there are none would make a client look for them.
-        announced = answer.finish_reason in {"tool_calls", "function_call"}
-        return Judged(replace(answer, finish_reason="stop") if announced else answer, (), (), "")
+        # A stop that announces calls where there are none would make a client look for them.
+        return Judged(replace(answer, stop="stop") if answer.stop == "tool_calls" else answer, (), (), "")
     shown, added = _without(answer, passed, sentences)
     return Judged(shown, tuple(notices), tuple(entries), added, tuple(passed))
 
@@ -110,13 +111,9 @@ def _without(answer: Answer, passed: Sequence[Passed], sentences: Sequence[str])
     added = "\n".join(sentences)
     if added and answer.text:
         added = f"\n\n{added}"
-    shown = replace(
-        answer,
-        text=(answer.text or "") + added or None,
-        tool_calls=tuple(each.call for each in passed),
-        finish_reason="tool_calls" if passed else "stop",
-    )
-    return shown, added
+    said = [part for part in answer.content if not isinstance(part, ToolCall)]
+    content = (*said, *((Text(added),) if added else ()), *(each.call for each in passed))
+    return replace(answer, content=content, stop="tool_calls" if passed else "stop"), added
 
 
 def _notice(evidence: Evidence, decision_id: str, call: ToolCall, decision: Decision) -> Notice:

@@ -12,7 +12,8 @@ from customhouse.domain.digest import Digest, digest
 from customhouse.domain.errors import SnapshotUnavailable
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
-from customhouse.planes.model.parameters import Number, released
+from customhouse.domain.request import Number
+from customhouse.planes.model.parameters import released
 from customhouse.planes.model.select import Route
 from customhouse.planes.prompt.render import Prompt
 from customhouse.planes.tools.permit import offers
@@ -32,7 +33,7 @@ class Prepared:
     versions: Mapping[str, str]
     numbers: Mapping[str, int]
     names: tuple[str, ...]
-    sampling: Mapping[str, Number | None]
+    sampling: Mapping[str, Number]
 
 
 def prepare(snapshot: Snapshot) -> Prepared:

@@ -13,13 +13,11 @@ from typing import Final, NamedTuple
 import msgspec
 from starlette.types import Send
 
-from customhouse.dialects import openai_chat_reply as dialect
-from customhouse.dialects import sse
-from customhouse.dialects.openai_chat import ChatRequest
-from customhouse.dialects.openai_chat_reply import ChunkWriter, Notice, Receipt
-from customhouse.dialects.openai_chat_stream import Delta
+from customhouse.dialects.client import ClientDialect, Writer
+from customhouse.dialects.envelope import Envelope, Notice, Receipt
+from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.errors import CustomhouseError
-from customhouse.domain.message import Answer
+from customhouse.domain.request import Request
 from customhouse.gateway.account import Account
 from customhouse.registry.snapshot import Snapshot
 
@@ -39,9 +37,10 @@ class Ending(NamedTuple):
 class Reply:
     """One answer on its way to one client."""
 
-    def __init__(self, send: Send, account: Account) -> None:
+    def __init__(self, send: Send, account: Account, dialect: ClientDialect) -> None:
         """Begin with nothing known but the trace. `account` is told what the client gets."""
         self.account: Final = account
+        self._dialect = dialect
         self._send = send
         self._trace_id = trace_id = account.trace_id
         self._created = account.began_us // 1_000_000
@@ -49,8 +48,8 @@ class Reply:
         self._release = ""
         self._deployment: str | None = None
         self._model = "unknown"
-        self._request: ChatRequest | None = None
-        self._writer: ChunkWriter | None = None
+        self._request: Request | None = None
+        self._writer: Writer | None = None
         self._started = self._marked = time.perf_counter_ns()
         self._marks: dict[str, int] = {}
         self.began = False
@@ -78,7 +77,7 @@ class Reply:
         """Name the method that the path takes (RFC 9110, 15.5.6)."""
         self._headers["allow"] = method
 
-    def ask(self, request: ChatRequest) -> None:
+    def ask(self, request: Request) -> None:
         """Take the request, which decides the form of the answer."""
         self._request = request
 
@@ -88,15 +87,18 @@ class Reply:
         self._model = model
         self._headers["customhouse-deployment"] = label or "fallback"
 
+    def require(self, answer: Answer) -> None:
+        """Raise UpstreamFailed for an answer with something that the client's dialect cannot express."""
+        self._dialect.require(answer)
+
     async def deltas(self, deltas: Sequence[Delta]) -> None:
         """Pass on pieces that need no decision: what came in one read leaves in one write."""
-        chunks = self._chunks()
-        pieces = [chunks.piece(text=each.text, refusal=each.refusal, reasoning=each.reasoning) for each in deltas]
-        await self._stream(b"".join(pieces))
+        content = self._chunks().deltas(deltas)
+        if content:
+            await self._stream(content)
 
     async def end(self, ending: Ending) -> None:
         """Send the rest of the answer. Call only when its evidence is durable."""
-        request = self._request
         receipt = Receipt(
             trace_id=self._trace_id,
             release=self._release,
@@ -104,30 +106,20 @@ class Reply:
             fallback=ending.fallback,
             decisions=ending.notices,
         )
+        request = self._request
         if request is None or not request.streamed:
             await self._whole(ending, receipt)
             return
-        answer = ending.answer
-        chunks = self._chunks()
-        tail = b""
-        text = answer.text if ending.fallback else ending.added
-        if text:
-            tail += chunks.piece(text=text)
-        if answer.tool_calls:
-            tail += chunks.calls(answer.tool_calls)
-        tail += chunks.finish(
-            answer.finish_reason or "stop", answer.usage, wants_usage=request.wants_usage, receipt=receipt
-        )
-        await self._stream(tail, last=True)
+        added = ending.answer.text or "" if ending.fallback else ending.added
+        await self._stream(self._chunks().end(ending.answer, added, receipt), last=True)
 
     async def fail(self, problem: CustomhouseError) -> None:
         """Say what went wrong: an error answer, or the last event of a stream that has begun."""
         if self.ended:
             return
         self.account.code = problem.code
-        body = dialect.error(problem, self._trace_id)
         if self.began:
-            await self._stream(sse.event(body), last=True)
+            await self._stream(self._chunks().fail(problem, self._trace_id), last=True)
             return
         if problem.retry_after_s is not None:
             self._headers["retry-after"] = str(problem.retry_after_s)
@@ -135,7 +127,7 @@ class Reply:
             self._headers["x-should-retry"] = "false"
         if problem.status_hint == HTTPStatus.UNAUTHORIZED:
             self._headers["www-authenticate"] = 'Bearer realm="customhouse"'
-        await self.whole(problem.status_hint, body)
+        await self.whole(problem.status_hint, self._dialect.error(problem, self._trace_id))
 
     async def whole(self, status: int, body: bytes) -> None:
         """Send a JSON body with everything that is known of the turn in its headers."""
@@ -150,14 +142,7 @@ class Reply:
         self._headers["customhouse-decisions"] = ",".join(notice.id for notice in ending.notices)
         if ending.notices:
             self._headers["x-should-retry"] = "false"
-        body = dialect.completion(
-            ending.answer,
-            response_id=self._response_id,
-            created=self._created,
-            model=self._model,
-            receipt=receipt,
-        )
-        await self.whole(HTTPStatus.OK, body)
+        await self.whole(HTTPStatus.OK, self._dialect.whole(ending.answer, self._envelope(), receipt))
 
     async def _stream(self, content: bytes, *, last: bool = False) -> None:
         if not self.began:
@@ -170,15 +155,14 @@ class Reply:
             self.ended = True
         await self._send({"type": "http.response.body", "body": content, "more_body": not last})
 
-    def _chunks(self) -> ChunkWriter:
+    def _chunks(self) -> Writer:
         if self._writer is None:
-            self._writer = ChunkWriter(response_id=self._response_id, created=self._created, model=self._model)
+            self._writer = self._dialect.writer(self._envelope())
         return self._writer
 
-    @property
-    def _response_id(self) -> str:
-        """Return an id from which the trace can be found: providers' own ids need not be unique."""
-        return "chatcmpl-" + self._trace_id.replace("-", "")
+    def _envelope(self) -> Envelope:
+        request = self._request or Request(model="", messages=())
+        return Envelope(self._trace_id.replace("-", ""), self._created, self._model, request)
 
     def _header_list(self, content_type: str) -> list[tuple[bytes, bytes]]:
         timing = ", ".join(f"{step};dur={micros / 1000:.3f}" for step, micros in self.timing_us().items())

@@ -13,11 +13,12 @@ leads to every step (10).
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from customhouse.access.credentials import Credentials
-from customhouse.dialects import openai_chat as dialect
-from customhouse.dialects.openai_chat import ChatRequest, ToolChoice
+from customhouse.dialects.client import ClientDialect
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import (
     CustomhouseError,
@@ -26,7 +27,8 @@ from customhouse.domain.errors import (
     InvalidRequest,
     UpstreamTimeout,
 )
-from customhouse.domain.message import Message, ToolOffer
+from customhouse.domain.message import Message, Text, ToolOffer
+from customhouse.domain.request import NamedTool, Request
 from customhouse.gateway import degraded, identity
 from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
@@ -37,7 +39,6 @@ from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.reply import Ending, Reply, response_bytes
 from customhouse.ledger.append import Ledger
 from customhouse.planes.model.call import Upstreams
-from customhouse.planes.model.document import SAMPLING_FIELDS
 from customhouse.planes.model.parameters import bounded_tokens, settle
 from customhouse.planes.model.select import Facts
 from customhouse.registry.current import Current
@@ -67,6 +68,7 @@ class Incoming:
     """A request as it stands on the wire. The body is read after the key was recognised; it may raise ClientLeft."""
 
     trace_id: str
+    dialect: ClientDialect
     headers: Mapping[str, str]
     body: Callable[[], Awaitable[bytes]]
 
@@ -116,7 +118,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     documents = prepared.snapshot.documents
     in_force.admit()
     body = await incoming.body()
-    request = dialect.read(body)
+    request = incoming.dialect.read(body)
     identity.named(request.model, principal.assistant, prepared.names)
     reply.ask(request)
     # (3) label: not computed yet, and every record says so; only the class of the turn's data is known
@@ -127,9 +129,8 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     narrowed = in_force.narrowed(declared, ledger_down=gateway.ledger.down)
     offered, withheld = _offer(prepared, request, narrowed, in_force)
     progress.mode = degraded.mode(declared, documents.tools, (offer.name for offer in offered))
-    asked = {name: getattr(request, name) for name in SAMPLING_FIELDS}
-    sampling = settle(documents.model, prepared.sampling, asked)
-    tokens = bounded_tokens(documents.model.parameters, request.max_completion_tokens or request.max_tokens)
+    sampling = settle(documents.model, prepared.sampling, request.sampling)
+    tokens = bounded_tokens(documents.model.parameters, request.max_tokens)
     notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
     notes += (narrowed,) if narrowed else ()
     progress.begin(evidence.request_accepted(body, turn_class, identity.client_trace(incoming.headers), notes))
@@ -143,14 +144,8 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         now_us=gateway.clock.now_us(),
     )
     ask = Ask(
-        request=request,
-        conversation=conversation,
-        offers=offered,
+        request=replace(request, messages=conversation, offers=offered, sampling=sampling.values, max_tokens=tokens),
         withheld=withheld,
-        sampling={
-            **sampling.values,
-            "max_completion_tokens" if request.max_completion_tokens else "max_tokens": tokens,
-        },
         selection=prepared.route.select(facts),
         fallback=prepared.snapshot.charter.fallback,
         answer_bytes=gateway.answer_bytes,
@@ -183,19 +178,19 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     await reply.end(ending)
 
 
-def _render(prepared: Prepared, request: ChatRequest) -> tuple[tuple[Message, ...], bool]:
-    sent = dialect.messages(request)
+def _render(prepared: Prepared, request: Request) -> tuple[tuple[Message, ...], bool]:
+    sent = request.messages
     foreign = any(message.role in {"system", "developer"} for message in sent)
     if foreign:
         sent = tuple(
             replace(message, role="user") if message.role in {"system", "developer"} else message for message in sent
         )
-    prompt = prepared.prompt.render(request.metadata or {})
-    return ((Message("system", prompt), *sent) if prompt else sent), foreign
+    prompt = prepared.prompt.render(request.variables)
+    return ((Message("system", (Text(prompt),)), *sent) if prompt else sent), foreign
 
 
 def _offer(
-    prepared: Prepared, request: ChatRequest, narrowed: str | None, in_force: InForce
+    prepared: Prepared, request: Request, narrowed: str | None, in_force: InForce
 ) -> tuple[tuple[ToolOffer, ...], tuple[str, ...]]:
     """Return the tools to show the model (what the client brought, the policy grants, no switch is on), and the others.
 
@@ -209,13 +204,13 @@ def _offer(
             description=grants[offer.name].description or offer.description,
             parameters=grants[offer.name].parameters or offer.parameters,
         )
-        for offer in dialect.offers(request)
+        for offer in request.offers
         if offer.name in prepared.offers and request.tool_choice != "none"
         if narrowed is None or degraded.reads(grants[offer.name])
         if in_force.withheld(offer.name, grants[offer.name]) is None
     )
-    if isinstance(request.tool_choice, ToolChoice):
-        wanted = request.tool_choice.function.name
+    if isinstance(request.tool_choice, NamedTool):
+        wanted = request.tool_choice.name
         offered = tuple(offer for offer in offered if offer.name == wanted)
     if request.must_call and not offered:
         raise InvalidRequest(
@@ -223,4 +218,4 @@ def _offer(
             param="tool_choice",
         )
     shown = {offer.name for offer in offered}
-    return offered, tuple(name for name in request.tool_names if name not in shown)
+    return offered, tuple(offer.name for offer in request.offers if offer.name not in shown)

@@ -25,7 +25,16 @@ from customhouse.manifest.words import (
 )
 from customhouse.planes.model.document import PostureName
 
-SamplingField = Literal["temperature", "top_p", "seed", "frequency_penalty", "presence_penalty", "reasoning_effort"]
+SamplingField = Literal[
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "thinking_tokens",
+]
 
 
 class PostureUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -48,10 +57,12 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     temperature: DecimalText | None = None
     top_p: DecimalText | None = None
+    top_k: Count | None = None
     frequency_penalty: DecimalText | None = None
     presence_penalty: DecimalText | None = None
     seed: Count | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    thinking_tokens: Count | None = None
     max_tokens: (
         Annotated[int, Meta(ge=1, le=1_000_000, extra={"expected": "a whole number from 1 to 1000000"})] | None
     ) = None

@@ -6,8 +6,19 @@ from typing import Final, Literal
 import msgspec
 
 from customhouse.domain.label import ClassificationName
-from customhouse.manifest.words import Count, Date, Email, Feature, HttpUrl, Name, SecretName, Sha256, Text, Word
-from customhouse.planes.model.document import Dialect
+from customhouse.domain.message import DialectName
+from customhouse.manifest.words import (
+    Count,
+    Date,
+    DeploymentFeature,
+    Email,
+    HttpUrl,
+    Name,
+    SecretName,
+    Sha256,
+    Text,
+    Word,
+)
 
 ProviderPosture = Literal["api", "managed", "self_hosted", "embedded"]
 """How one provider is run; `hybrid` is a mixture, which only an assistant or the organization can declare."""
@@ -30,7 +41,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One place that answers model calls. Without `accepts`, it receives public data only."""
 
-    dialect: Dialect
+    dialect: DialectName
     base_url: HttpUrl
     posture: ProviderPosture
     region: Word | None = None
@@ -56,7 +67,7 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     model: Text
     kind: Literal["chat", "embedding", "reranker", "moderation"] = "chat"
     retires: Date | None = None
-    features: tuple[Feature, ...] = ()
+    features: tuple[DeploymentFeature, ...] = ()
     context: Count | None = None
     weights: Weights | None = None
     approved_by: Email | None = None

@@ -9,9 +9,9 @@ from tests.upstream import replies
 from tests.upstream.server import Upstream, scripted_upstream
 from tests.upstream.wire import Received, Reply, Send, Step, as_json, whole
 
-from customhouse.dialects.openai_chat_stream import Collector
+from customhouse.dialects.openai_chat.upstream_stream import Collector
+from customhouse.domain.answer import Answer, Piece
 from customhouse.domain.errors import CustomhouseError, UpstreamFailed, UpstreamLimited, UpstreamRejected
-from customhouse.domain.message import Answer
 from customhouse.planes.model.call import Limits, Upstreams
 from customhouse.planes.model.document import Deployment
 
@@ -137,14 +137,15 @@ def test_a_stream_passes_its_text_and_keeps_the_whole() -> None:
     async def story(upstreams: Upstreams) -> Answer:
         collector = Collector(100_000)
         passed = [
-            delta.text or ""
+            delta.text
             async for deltas in upstreams.stream(
                 deployment(upstream.base_url), b'{"model":"m","stream":true,"messages":[]}', collector
             )
             for delta in deltas
+            if isinstance(delta, Piece)
         ]
         assert "".join(passed) == collector.answer().text
         return collector.answer()
 
     with scripted_upstream(replies.answer("one two three")) as upstream:
-        assert called(story).finish_reason == "stop"
+        assert called(story).stop == "stop"

@@ -16,17 +16,15 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from customhouse import __version__
-from customhouse.dialects import openai_chat_upstream as dialect
-from customhouse.dialects.openai_chat_stream import Collector, Delta
+from customhouse.dialects.provider import PROVIDERS, Collector
 from customhouse.dialects.sse import EventReader
+from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected, UpstreamTimeout
-from customhouse.domain.message import Answer
 from customhouse.planes.model.document import Deployment
 
 MAX_CONNECTIONS: Final = 512
 """Open upstream connections at most; above max_turns, so that it never is what limits."""
 MAX_ERROR_BYTES: Final = 64 * 1024
-_DONE: Final = b"[DONE]"
 _OUR_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
@@ -64,7 +62,7 @@ class Upstreams:
     async def answer(self, deployment: Deployment, body: bytes) -> Answer:
         """Ask for a whole answer. Raises UpstreamFailed (or Limited, Timeout) and UpstreamRejected."""
         async with self._opened(deployment, body) as response:
-            return dialect.answer(await self._whole(response))
+            return PROVIDERS[deployment.dialect].answer(await self._whole(response))
 
     async def stream(
         self, deployment: Deployment, body: bytes, collector: Collector
@@ -78,19 +76,19 @@ class Upstreams:
                     yield read.passing
                 if read.failure is not None:
                     raise read.failure
-                if read.done:
+                if collector.done:
                     break
             _refuse_unfinished(collector)
 
     @asynccontextmanager
     async def _opened(self, deployment: Deployment, body: bytes) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        url = deployment.base_url.rstrip("/") + "/chat/completions"
+        url = deployment.base_url.rstrip("/") + PROVIDERS[deployment.dialect].path
         headers = {"Content-Type": "application/json", **self._credential(deployment)}
         try:
             # The session's timeouts bound the connection and each wait for bytes, the turn's deadline bounds the whole.
             async with await self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 if response.status != HTTPStatus.OK:
-                    raise await self._failure(response)
+                    raise await self._failure(deployment, response)
                 yield response
         except TimeoutError as error:
             raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
@@ -138,7 +136,9 @@ class Upstreams:
             pieces.append(piece)
         return b"".join(pieces)
 
-    async def _failure(self, response: aiohttp.ClientResponse) -> UpstreamFailed | UpstreamRejected:
+    async def _failure(
+        self, deployment: Deployment, response: aiohttp.ClientResponse
+    ) -> UpstreamFailed | UpstreamRejected:
         status = response.status
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             return UpstreamLimited(reason="upstream.limited", retry_after_s=_retry_after(response))
@@ -148,30 +148,27 @@ class Upstreams:
                 reason="upstream.misconfigured",
             )
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            said = dialect.error_message(await response.content.read(MAX_ERROR_BYTES))
+            said = PROVIDERS[deployment.dialect].error_message(await response.content.read(MAX_ERROR_BYTES))
             return UpstreamRejected(f"the model's provider refused the request ({status}): {said or 'no reason given'}")
         return UpstreamFailed(f"the upstream answered {status}", reason="upstream.server_error")
 
 
 class _Read(NamedTuple):
-    """What one read of a stream came to: pieces that may pass, then its end or its failure."""
+    """What one read of a stream came to: pieces that may pass, then perhaps its failure."""
 
     passing: list[Delta]
-    done: bool = False
     failure: UpstreamFailed | None = None
 
 
 def _read(events: list[bytes], collector: Collector) -> _Read:
     passing: list[Delta] = []
     for data in events:
-        if data.strip() == _DONE:
-            return _Read(passing, done=True)
+        if collector.done:
+            break
         try:
-            delta = collector.feed(dialect.payload(data))
+            passing.extend(collector.feed(data))
         except UpstreamFailed as failure:
             return _Read(passing, failure=failure)
-        if delta is not None:
-            passing.append(delta)
     return _Read(passing)
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from customhouse.budget.limit import Limit
 from customhouse.domain.label import ClassificationName
+from customhouse.domain.message import DialectName
 
 PostureName = Literal["api", "managed", "self_hosted", "hybrid", "embedded"]
 POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingProxyType(
@@ -25,16 +26,6 @@ POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingPr
     }
 )
 """Which provider postures an assistant's posture takes models from; hybrid is the only declared mixture."""
-Dialect = Literal["openai_chat", "openai_responses", "anthropic"]
-SAMPLING_FIELDS = (
-    "temperature",
-    "top_p",
-    "seed",
-    "frequency_penalty",
-    "presence_penalty",
-    "reasoning_effort",
-)
-"""Request fields that count only when `client_may_set` names them; otherwise the released value stands."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -42,10 +33,12 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     temperature: str | None = None
     top_p: str | None = None
+    top_k: int | None = None
     frequency_penalty: str | None = None
     presence_penalty: str | None = None
     seed: int | None = None
     reasoning_effort: str | None = None
+    thinking_tokens: int | None = None
     max_tokens: int | None = None
 
 
@@ -64,7 +57,7 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     name: str
     provider: str
     model: str
-    dialect: Dialect
+    dialect: DialectName
     base_url: str
     posture: PostureName
     accepts: ClassificationName

@@ -8,35 +8,34 @@ evidence can say so.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from customhouse.planes.model.document import SAMPLING_FIELDS, Document, Parameters
+from customhouse.domain.request import SAMPLING_FIELDS, Number
+from customhouse.planes.model.document import Document, Parameters
 
-Number = str | int | float
 _DECIMALS: Final = frozenset({"temperature", "top_p", "frequency_penalty", "presence_penalty"})
 
 
 class Settled(NamedTuple):
     """What goes upstream, and the names of fields that a client sent in vain."""
 
-    values: dict[str, Number | None]
+    values: dict[str, Number]
     kept: tuple[str, ...]
 
 
-def released(parameters: Parameters) -> dict[str, Number | None]:
+def released(parameters: Parameters) -> dict[str, Number]:
     """Return the released values as numbers. Raises ValueError for a decimal that is none. Once for each snapshot."""
-    values: dict[str, Number | None] = {}
+    values: dict[str, Number] = {}
     for name in SAMPLING_FIELDS:
         value: str | int | None = getattr(parameters, name)
-        values[name] = float(value) if isinstance(value, str) and name in _DECIMALS else value
+        if value is not None:
+            values[name] = float(value) if isinstance(value, str) and name in _DECIMALS else value
     return values
 
 
-def settle(document: Document, base: Mapping[str, Number | None], asked: Mapping[str, Number | None]) -> Settled:
+def settle(document: Document, base: Mapping[str, Number], asked: Mapping[str, Number]) -> Settled:
     """Join released values with what a client asked for."""
     values = dict(base)
     kept: list[str] = []
     for name, value in asked.items():
-        if value is None:
-            continue
         if name in document.client_may_set:
             values[name] = value
         elif value != base.get(name):

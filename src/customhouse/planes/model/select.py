@@ -13,6 +13,7 @@ from datetime import date
 from typing import Final
 from urllib.parse import urlsplit
 
+from customhouse.dialects.provider import PROVIDERS
 from customhouse.domain.label import Classification, classification
 from customhouse.planes.model.condition import compiled
 from customhouse.planes.model.condition import facts as facts_of
@@ -108,7 +109,7 @@ class Route:
 
 def refusal(deployment: Deployment, document: Document, facts: Facts) -> str | None:
     """Return why a deployment of a document may not answer, or None when it may."""
-    if deployment.dialect != "openai_chat":
+    if deployment.dialect not in PROVIDERS:
         return "route.dialect"
     use, allowed = document.posture.use, document.postures_allowed
     if deployment.posture not in POSTURES_WITHIN[use] or (allowed and use not in allowed):

@@ -1,96 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Towards a provider goes what was decided and nothing else; from a provider comes what is named and nothing else."""
+"""From a provider comes what is named and nothing else."""
 
 import json
 from typing import Any
 
 import pytest
 
-from customhouse.dialects import openai_chat
-from customhouse.dialects import openai_chat_upstream as dialect
+from customhouse.dialects.openai_chat import upstream_answer as dialect
+from customhouse.domain.answer import Answer, Usage
 from customhouse.domain.digest import MAX_INTEGER
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.domain.message import Answer, Message, Part, ToolCall, ToolOffer, Usage
+from customhouse.domain.message import Reasoning, Text, ToolCall, WebCitation
 
 Json = dict[str, Any]
-CONVERSATION = (Message("system", "Be brief."), Message("user", "hi"))
-OFFER = ToolOffer("a", "A", '{"type":"object"}', strict=True)
-OUT_TOOL = {
-    "type": "function",
-    "function": {"name": "a", "description": "A", "parameters": {"type": "object"}, "strict": True},
-}
-BASE: Json = {
-    "model": "gpt",
-    "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}],
-}
-
-
-def sent(
-    tools: tuple[ToolOffer, ...] = (),
-    sampling: dialect.Sampling | None = None,
-    conversation: tuple[Message, ...] = CONVERSATION,
-    **fields: object,
-) -> Json:
-    """Return the body that goes out for a client's request."""
-    asked = {"model": "support", "messages": [{"role": "user", "content": "not this"}], **fields}
-    request = openai_chat.read(json.dumps(asked).encode())
-    return json.loads(dialect.body(request, "gpt", conversation, tools, sampling or {}))
-
-
-SENT: list[tuple[str, Json, Json]] = [
-    # why, what is passed in, what goes out besides the model and the conversation
-    ("nothing of a plain request", {}, {}),
-    ("the client's name, metadata and count stay here", {"user": "ada", "metadata": {"a": "b"}, "n": 1}, {}),
-    ("the client's own sampling stays here", {"temperature": 1.9, "max_tokens": 9}, {}),
-    ("what was settled goes out", {"sampling": {"temperature": 0.2, "seed": 7}}, {"temperature": 0.2, "seed": 7}),
-    ("what was settled as none does not", {"sampling": {"temperature": None}}, {}),
-    ("only tools that are offered", {"tools": (OFFER,)}, {"tools": [OUT_TOOL]}),
-    ("no choice among tools when none is offered", {"tool_choice": "required", "parallel_tool_calls": True}, {}),
-    ("a choice of one", {"tools": (OFFER,), "tool_choice": "none"}, {"tools": [OUT_TOOL], "tool_choice": "none"}),
-    (
-        "a choice of one tool",
-        {
-            "tools": (OFFER,),
-            "tool_choice": {"type": "function", "function": {"name": "a"}},
-            "parallel_tool_calls": False,
-        },
-        {
-            "tools": [OUT_TOOL],
-            "tool_choice": {"type": "function", "function": {"name": "a"}},
-            "parallel_tool_calls": False,
-        },
-    ),
-    ("a form", {"response_format": {"type": "json_object"}}, {"response_format": {"type": "json_object"}}),
-    (
-        "a form with its schema",
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
-        {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
-    ),
-    ("where to stop", {"stop": ["a", "b"]}, {"stop": ["a", "b"]}),
-    ("a stream always brings its usage", {"stream": True}, {"stream": True, "stream_options": {"include_usage": True}}),
-    ("no stream", {"stream": False}, {}),
-]
-
-
-@pytest.mark.parametrize(("why", "given", "expected"), SENT, ids=[row[0] for row in SENT])
-def test_what_goes_out(why: str, given: Json, expected: Json) -> None:
-    assert sent(**given) == {**BASE, **expected}, why
-
-
-def test_every_kind_of_message_goes_out_as_it_is() -> None:
-    conversation = (
-        Message("user", (Part("text", b'{"type":"text","text":"look"}'),), name="ada"),
-        Message("assistant", None, tool_calls=(ToolCall("1", "a", '{"x": 1}'),)),
-        Message("tool", "done", tool_call_id="1"),
-    )
-    assert sent(conversation=conversation)["messages"] == [
-        {"role": "user", "name": "ada", "content": [{"type": "text", "text": "look"}]},
-        {
-            "role": "assistant",
-            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "a", "arguments": '{"x": 1}'}}],
-        },
-        {"role": "tool", "content": "done", "tool_call_id": "1"},
-    ]
 
 
 def whole(message: object = None, **fields: object) -> bytes:
@@ -109,13 +31,41 @@ def test_an_answer_is_read_and_what_is_not_named_is_dropped() -> None:
         upstream_id="x",
         model="gpt-1",
         fingerprint="f",
-        text="hello",
-        refusal=None,
-        reasoning="hm",
-        tool_calls=(),
-        finish_reason="stop",
+        content=(Reasoning(text="hm"), Text("hello")),
+        stop="stop",
+        stop_word="stop",
         usage=Usage(3, 4),
     )
+
+
+def test_what_an_answer_rests_on_and_what_was_cached_is_read() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "u", "title": "t", "start_index": 0, "end_index": 2}}
+    usage = {
+        "prompt_tokens": 9,
+        "completion_tokens": 4,
+        "prompt_tokens_details": {"cached_tokens": 8, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    found = dialect.answer(whole({"content": "hello", "annotations": [cited]}, usage=usage))
+    assert found.content == (Text("hello", (WebCitation(url="u", title="t", start=0, end=2),)),)
+    assert found.usage == Usage(9, 4, cached_tokens=8, reasoning_tokens=3)
+
+
+STOPS: list[tuple[str, str]] = [
+    ("stop", "stop"),
+    ("length", "length"),
+    ("model_length", "length"),
+    ("tool_calls", "tool_calls"),
+    ("function_call", "tool_calls"),
+    ("content_filter", "content_filter"),
+    ("eos_token", "stop"),
+]
+
+
+@pytest.mark.parametrize(("word", "stop"), STOPS)
+def test_why_a_model_stopped(word: str, stop: str) -> None:
+    found = dialect.answer(whole().replace(b'"finish_reason": "stop"', f'"finish_reason": "{word}"'.encode()))
+    assert (found.stop, found.stop_word) == (stop, word)
 
 
 EMPTY: Json = {}

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customhouse.dialects import openai_chat_upstream as dialect
-from customhouse.dialects.openai_chat_stream import Collector, Delta
-from customhouse.dialects.openai_chat_upstream import MAX_CALLS
+from customhouse.dialects.openai_chat.upstream_answer import MAX_CALLS
+from customhouse.dialects.openai_chat.upstream_stream import Collector
 from customhouse.dialects.sse import EventReader
+from customhouse.domain.answer import Answer, Cited, Delta, Piece, Usage
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.domain.message import Answer, ToolCall, Usage
+from customhouse.domain.message import Reasoning, Refusal, Text, ToolCall, WebCitation
 
 Json = dict[str, Any]
-WIRE: Final = sorted((Path(__file__).parent.parent / "golden" / "wire").glob("*.txt"))
+WIRE: Final = sorted((Path(__file__).parents[2] / "golden" / "wire").glob("*.txt"))
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 
 
@@ -38,8 +38,8 @@ def call(index: int | None = 0, **fields: object) -> Json:
 
 def collected(chunks: Iterable[Json], max_bytes: int = 100_000) -> tuple[Answer, Sequence[Delta]]:
     collector = Collector(max_bytes)
-    passed = [collector.feed(dialect.payload(json.dumps(one).encode())) for one in chunks]
-    return collector.answer(), [delta for delta in passed if delta is not None]
+    passed = [delta for one in chunks for delta in collector.feed(json.dumps(one).encode())]
+    return collector.answer(), passed
 
 
 def pieces(text: str, cuts: Sequence[int]) -> list[str]:
@@ -70,7 +70,9 @@ def test_however_a_call_is_cut_it_is_the_same_call(
     answer, passed = collected(in_pieces)
     assert answer == collected(at_once)[0]
     assert answer.tool_calls == (ToolCall("c1", name, arguments),)
-    assert "".join(delta.text or "" for delta in passed) == text, "text passes, nothing of the call does"
+    assert "".join(delta.text for delta in passed if isinstance(delta, Piece)) == text, (
+        "text passes, nothing of the call does"
+    )
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), TEXT), min_size=1, max_size=12))
@@ -112,8 +114,16 @@ def test_what_may_pass_passes_in_its_own_field() -> None:
         {"refusal": "no"},
     ]
     answer, passed = collected(chunk(delta) for delta in deltas)
-    assert passed == [Delta(reasoning="hm"), Delta(text="a"), Delta(refusal="no")]
-    assert (answer.text, answer.reasoning, answer.refusal) == ("a", "hm", "no")
+    assert passed == [Piece(0, "reasoning", "hm"), Piece(1, "text", "a"), Piece(2, "refusal", "no")]
+    assert answer.content == (Reasoning(text="hm"), Text("a"), Refusal("no"))
+
+
+def test_what_the_text_rests_on_passes_with_it() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "u", "start_index": 0, "end_index": 1}}
+    page = WebCitation(url="u", start=0, end=1)
+    answer, passed = collected([chunk({"content": "a"}), chunk({"annotations": [cited]})])
+    assert passed == [Piece(0, "text", "a"), Cited(0, page)]
+    assert answer.content == (Text("a", (page,)),)
 
 
 STARTED: list[tuple[str, list[Json], bool, bool]] = [
@@ -131,7 +141,7 @@ STARTED: list[tuple[str, list[Json], bool, bool]] = [
 def test_whether_it_has_begun_and_ended(what: str, chunks: list[Json], started: bool, finished: bool) -> None:  # noqa: FBT001 - rows
     collector = Collector(100)
     for one in chunks:
-        collector.feed(dialect.payload(json.dumps(one).encode()))
+        collector.feed(json.dumps(one).encode())
     assert (collector.started, collector.finished) == (started, finished), what
 
 
@@ -163,8 +173,8 @@ def from_wire(stream: bytes, size: int) -> Answer:
     reader, collector = EventReader(), Collector(100_000)
     for start in range(0, len(stream), size):
         for data in reader.feed(stream[start : start + size]):
-            if data != b"[DONE]":
-                collector.feed(dialect.payload(data))
+            collector.feed(data)
+    assert collector.done
     return collector.answer()
 
 
@@ -173,36 +183,30 @@ ANSWERS: Final = {
         upstream_id="chatcmpl-BxYz12",
         model="gpt-4o-2024-08-06",
         fingerprint="fp_07871e2ad8",
-        text=None,
-        refusal=None,
-        reasoning=None,
-        tool_calls=(
+        content=(
             ToolCall("call_Q1", "get_order_status", '{"order_id": "7"}'),
             ToolCall("call_Q2", "search_help_center", '{"query": "refund\\u00e9"}'),
         ),
-        finish_reason="tool_calls",
+        stop="tool_calls",
+        stop_word="tool_calls",
         usage=Usage(82, 41),
     ),
     "llama-server": Answer(
         upstream_id="chatcmpl-k3",
         model="smollm2-135m",
         fingerprint="b6100-1c2d3e",
-        text="Your order is on its way \u2014 \u5bc4",
-        refusal=None,
-        reasoning=None,
-        tool_calls=(),
-        finish_reason="stop",
+        content=(Text("Your order is on its way \u2014 \u5bc4"),),
+        stop="stop",
+        stop_word="stop",
         usage=Usage(21, 9),
     ),
     "vllm-reasoning": Answer(
         upstream_id="chat-9",
         model="deepseek-r1",
         fingerprint=None,
-        text="Four.",
-        refusal=None,
-        reasoning="Two and two.",
-        tool_calls=(),
-        finish_reason="length",
+        content=(Reasoning(text="Two and two."), Text("Four.")),
+        stop="length",
+        stop_word="length",
         usage=Usage(11, 5),
     ),
 }

@@ -8,10 +8,24 @@ import pytest
 from openai.types.chat import completion_create_params
 from tests.golden.golden import check_golden
 
-from customhouse.dialects import openai_chat
-from customhouse.dialects.openai_chat import MAX_MESSAGES, MAX_TOOLS, ChatRequest
+from customhouse.dialects.openai_chat import request as dialect
+from customhouse.dialects.openai_chat.request import MAX_MESSAGES, MAX_TOOLS, ChatRequest
 from customhouse.domain.errors import DuplicateKey, FieldNotAllowed, InvalidRequest
-from customhouse.domain.message import Message, Part, ToolCall, ToolOffer
+from customhouse.domain.message import (
+    Audio,
+    File,
+    Image,
+    Inline,
+    Link,
+    Message,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolOffer,
+    ToolResult,
+)
+from customhouse.domain.request import Form, NamedTool, Request
 
 Json = dict[str, Any]
 USER: Final[Json] = {"role": "user", "content": "hi"}
@@ -23,8 +37,8 @@ def body(**fields: object) -> bytes:
     return json.dumps({"model": "support", "messages": [USER], **fields}).encode()
 
 
-def read(**fields: object) -> ChatRequest:
-    return openai_chat.read(body(**fields))
+def read(**fields: object) -> Request:
+    return dialect.read(body(**fields))
 
 
 def test_every_field_of_the_sdk_is_accepted_or_refused_and_the_list_is_reviewed() -> None:
@@ -69,15 +83,26 @@ VALID: Final[Json] = {
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_an_accepted_field_is_read(name: str) -> None:
-    assert getattr(read(**{name: VALID[name]}), name) is not None
+    assert getattr(dialect.decoded(body(**{name: VALID[name]})), name) is not None
     if name not in {"model", "messages"}:
-        assert getattr(read(**{name: None}), name) is None, "null is as good as absent: SDKs send it"
+        assert read(**{name: None}) == read(), "null is as good as absent: SDKs send it"
 
 
 def test_all_of_them_together() -> None:
-    request = openai_chat.read(json.dumps(VALID).encode())
+    request = dialect.read(json.dumps(VALID).encode())
     assert (request.streamed, request.wants_usage, request.must_call, request.needs_form) == (True, True, False, True)
-    assert request.tool_names == ("a",)
+    assert request.offers == (ToolOffer("a", None, '{"type": "object"}', True),)  # noqa: FBT003 - the field's own value
+    assert (request.tool_choice, request.parallel_tool_calls) == ("auto", False)
+    assert request.form == Form(schema="{}", name="x")
+    assert (request.max_tokens, request.stop, request.variables) == (1, ("\n",), {"name": "Ada"})
+    assert request.sampling == {
+        "temperature": 0.5,
+        "top_p": 1,
+        "seed": 7,
+        "frequency_penalty": 0,
+        "presence_penalty": -0.5,
+        "reasoning_effort": "low",
+    }
 
 
 INVALID: list[tuple[str, Json]] = [
@@ -104,6 +129,24 @@ INVALID: list[tuple[str, Json]] = [
     ),
     ("a legacy call in the history", {"messages": [{"role": "assistant", "function_call": {"name": "a"}}]}),
     ("audio in the history", {"messages": [{"role": "assistant", "content": "x", "audio": {"id": "1"}}]}),
+    ("reasoning of a user", {"messages": [{**USER, "reasoning_content": "hm"}]}),
+    (
+        "sound as a tool's result",
+        {
+            "messages": [
+                {
+                    "role": "tool",
+                    "tool_call_id": "1",
+                    "content": [{"type": "input_audio", "input_audio": {"data": "", "format": "wav"}}],
+                }
+            ]
+        },
+    ),
+    (
+        "a file that is elsewhere",
+        {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_data": "https://a.test/x"}}]}]},
+    ),
+    ("a schema that is not there", {"response_format": {"type": "json_schema"}}),
     ("annotations in the history", {"messages": [{"role": "assistant", "content": "x", "annotations": [{}]}]}),
     ("a content part of an unknown type", {"messages": [{"role": "user", "content": [{"type": "video"}]}]}),
 ]
@@ -112,7 +155,7 @@ INVALID: list[tuple[str, Json]] = [
 @pytest.mark.parametrize(("what", "fields"), INVALID, ids=[row[0] for row in INVALID])
 def test_an_invalid_request_is_refused(what: str, fields: Json) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        openai_chat.messages(read(**fields))
+        read(**fields)
     assert not isinstance(caught.value, FieldNotAllowed), what
     assert "\ufffd" not in caught.value.detail
 
@@ -168,7 +211,7 @@ BROKEN = [
 @pytest.mark.parametrize(("what", "content", "error"), BROKEN, ids=[row[0] for row in BROKEN])
 def test_what_cannot_be_read_one_way_only_is_refused(what: str, content: bytes, error: type[InvalidRequest]) -> None:
     with pytest.raises(error) as caught:
-        openai_chat.offers(openai_chat.read(content))
+        dialect.read(content)
     assert type(caught.value) is error, what
 
 
@@ -186,19 +229,34 @@ def test_the_conversation_is_read_into_the_domains_values() -> None:
         },
         {"role": "tool", "content": "done", "tool_call_id": "1"},
         {"role": "assistant", "content": None, "refusal": "I cannot.", "annotations": [], "audio": None},
+        {"role": "assistant", "content": "Yes.", "reasoning_content": "hm"},
+        {
+            "role": "user",
+            "name": "ada",
+            "content": [
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "low"}},
+                {"type": "input_audio", "input_audio": {"data": "aGk=", "format": "wav"}},
+                {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk=", "filename": "a.pdf"}},
+            ],
+        },
     ]
-    assert openai_chat.messages(read(messages=history)) == (
-        Message("system", "Be brief."),
+    assert read(messages=history).messages == (
+        Message("system", (Text("Be brief."),), place="messages.0"),
+        Message("user", (Text("look"), Image(Link("u"))), place="messages.1"),
+        Message("assistant", (ToolCall("1", "a", "{}"),), place="messages.2"),
+        Message("tool", (ToolResult("1", (Text("done"),)),), place="messages.3"),
+        Message("assistant", (Refusal("I cannot."),), place="messages.4"),
+        Message("assistant", (Reasoning(text="hm"), Text("Yes.")), place="messages.5"),
         Message(
             "user",
             (
-                Part("text", b'{"type":"text","text":"look"}'),
-                Part("image_url", b'{"type":"image_url","image_url":{"url":"u"}}'),
+                Image(Inline("image/png", "aGk="), "low"),
+                Audio("aGk=", "wav"),
+                File(Inline("application/pdf", "aGk="), "a.pdf"),
             ),
+            name="ada",
+            place="messages.6",
         ),
-        Message("assistant", None, tool_calls=(ToolCall("1", "a", "{}"),)),
-        Message("tool", "done", tool_call_id="1"),
-        Message("assistant", "I cannot."),
     )
 
 
@@ -210,11 +268,12 @@ def test_the_tools_are_read_as_they_were_written() -> None:
             "function": {"name": "b", "description": "B", "parameters": {"type": "object"}, "strict": True},
         },
     ]
-    assert openai_chat.offers(read(tools=tools)) == (
+    assert read(tools=tools).offers == (
         ToolOffer("a", None, None, None),
         ToolOffer("b", "B", '{"type": "object"}', True),  # noqa: FBT003 - the field's own value
     )
-    assert openai_chat.offers(read()) == ()
+    assert read().offers == ()
+    assert read(tool_choice={"type": "function", "function": {"name": "b"}}).tool_choice == NamedTool("b")
 
 
 FORMS: list[tuple[Json, bool, bool]] = [

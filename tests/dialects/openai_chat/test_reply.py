@@ -8,41 +8,64 @@ import pytest
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from tests.golden.golden import check_golden
 
-from customhouse.dialects import openai_chat_reply as reply
-from customhouse.dialects.openai_chat_reply import ChunkWriter, Notice, Receipt
+from customhouse.dialects.envelope import Envelope, Notice, Receipt
+from customhouse.dialects.openai_chat import reply
+from customhouse.dialects.openai_chat.reply import ChunkWriter
 from customhouse.dialects.sse import EventReader
 from customhouse.domain import errors
+from customhouse.domain.answer import Answer, Cited, Ended, Piece, Usage
 from customhouse.domain.errors import CustomhouseError, FieldNotAllowed, UpstreamFailed
-from customhouse.domain.message import Answer, ToolCall, Usage
+from customhouse.domain.message import (
+    DocumentCitation,
+    Reasoning,
+    Refusal,
+    Seal,
+    Text,
+    ToolCall,
+    WebCitation,
+)
+from customhouse.domain.request import Request
 
 Json = dict[str, Any]
 RECEIPT: Final = Receipt(trace_id="019ab", release="support@3", deployment="local/small")
 HELD: Final = Notice(
     id="d1", code="tool.needs_approval", outcome="hold", tool="issue_refund", url="/api/v1/traces/019ab"
 )
+SEAL: Final = Seal(dialect="anthropic", value="x")
 CALLS: Final = (ToolCall("c1", "get_order_status", '{"order_id": "7"}'), ToolCall("c2", "search", "{}"))
 
 
-def answer(**fields: Any) -> Answer:  # noqa: ANN401 - the answer's own fields
-    plain: Json = dict.fromkeys(("upstream_id", "model", "fingerprint", "text", "refusal", "reasoning", "usage"))
-    everything: Json = {**plain, "tool_calls": (), "finish_reason": "stop", **fields}
-    return Answer(**everything)
+def answer(*content: Text | Refusal | Reasoning | ToolCall, **fields: Any) -> Answer:  # noqa: ANN401 - its own fields
+    everything: Json = {"stop": "stop", **fields}
+    return Answer(content=content, **everything)
 
 
-def writer() -> ChunkWriter:
-    return ChunkWriter(response_id="chatcmpl-019ab", created=1_795_442_400, model="support")
+def envelope(*, wants_usage: bool = False) -> Envelope:
+    return Envelope("019ab", 1_795_442_400, "support", Request(model="support", messages=(), wants_usage=wants_usage))
+
+
+def writer(*, wants_usage: bool = False) -> ChunkWriter:
+    return ChunkWriter(envelope(wants_usage=wants_usage))
 
 
 WHOLE: Final[dict[str, tuple[Answer, Receipt]]] = {
-    "text": (answer(text="Your order\u2026", usage=Usage(3, 4), fingerprint="fp"), RECEIPT),
-    "calls": (answer(tool_calls=CALLS, finish_reason="tool_calls"), RECEIPT),
-    "refusal": (answer(refusal="I cannot.", reasoning="Not mine to do."), RECEIPT),
+    "text": (answer(Text("Your order\u2026"), usage=Usage(3, 4), fingerprint="fp"), RECEIPT),
+    "calls": (answer(*CALLS, stop="tool_calls"), RECEIPT),
+    "refusal": (answer(Reasoning(text="Not mine to do."), Refusal("I cannot.")), RECEIPT),
+    "cited": (
+        answer(
+            Text("As ", ()),
+            Text("she says.", (WebCitation(url="https://a.test/", title="A", start=0, end=3),)),
+            usage=Usage(30, 4, cached_tokens=20, reasoning_tokens=2),
+        ),
+        RECEIPT,
+    ),
     "held": (
-        answer(text="[customhouse] held"),
+        answer(Text("[customhouse] held")),
         Receipt(trace_id="019ab", release="support@41+prompt@38", deployment="local/small", decisions=(HELD,)),
     ),
     "fallback": (
-        answer(text="Please call."),
+        answer(Text("Please call.")),
         Receipt(trace_id="019ab", release="support@3", deployment="fallback", fallback=True),
     ),
 }
@@ -51,9 +74,8 @@ WHOLE: Final[dict[str, tuple[Answer, Receipt]]] = {
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_whole_answer(name: str) -> None:
     given, receipt = WHOLE[name]
-    content = reply.completion(
-        given, response_id="chatcmpl-019ab", created=1_795_442_400, model="support", receipt=receipt
-    )
+    reply.require(given)
+    content = reply.whole(given, envelope(), receipt)
     check_golden(f"reply/whole-{name}.json", json.dumps(json.loads(content), indent=2) + "\n")
     read = ChatCompletion.model_validate_json(content)
     assert read.choices[0].message.content == given.text
@@ -64,17 +86,26 @@ def test_a_whole_answer(name: str) -> None:
 
 def streams() -> dict[str, bytes]:
     """Return streams as the gateway writes them."""
-    text, calls, usage, empty = writer(), writer(), writer(), writer()
+    text, calls, usage, empty, cited = (
+        writer(),
+        writer(),
+        writer(wants_usage=True),
+        writer(wants_usage=True),
+        writer(),
+    )
+    page = WebCitation(url="https://a.test/", title="A", start=0, end=3)
     held = Receipt(trace_id="019ab", release="support@3", deployment="local/small", decisions=(HELD,))
     return {
-        "text": text.piece(text="Your ")
-        + text.piece(text="order\u2026")
-        + text.finish("stop", Usage(3, 4), wants_usage=False, receipt=RECEIPT),
-        "calls": calls.piece(reasoning="I look.")
-        + calls.calls(CALLS)
-        + calls.finish("tool_calls", None, wants_usage=False, receipt=held),
-        "usage": usage.piece(refusal="No.") + usage.finish("stop", Usage(3, 4), wants_usage=True, receipt=RECEIPT),
-        "empty": empty.finish("stop", None, wants_usage=True, receipt=RECEIPT),
+        "text": text.deltas([Piece(0, "text", "Your ")])
+        + text.deltas([Piece(0, "text", "order\u2026")])
+        + text.end(answer(Text("Your order\u2026"), usage=Usage(3, 4)), "", RECEIPT),
+        "calls": calls.deltas([Piece(0, "reasoning", "I look."), Ended(0, Reasoning(text="I look.", seal=SEAL))])
+        + calls.end(answer(Reasoning(text="I look."), *CALLS, stop="tool_calls"), "", held),
+        "usage": usage.deltas([Piece(0, "refusal", "No.")])
+        + usage.end(answer(Refusal("No."), usage=Usage(3, 4)), "", RECEIPT),
+        "cited": cited.deltas([Piece(0, "text", "As "), Piece(1, "text", "she says."), Cited(1, page)])
+        + cited.end(answer(), "\n\n[customhouse] held", held),
+        "empty": empty.end(answer(), "", RECEIPT),
     }
 
 
@@ -95,6 +126,16 @@ def test_a_stream(name: str) -> None:
     carrying = [index for index, data in enumerate(events) if b'"customhouse"' in data]
     assert carrying == [len(events) - 2], "the receipt rides on the last event before the end"
     assert (chunks[-1].usage is not None) == (not chunks[-1].choices) == (name in {"usage", "empty"})
+
+
+def test_what_this_dialect_cannot_say_is_the_upstreams_failure() -> None:
+    cited = DocumentCitation(document=0, unit="char", start=0, end=1)
+    with pytest.raises(UpstreamFailed) as caught:
+        reply.require(answer(Text("a", (cited,))))
+    assert caught.value.reason == "upstream.inexpressible"
+    with pytest.raises(UpstreamFailed) as caught:
+        writer().deltas([Cited(0, cited)])
+    assert caught.value.reason == "upstream.inexpressible"
 
 
 ALL: Final = [cls for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, CustomhouseError)]

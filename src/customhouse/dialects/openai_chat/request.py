@@ -1,18 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenAI chat completions, the request: an allow-list of fields, read strictly, to and from the domain's values.
+"""OpenAI chat completions, a client's request: an allow-list of fields, read strictly into the domain's values.
 
 Source of the shapes: the types of the `openai` package (types/chat/completion_create_params.py), narrowed. A field that
 is not here is refused by name: `web_search_options`, `store` or `mcp_servers` are capabilities, not decoration.
 """
 
 import re
-from typing import Annotated, Final, Literal
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, assert_never
 
 import msgspec
 
 from customhouse.dialects.strict_json import refuse_duplicates
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
-from customhouse.domain.message import Message, Part, ToolCall, ToolOffer
+from customhouse.domain.message import (
+    Audio,
+    File,
+    Image,
+    Inline,
+    Link,
+    Message,
+    Part,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolOffer,
+    ToolResult,
+)
+from customhouse.domain.request import SAMPLING_FIELDS, Form, NamedTool, Number, Request
 
 MAX_MESSAGES: Final = 2048
 MAX_TOOLS: Final = 128
@@ -50,7 +66,7 @@ class ImagePart(_Wire, frozen=True, tag="image_url"):
     image_url: ImageUrl
 
 
-class Audio(_Wire, frozen=True):
+class InputAudio(_Wire, frozen=True):
     """Audio in base64."""
 
     data: str
@@ -60,20 +76,20 @@ class Audio(_Wire, frozen=True):
 class AudioPart(_Wire, frozen=True, tag="input_audio"):
     """A content part that is audio."""
 
-    input_audio: Audio
+    input_audio: InputAudio
 
 
-class File(_Wire, frozen=True):
-    """A file in base64, with its name."""
+class InputFile(_Wire, frozen=True):
+    """A file as a data URL, with its name."""
 
-    file_data: str | None = None
+    file_data: str
     filename: str | None = None
 
 
 class FilePart(_Wire, frozen=True, tag="file"):
     """A content part that is a file."""
 
-    file: File
+    file: InputFile
 
 
 class RefusalPart(_Wire, frozen=True, tag="refusal"):
@@ -101,7 +117,11 @@ class WireCall(_Wire, frozen=True):
 
 
 class WireMessage(_Wire, frozen=True):
-    """One message of the history. The last three fields are what SDKs echo from answers; they must carry nothing."""
+    """One message of the history.
+
+    The last fields are what SDKs echo from answers; `reasoning_content` carries what a server told of its reasoning,
+    the three after it must carry nothing.
+    """
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[ContentPart] | None = None
@@ -109,6 +129,7 @@ class WireMessage(_Wire, frozen=True):
     tool_calls: list[WireCall] | None = None
     tool_call_id: str | None = None
     refusal: str | None = None
+    reasoning_content: str | None = None
     function_call: None = None
     audio: None = None
     annotations: list[None] | None = None
@@ -149,11 +170,20 @@ class StreamOptions(_Wire, frozen=True):
     include_usage: bool = False
 
 
+class JsonSchema(_Wire, frozen=True):
+    """A schema of the answer; the schema itself passes as it was written."""
+
+    name: str
+    description: str | None = None
+    schema: msgspec.Raw = msgspec.Raw(b"")
+    strict: bool | None = None
+
+
 class ResponseFormat(_Wire, frozen=True):
-    """The form of the answer; `json_schema` passes as it was written."""
+    """The form of the answer."""
 
     type: Literal["text", "json_object", "json_schema"]
-    json_schema: msgspec.Raw = msgspec.Raw(b"")
+    json_schema: JsonSchema | None = None
 
 
 class ChatRequest(_Wire, frozen=True):
@@ -180,39 +210,34 @@ class ChatRequest(_Wire, frozen=True):
     presence_penalty: float | None = None
     reasoning_effort: str | None = None
 
-    @property
-    def streamed(self) -> bool:
-        """Return whether the client asked for a stream."""
-        return self.stream is True
-
-    @property
-    def wants_usage(self) -> bool:
-        """Return whether the stream shall end with the token counts."""
-        return self.stream_options is not None and self.stream_options.include_usage
-
-    @property
-    def tool_names(self) -> tuple[str, ...]:
-        """Return the names of the tools the client brought."""
-        return tuple(tool.function.name for tool in self.tools or ())
-
-    @property
-    def must_call(self) -> bool:
-        """Return whether the client insists on a tool call."""
-        return self.tool_choice == "required" or isinstance(self.tool_choice, ToolChoice)
-
-    @property
-    def needs_form(self) -> bool:
-        """Return whether a plain sentence would break what the client asked for."""
-        return self.must_call or (self.response_format is not None and self.response_format.type != "text")
-
 
 _decode = msgspec.json.Decoder(ChatRequest).decode
-_encode = msgspec.json.encode
+_data_url = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,([A-Za-z0-9+/]*={0,2})").fullmatch
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$?\.?(?P<path>[^`]*)`)?")
 
 
-def read(body: bytes) -> ChatRequest:
+def read(body: bytes) -> Request:
     """Read a request body. Raises InvalidRequest, DuplicateKey, FieldNotAllowed with the field in `param`."""
+    wire = decoded(body)
+    chosen = wire.tool_choice
+    return Request(
+        model=wire.model,
+        messages=tuple(_message(f"messages.{position}", message) for position, message in enumerate(wire.messages)),
+        offers=tuple(_offer(tool.function) for tool in wire.tools or ()),
+        tool_choice=NamedTool(chosen.function.name) if isinstance(chosen, ToolChoice) else chosen,
+        parallel_tool_calls=wire.parallel_tool_calls,
+        form=_form(wire.response_format),
+        streamed=wire.stream is True,
+        wants_usage=wire.stream_options is not None and wire.stream_options.include_usage,
+        max_tokens=wire.max_completion_tokens or wire.max_tokens,
+        stop=(wire.stop,) if isinstance(wire.stop, str) else tuple(wire.stop or ()),
+        sampling=_sampling(wire),
+        variables=MappingProxyType(wire.metadata or {}),
+    )
+
+
+def decoded(body: bytes) -> ChatRequest:
+    """Read a body into its wire shape, within the bounds. Raises as `read`."""
     refuse_duplicates(body)
     try:
         request = _decode(body)
@@ -224,7 +249,8 @@ def read(body: bytes) -> ChatRequest:
         raise InvalidRequest(f"1 to {MAX_MESSAGES} messages expected, {len(request.messages)} found", param="messages")
     if len(request.tools or ()) > MAX_TOOLS:
         raise InvalidRequest(f"at most {MAX_TOOLS} tools expected, {len(request.tools or ())} found", param="tools")
-    if len(set(request.tool_names)) != len(request.tool_names):
+    names = [tool.function.name for tool in request.tools or ()]
+    if len(set(names)) != len(names):
         raise InvalidRequest("two tools have the same name", param="tools")
     return request
 
@@ -241,46 +267,88 @@ def _explained(message: str) -> InvalidRequest:
     )
 
 
-def messages(request: ChatRequest) -> tuple[Message, ...]:
-    """Return the conversation that the client sent. Raises InvalidRequest for a message that contradicts itself."""
-    return tuple(_message(position, message) for position, message in enumerate(request.messages))
-
-
-def _message(position: int, wire: WireMessage) -> Message:
-    place = f"messages.{position}"
+def _message(place: str, wire: WireMessage) -> Message:
     if wire.role == "tool" and not wire.tool_call_id:
         raise InvalidRequest("a tool message needs tool_call_id", param=place)
-    if wire.role != "assistant" and (wire.tool_calls or wire.refusal):
-        raise InvalidRequest(f"a {wire.role} message carries no tool calls and no refusal", param=place)
+    if wire.role != "assistant" and (wire.tool_calls or wire.refusal or wire.reasoning_content):
+        raise InvalidRequest(f"a {wire.role} message carries no tool calls, refusal or reasoning", param=place)
     if wire.content is None and not wire.tool_calls and not wire.refusal:
         raise InvalidRequest("a message needs content", param=place)
-    content = wire.content
-    if content is None and wire.refusal:
-        content = wire.refusal
-    return Message(
-        role=wire.role,
-        content=tuple(Part(_kind(part), _encode(part)) for part in content) if isinstance(content, list) else content,
-        name=wire.name,
-        tool_calls=tuple(
-            ToolCall(call.id, call.function.name, call.function.arguments) for call in wire.tool_calls or ()
-        ),
-        tool_call_id=wire.tool_call_id,
+    if wire.role == "tool":
+        return Message("tool", (_result(place, wire),), wire.name, place)
+    parts = [
+        *((Reasoning(text=wire.reasoning_content),) if wire.reasoning_content else ()),
+        *_content(place, wire.content),
+        *((Refusal(wire.refusal),) if wire.refusal else ()),
+        *(ToolCall(call.id, call.function.name, call.function.arguments) for call in wire.tool_calls or ()),
+    ]
+    return Message(wire.role, tuple(parts), wire.name, place)
+
+
+def _content(place: str, content: str | list[ContentPart] | None) -> tuple[Part, ...]:
+    if content is None:
+        return ()
+    if isinstance(content, str):
+        return (Text(content),)
+    return tuple(_part(f"{place}.content.{position}", part) for position, part in enumerate(content))
+
+
+def _result(place: str, wire: WireMessage) -> ToolResult:
+    content: list[Text | Image | File] = []
+    for position, part in enumerate(_content(place, wire.content)):
+        if not isinstance(part, Text | Image | File):
+            raise InvalidRequest("a tool message carries text", param=f"{place}.content.{position}")
+        content.append(part)
+    return ToolResult(wire.tool_call_id or "", tuple(content))
+
+
+def _part(place: str, part: ContentPart) -> Part:
+    match part:
+        case TextPart():
+            return Text(part.text)
+        case ImagePart():
+            return Image(_source(part.image_url.url), part.image_url.detail)
+        case AudioPart():
+            return Audio(part.input_audio.data, part.input_audio.format)
+        case FilePart():
+            source = _source(part.file.file_data)
+            if isinstance(source, Link):
+                raise InvalidRequest("a file is sent as a data URL in base64", param=f"{place}.file.file_data")
+            return File(source, part.file.filename)
+        case RefusalPart():
+            return Refusal(part.refusal)
+        case _ as unreachable:  # pragma: no cover
+            assert_never(unreachable)
+
+
+def _source(url: str) -> Inline | Link:
+    inline = _data_url(url)
+    return Inline(inline[1], inline[2]) if inline else Link(url)
+
+
+def _offer(definition: Definition) -> ToolOffer:
+    parameters = bytes(definition.parameters)
+    if not parameters or parameters == b"null":
+        return ToolOffer(definition.name, definition.description, None, definition.strict)
+    return ToolOffer(definition.name, definition.description, parameters.decode(), definition.strict)
+
+
+def _form(wanted: ResponseFormat | None) -> Form | None:
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_object":
+        return Form()
+    if wanted.json_schema is None:
+        raise InvalidRequest("json_schema needs its schema", param="response_format.json_schema")
+    schema = wanted.json_schema
+    return Form(
+        schema=bytes(schema.schema).decode() or "{}",
+        name=schema.name,
+        description=schema.description,
+        strict=schema.strict,
     )
 
 
-def _kind(part: ContentPart) -> str:
-    tag = part.__struct_config__.tag
-    return tag if isinstance(tag, str) else "unknown"
-
-
-def offers(request: ChatRequest) -> tuple[ToolOffer, ...]:
-    """Return the tools that the client brought."""
-    return tuple(
-        ToolOffer(
-            tool.function.name,
-            tool.function.description,
-            bytes(tool.function.parameters).decode() or None,
-            tool.function.strict,
-        )
-        for tool in request.tools or ()
-    )
+def _sampling(wire: ChatRequest) -> dict[str, Number]:
+    asked = {name: getattr(wire, name, None) for name in SAMPLING_FIELDS}
+    return {name: value for name, value in asked.items() if value is not None}

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dialects that clients speak, by the path they speak it on, and what each of them can say."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
+
+from customhouse.dialects.envelope import Envelope, Receipt
+from customhouse.dialects.openai_chat import reply as openai_chat_reply
+from customhouse.dialects.openai_chat import request as openai_chat
+from customhouse.domain.answer import Answer, Delta
+from customhouse.domain.errors import CustomhouseError
+from customhouse.domain.request import Request
+
+
+class Writer(Protocol):
+    """Writes one streamed answer. What it returns is sent in this order; deltas may be none."""
+
+    def deltas(self, deltas: Sequence[Delta]) -> bytes:
+        """Return the events of pieces that pass; before the first of them whatever begins a stream.
+
+        Raises UpstreamFailed for what the dialect cannot express.
+        """
+        ...
+
+    def end(self, answer: Answer, added: str, receipt: Receipt) -> bytes:
+        """Return the rest: `added` (text that no delta brought), the calls that pass, the end with the receipt.
+
+        `answer` is all of it as decided, `added` included.
+        """
+        ...
+
+    def fail(self, problem: CustomhouseError, trace_id: str) -> bytes:
+        """Return the last event of a stream that cannot go on."""
+        ...
+
+
+class ClientDialect(NamedTuple):
+    """One dialect towards clients.
+
+    `read` raises InvalidRequest, DuplicateKey, FieldNotAllowed with the field in `param`. `require` raises
+    UpstreamFailed for an answer with something that the dialect cannot express. `whole` writes an answer that was found
+    expressible and has only the calls that pass.
+    """
+
+    read: Callable[[bytes], Request]
+    require: Callable[[Answer], None]
+    whole: Callable[[Answer, Envelope, Receipt], bytes]
+    writer: Callable[[Envelope], Writer]
+    error: Callable[[CustomhouseError, str], bytes]
+
+
+OPENAI_CHAT: Final = ClientDialect(
+    read=openai_chat.read,
+    require=openai_chat_reply.require,
+    whole=openai_chat_reply.whole,
+    writer=openai_chat_reply.ChunkWriter,
+    error=openai_chat_reply.error,
+)
+CLIENTS: Final[Mapping[str, ClientDialect]] = MappingProxyType({"/v1/chat/completions": OPENAI_CHAT})
+"""Every endpoint that answers with the next message of a conversation."""
+
+
+def spoken(path: str) -> ClientDialect:
+    """Return the dialect of a path, also for its errors: OpenAI's where the path is none of these."""
+    return CLIENTS.get(path, OPENAI_CHAT)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The dialects that providers speak, by the name a provider is declared with, and what each of them can say."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
+
+from customhouse.dialects.openai_chat import upstream_answer as openai_chat_answer
+from customhouse.dialects.openai_chat import upstream_request as openai_chat_request
+from customhouse.dialects.openai_chat.upstream_stream import Collector as OpenAIChatCollector
+from customhouse.domain.answer import Answer, Delta
+from customhouse.domain.message import DialectName
+from customhouse.domain.request import Request
+
+
+class Collector(Protocol):
+    """Collects one stream: what needs no decision passes at once, tool calls wait until the stream is whole."""
+
+    def feed(self, data: bytes) -> Sequence[Delta]:
+        """Take the data of one event. Raises UpstreamFailed for what is not the dialect, or is over a bound."""
+        ...
+
+    @property
+    def started(self) -> bool:
+        """Return whether the stream has carried anything of an answer."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Return whether the provider has said why it stopped."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """Return whether nothing more is to come."""
+        ...
+
+    def answer(self) -> Answer:
+        """Return what was collected so far; partial while `finished` is false."""
+        ...
+
+
+class ProviderDialect(NamedTuple):
+    """One dialect towards providers.
+
+    `path` stands below the provider's base_url. `body` is given a request as it leaves and the deployment's features,
+    and raises Inexpressible with the client's field in `param`. `answer` reads a whole answer and raises
+    UpstreamFailed. `collector` is given a bound in characters. `error_message` returns the sentence of an error body,
+    300 characters at most, or None.
+    """
+
+    path: str
+    body: Callable[[Request, Sequence[str]], bytes]
+    answer: Callable[[bytes], Answer]
+    collector: Callable[[int], Collector]
+    error_message: Callable[[bytes], str | None]
+
+
+OPENAI_CHAT: Final = ProviderDialect(
+    path=openai_chat_request.PATH,
+    body=openai_chat_request.body,
+    answer=openai_chat_answer.answer,
+    collector=OpenAIChatCollector,
+    error_message=openai_chat_answer.error_message,
+)
+PROVIDERS: Final[Mapping[DialectName, ProviderDialect]] = MappingProxyType({"openai_chat": OPENAI_CHAT})
+"""Every dialect that this version speaks with providers."""
