@@ -18,6 +18,7 @@ from customhouse.access.credentials import Credentials
 from customhouse.api.app import build_api
 from customhouse.api.front import Front
 from customhouse.api.routes import ROUTES
+from customhouse.budget import forget
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import InvalidRequest, LedgerUnavailable, StoreUnavailable
 from customhouse.domain.principal import Actor
@@ -32,6 +33,7 @@ from customhouse.ledger.append import Ledger, Observe
 from customhouse.ledger.own_key import require_own_key
 from customhouse.ledger.record import ORGANIZATION
 from customhouse.ledger.recover import settle_open_calls
+from customhouse.ledger.retention import Calendar
 from customhouse.ledger.sequence import Progress, Sequencer
 from customhouse.ledger.standby import Standby, open_standby
 from customhouse.planes.model.call import Limits, Upstreams
@@ -327,6 +329,7 @@ def _sequencer(settings: Settings, built: Installation) -> Sequencer | None:
     duties = (
         *leader.duties(ledger, clock, settings.payload_retention_days),
         dead_replicas.duty(ledger, clock),
+        forget.duty(Calendar(clock)),
     )
     return Sequencer(stores.sequencer, stores.leadership, clock, built.replica, duties)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from customhouse.access.credentials import Credentials
+from customhouse.budget import forget
 from customhouse.domain.errors import CustomhouseError, StoreUnavailable
 from customhouse.ledger import catch_up, retention
 from customhouse.ledger.recover import settle_orphans
@@ -67,9 +68,10 @@ async def catch_up_again(control: Control, standby: Standby | None, orphans: set
 
 
 async def place_or_expire(control: Control, sequencer: Sequencer | None, keep_days: int) -> None:
-    """Where replicas share a database, stand for sequencer; else only take away payloads whose retention has ended.
+    """Where replicas share a database, stand for sequencer; else only take away what has ended.
 
-    Records that are not placed wait where they are, durable, and every trace shows them.
+    That is payloads after their retention, and windows of budgets. Records that are not placed wait where they are,
+    durable, and every trace shows them.
     """
     calendar = retention.Calendar(control.clock)
     while True:
@@ -77,8 +79,9 @@ async def place_or_expire(control: Control, sequencer: Sequencer | None, keep_da
             if sequencer is not None:
                 await sequencer.run()
             await retention.delete_days(control.database, control.ledger, calendar, keep_days)
+            await forget.forget_ended(control.database, calendar)
         except CustomhouseError as error:
-            _log.warning("payloads could not be looked through: %s", error.detail)
+            _log.warning("payloads and budgets could not be looked through: %s", error.detail)
         except Exception:  # noqa: BLE001 - the supervisor of this task: see above
             _log.exception("the sequencer, or the retention of payloads, failed")
         await asyncio.sleep(PAUSE_S if sequencer else retention.EVERY_S)

@@ -5,13 +5,13 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 from tests.ledger.book import Book, in_book
 
 from customhouse.budget import tables
-from customhouse.budget.level import Bound, Caller, Refusal, Reservation, bounds
+from customhouse.budget.level import Bound, Caller, Counter, Refusal, Reservation, bounds
 from customhouse.budget.limit import Amounts, Limit
 from customhouse.budget.reserve import NOTHING, Budgets
 from customhouse.domain.errors import BudgetUnavailable, StoreUnavailable
@@ -38,9 +38,9 @@ async def levels(book: Book, *limits: Limit, tenant: str = "acme") -> list[tuple
     for each in bound(*limits, tenant=tenant):
         counter = each.counter
 
-        def look(tx: Transaction, counter: Any = counter) -> list[tables.Counted]:  # noqa: ANN401 - bound for the loop
-            windows = [(counter.per, counter.began_us)]
-            return tables.look(tx, counter.tenant, counter.environment, counter.assistant, windows)
+        def look(tx: Transaction, counter: Counter = counter) -> list[tables.Counted]:
+            place = tables.Place(counter.tenant, counter.per, counter.began_us)
+            return tables.look(tx, counter.environment, counter.assistant, [place])
 
         found += [
             (at.requests, at.tokens_spent, at.tokens_reserved, at.microusd_spent, at.microusd_reserved)

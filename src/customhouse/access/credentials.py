@@ -98,6 +98,16 @@ class Credentials:
         """Return the tenants that keys name. Raises ReplicaStale."""
         return frozenset(tenant for key in self._fresh().keys.values() for tenant in key.tenants)
 
+    def tenants_of(self, environment: str, assistant: str) -> frozenset[str]:
+        """Return the tenants that the keys of an assistant in an environment name. Raises ReplicaStale."""
+        keys = self._fresh().keys.values()
+        return frozenset(
+            tenant
+            for key in keys
+            if (key.environment, key.assistant) == (environment, assistant)
+            for tenant in key.tenants
+        )
+
     def _fresh(self) -> _Table:
         table = self._table
         oldest_us = self._clock.elapsed_us() - self._stale_after_s * 1_000_000

@@ -40,14 +40,14 @@ async def _history(call: Call[None]) -> History:
     return await history(
         call.control,
         call.path["assistant"],
-        None if wanted is None else _environment(wanted),
+        None if wanted is None else environment(wanted),
         before_seq=whole_number(call.query.get("before", "9" * MAX_DIGITS), "before"),
         limit=whole_number(call.query.get("limit", str(MAX_HISTORY)), "limit"),
     )
 
 
 async def _force(call: Call[None]) -> Force:
-    return await force(call.control, _environment(call.query["environment"]), call.path["assistant"])
+    return await force(call.control, environment(call.query["environment"]), call.path["assistant"])
 
 
 async def _holds(call: Call[None]) -> Holds:
@@ -60,7 +60,8 @@ async def _lift(call: Call[Lifting]) -> HoldView:
     return hold_view(await lift(call.control, call.actor, call.trace_id, seq, call.body))
 
 
-def _environment(name: str) -> str:
+def environment(name: str) -> str:
+    """Return a query's environment. Raises InvalidRequest for one that does not exist."""
     if name not in ENVIRONMENTS:
         raise InvalidRequest(
             f"{name[:64]!r} is no environment; there are {', '.join(ENVIRONMENTS)}.", param="environment"

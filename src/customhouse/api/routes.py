@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from customhouse.api import changes, keys, people, pins, releases, replicas, switches, traces
+from customhouse.api import budgets, changes, keys, people, pins, releases, replicas, switches, traces
 from customhouse.api.route import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -12,6 +12,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *changes.ROUTES,
     *switches.ROUTES,
     *replicas.ROUTES,
+    *budgets.ROUTES,
     *people.ROUTES,
     *keys.ROUTES,
     *traces.ROUTES,

@@ -42,6 +42,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
         "Look": {
             "status": "Show what is in force, since when, by whom.",
             "history": "Show how an assistant's pins moved.",
+            "budgets": "Show an assistant's limits, and what of them is used.",
             "replicas": "Show who answers turns, and what each has in force.",
             "trace": "Show where an answer came from.",
         },

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much of its limits an assistant has used in the windows that run now, as people see it."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from customhouse.access.credentials import Credentials
+from customhouse.budget import tables
+from customhouse.budget.limit import MICRO, Limit, Of, Per, window
+from customhouse.budget.tables import Counted, Place
+from customhouse.domain.clock import rfc3339
+from customhouse.domain.errors import NotInForce
+from customhouse.ledger.record import ORGANIZATION
+from customhouse.registry.control import Control
+from customhouse.registry.current import Current
+from customhouse.store.database import Transaction
+
+MAX_TENANTS: Final = 1000
+"""Tenants that are looked at, in the order of their names; the most used come first in the answer."""
+MAX_HOLDERS: Final = 100
+"""Holders of one limit that are listed."""
+
+
+class Used(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one holder used: spent is counted, reserved is what calls that run now may use. Money is in US dollars.
+
+    `holder` is a key's id, a tenant, or the assistant.
+    """
+
+    holder: str
+    requests: int
+    tokens_spent: int
+    tokens_reserved: int
+    money_spent: str
+    money_reserved: str
+
+
+class LimitInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A limit, the window that runs now, and who has used anything in it, most first."""
+
+    of: Of
+    per: Per
+    requests: int | None
+    tokens: int | None
+    money: str | None
+    began: str
+    resets: str
+    used: tuple[Used, ...]
+
+
+class BudgetsInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The limits of an assistant in an environment."""
+
+    assistant: str
+    environment: str
+    stamp: str
+    limits: tuple[LimitInForce, ...]
+
+
+async def budgets(
+    control: Control, current: Current, credentials: Credentials, environment: str, assistant: str
+) -> BudgetsInForce:
+    """Return the limits in force and what is used of them. Raises NotInForce, StoreUnavailable."""
+    await current.refresh()
+    await credentials.refresh()
+    snapshot = current.view(environment, assistant).snapshot
+    if snapshot is None:
+        raise NotInForce(f"{assistant} has no release in {environment}")
+    limits, now_us = snapshot.documents.model.limits, control.clock.now_us()
+    tenants = sorted(credentials.tenants_of(environment, assistant))[:MAX_TENANTS]
+    places = [place for limit in limits for place in _places(limit, tenants, now_us)]
+
+    def work(tx: Transaction) -> list[Counted]:
+        return tables.look(tx, environment, assistant, places)
+
+    found = await control.database.read(work) if places else []
+    return BudgetsInForce(
+        assistant=assistant,
+        environment=environment,
+        stamp=snapshot.stamp,
+        limits=tuple(_in_force(limit, found, now_us) for limit in limits),
+    )
+
+
+def dollars(microusd: int) -> str:
+    """Return micro-dollars as decimal text of dollars, with two places at least."""
+    exact = (Decimal(microusd) / MICRO).normalize()
+    return f"{exact:.2f}" if exact == exact.quantize(Decimal("0.01")) else f"{exact:f}"
+
+
+def _places(limit: Limit, tenants: list[str], now_us: int) -> list[Place]:
+    """Return where the counters of a limit are: of each tenant, or the organisation's."""
+    began_us = window(limit.per, now_us).began_us
+    return [Place(each, limit.per, began_us) for each in (tenants if limit.of == "tenant" else [ORGANIZATION])]
+
+
+def _in_force(limit: Limit, found: Iterable[Counted], now_us: int) -> LimitInForce:
+    began_us, ends_us = window(limit.per, now_us)
+    own = {each.counter: each for each in found if each.counter.per == limit.per and _of(each) == limit.of}
+    most = sorted(own.values(), key=lambda each: (-each.level.taken.tokens, -each.level.requests, _name(each)))
+    return LimitInForce(
+        of=limit.of,
+        per=limit.per,
+        requests=limit.requests,
+        tokens=limit.tokens,
+        money=limit.money,
+        began=rfc3339(began_us),
+        resets=rfc3339(ends_us),
+        used=tuple(_used(each) for each in most[:MAX_HOLDERS]),
+    )
+
+
+def _used(counted: Counted) -> Used:
+    level = counted.level
+    return Used(
+        holder=_name(counted),
+        requests=level.requests,
+        tokens_spent=level.tokens_spent,
+        tokens_reserved=level.tokens_reserved,
+        money_spent=dollars(level.microusd_spent),
+        money_reserved=dollars(level.microusd_reserved),
+    )
+
+
+def _of(counted: Counted) -> str:
+    return counted.counter.holder.partition(":")[0]
+
+
+def _name(counted: Counted) -> str:
+    kind, _, key = counted.counter.holder.partition(":")
+    return key or (counted.counter.tenant if kind == "tenant" else counted.counter.assistant)
