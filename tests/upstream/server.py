@@ -5,7 +5,8 @@
     with scripted_upstream(answer("Hello")) as upstream:       # one reply for every request
     with scripted_upstream(broken, answer()) as upstream:      # in turn; the last one stays
 
-`upstream.base_url` ends in /v1. Every request with a body is kept in `upstream.requests`, in order of arrival.
+`upstream.base_url` ends in /v1, `upstream.origin` does not. Every request with a body is kept in `upstream.requests`,
+in order of arrival, also what the provider refuses. `endpoints.py` says what is served, `__init__.py` lists the names.
 """
 
 import asyncio
@@ -15,12 +16,13 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from tests.upstream.replies import BY_MODEL, answer, failure
+from tests.upstream.endpoints import ENDPOINTS, endpoint_of
+from tests.upstream.replies import failure
 from tests.upstream.wire import Close, Hold, Received, Reply, Send, Step, Wait, as_json, whole
 
 HEAD_LIMIT_BYTES = 65536
 START_LIMIT_S = 10
-ANNOUNCED = ("smollm2-135m", *BY_MODEL)
+ANNOUNCED = tuple({"smollm2-135m": 1, **{name: 1 for endpoint in ENDPOINTS for name in endpoint.by_model}})
 
 
 class Upstream:
@@ -41,6 +43,11 @@ class Upstream:
     def base_url(self) -> str:
         """Return the address to write into a manifest."""
         return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def origin(self) -> str:
+        """Return the address without /v1, as Anthropic's SDK wants it."""
+        return f"http://127.0.0.1:{self.port}"
 
     def go_on(self) -> None:
         """Let every reply that stands at a Hold step go on, now and later."""
@@ -65,11 +72,16 @@ class Upstream:
             self.requests.append(request)
             number = len(self.requests)
             self._arrived.notify_all()
+        endpoint = endpoint_of(request.path)
+        refused = endpoint.refusal(request) if endpoint is not None else None
+        if refused is not None:
+            return refused(request)
         if self.replies:
             return self.replies[min(number, len(self.replies)) - 1](request)
-        if request.path.endswith("/chat/completions"):
-            return self.by_model.get(request.model, answer())(request)
-        return failure(404, "not_found", f"No such path: {request.path}")(request)
+        if endpoint is None:
+            return failure(404, "not_found", f"No such path: {request.path}")(request)
+        by_model = {**endpoint.by_model, **self.by_model}
+        return by_model.get(request.model, endpoint.otherwise)(request)
 
     async def held(self) -> None:
         """Wait until the test says go on."""
@@ -98,7 +110,7 @@ class Upstream:
 @contextmanager
 def scripted_upstream(*replies: Reply, by_model: Mapping[str, Reply] | None = None) -> Generator[Upstream]:
     """Run a provider on a free port until the block ends; calls that still hang are dropped then."""
-    upstream = Upstream(replies, {**BY_MODEL, **(by_model or {})})
+    upstream = Upstream(replies, by_model or {})
     with upstream.running():
         yield upstream
 

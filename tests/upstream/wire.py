@@ -80,6 +80,7 @@ REASONS = {
     500: "Internal Server Error",
     502: "Bad Gateway",
     503: "Service Unavailable",
+    504: "Gateway Timeout",
     529: "Overloaded",
 }
 
@@ -103,9 +104,10 @@ def as_json(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def event_stream_head() -> Send:
-    """Return the head of an event stream in chunked coding."""
-    return Send(head(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"}))
+def event_stream_head(**headers: str) -> Send:
+    """Return the head of an event stream in chunked coding; header names are written with underscores."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Send(head(200, {"content-type": "text/event-stream", **named, "transfer-encoding": "chunked"}))
 
 
 def piece(content: bytes) -> Send:
@@ -116,6 +118,17 @@ def piece(content: bytes) -> Send:
 def event(value: object, name: str | None = None) -> bytes:
     """Return one server-sent event holding JSON, under a name where the dialect names its events."""
     return (b"" if name is None else f"event: {name}\n".encode()) + b"data: " + as_json(value) + b"\n\n"
+
+
+def words(said: str) -> Iterator[str]:
+    """Split text into pieces that join to it again, each but the last ending in its space."""
+    parts = said.split(" ")
+    return (part + (" " if number < len(parts) - 1 else "") for number, part in enumerate(parts))
+
+
+def rewritten(content: bytes, rewrite: tuple[bytes, bytes]) -> bytes:
+    """Replace bytes by others; nothing when there is nothing to look for."""
+    return content.replace(*rewrite) if rewrite[0] else content
 
 
 END_OF_CHUNKS = Send(b"0\r\n\r\n")
