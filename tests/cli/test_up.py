@@ -19,6 +19,7 @@ from tests.upstream.server import scripted_upstream
 
 PROGRAM = str(Path(sys.executable).with_name("customhouse"))
 MODEL_PORT = "127.0.0.1:8081"
+EMBEDDING_PORT = "127.0.0.1:8082"
 
 
 def free_port() -> int:
@@ -57,7 +58,7 @@ def manifest_with_model_at(folder: Path, address: str) -> None:
     models = folder / "manifest" / "models.yaml"
     text = models.read_text()
     assert MODEL_PORT in text
-    models.write_text(text.replace(MODEL_PORT, address))
+    models.write_text(text.replace(MODEL_PORT, address).replace(EMBEDDING_PORT, f"127.0.0.1:{free_port()}"))
 
 
 def ask(port: int, key: str) -> tuple[str, str]:

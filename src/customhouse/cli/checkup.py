@@ -144,18 +144,22 @@ def upstream(deployment: Deployment) -> Iterator[Finding]:
 
 
 def released_weights(deployment: Deployment) -> Iterator[Finding]:
-    """Check that the weights on this machine are the released ones, where a deployment names weights."""
-    released = deployment.weights
-    if released is None:
-        return
-    name = f"weights {deployment.label}"
-    try:
-        path = weights.find(released.source)
-        weights.verify(path, released.digest)
-    except CustomhouseError as error:
-        yield warn(name, error.detail, "only the machine that runs the model needs them")
-    else:
-        yield ok(name, f"{path.name} is {released.digest[:19]}…")
+    """Check that the weights and the tokenizer on this machine are the released ones, where a deployment names them."""
+    pattern = weights.ONNX if deployment.kind == "embedding" else weights.GGUF
+    for what, released, wanted in (
+        ("weights", deployment.weights, pattern),
+        ("tokenizer", deployment.tokenizer, weights.TOKENIZER),
+    ):
+        if released is None:
+            continue
+        name = f"{what} {deployment.label}"
+        try:
+            path = weights.find(released.source, wanted)
+            weights.verify(path, released.digest)
+        except CustomhouseError as error:
+            yield warn(name, error.detail, "only the machine that runs the model needs them")
+        else:
+            yield ok(name, f"{path.name} is {released.digest[:19]}…")
 
 
 def _existing(path: Path) -> Path:

@@ -25,7 +25,7 @@ from customhouse.cli.published_documents import in_force
 from customhouse.manifest.compile import Compiled, compile_assistant
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.source import git_commit
-from customhouse.planes.model.document import Weights
+from customhouse.planes.model.document import ModelKind, Weights
 from customhouse.registry.environment import ENVIRONMENTS
 from customhouse.registry.status import Status
 from customhouse.rollout.submission import Published, Submission, SubmittedDocuments
@@ -54,6 +54,8 @@ class LocalModel(NamedTuple):
     alias: str
     port: int
     weights: Weights
+    kind: ModelKind
+    tokenizer: Weights | None
 
 
 def compile_all(manifest: Manifest) -> dict[str, Compiled]:
@@ -85,7 +87,15 @@ def local_models(compiled: dict[str, Compiled]) -> tuple[LocalModel, ...]:
         for deployment in one.documents.model.deployments.values():
             address = urlsplit(deployment.base_url)
             if deployment.weights is not None and address.hostname in LOOPBACK and address.port is not None:
-                found.setdefault(address.port, LocalModel(name, deployment.model, address.port, deployment.weights))
+                model = LocalModel(
+                    name,
+                    deployment.model,
+                    address.port,
+                    deployment.weights,
+                    deployment.kind,
+                    deployment.tokenizer,
+                )
+                found.setdefault(address.port, model)
     return tuple(found.values())
 
 

@@ -29,6 +29,7 @@ from customhouse.cli.client import Client, Local
 from customhouse.cli.first_start import LocalModel
 from customhouse.cli.log_line import begin_log
 from customhouse.cli.manifest_option import manifest_option
+from customhouse.cli.model_child import lacking, model_child
 from customhouse.cli.options import options
 from customhouse.cli.output import refuse, say
 from customhouse.cli.progress import Progress
@@ -36,7 +37,6 @@ from customhouse.cli.serve import server_config
 from customhouse.cli.serve_address import write_address
 from customhouse.manifest.load import load as load_manifest
 from customhouse.manifest.sample import write_sample
-from customhouse.processes import weights
 from customhouse.processes.supervise import Child, require_free, supervised
 from customhouse.settings import Settings, load
 from customhouse.store import home_lock
@@ -129,9 +129,9 @@ def _prepare(settings: Settings, manifest: Path, progress: Progress, *, with_mod
             again = f"customhouse plan {name}, then customhouse release {name} --notes …"
             progress.note(f"{name}: the manifest differs from what is in force in dev: {again}")
         new = {name: one for name, one in compiled.items() if name not in served}
-        models = first_start.local_models(served | new) if with_model else ()
+        models = _startable(first_start.local_models(served | new) if with_model else (), progress)
         progress.step("verifying the model's weights")
-        children = tuple(_child(settings, model, in_force=model.assistant in served) for model in models)
+        children = tuple(model_child(settings, model, in_force=model.assistant in served) for model in models)
         first_start.publish_missing(client, declared, compiled, progress.note)
         assistant = first_start.favourite(compiled)
         release = first_start.release_in_force(client, assistant)
@@ -142,21 +142,13 @@ def _prepare(settings: Settings, manifest: Path, progress: Progress, *, with_mod
     return Ready(children, assistant, release, "NUMBER" if served else "1", key)
 
 
-def _child(settings: Settings, model: LocalModel, *, in_force: bool) -> Child:
-    """Return the process that serves a model, after its weights were found and verified and its port is free."""
-    name = f"the local model {model.alias}"
-    release = f" and release it (customhouse release {model.assistant} --notes …)" if in_force else ""
-    require_free(model.port, name, f"Stop that program, or give the provider another port in the manifest{release}.")
-    file = weights.find(model.weights.source)
-    weights.verify(file, model.weights.digest)
-    program = (sys.executable, "-m", "customhouse.processes.local_model")
-    return Child(
-        name=name,
-        command=(*program, "--model", str(file), "--alias", model.alias, "--port", str(model.port)),
-        health_url=f"http://127.0.0.1:{model.port}/health",
-        port=model.port,
-        log=settings.home_path / f"local-model-{model.port}.log",
-    )
+def _startable(models: tuple[LocalModel, ...], progress: Progress) -> tuple[LocalModel, ...]:
+    """Return the models that this machine can serve; what is not started is said, and its calls fail as said."""
+    for model in models:
+        problem = lacking(model)
+        if problem is not None:
+            progress.note(problem)
+    return tuple(model for model in models if lacking(model) is None)
 
 
 async def _serve(settings: Settings, ready: Ready, progress: Progress) -> None:

@@ -27,6 +27,7 @@ CapabilityKind = Literal[
     "deployment_removed",
     "deployment_changed",
     "route_changed",
+    "vectors_changed",
     "posture_changed",
     "data_class_raised",
     "data_class_lowered",

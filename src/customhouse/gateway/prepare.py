@@ -13,6 +13,7 @@ from customhouse.domain.errors import SnapshotUnavailable
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
 from customhouse.domain.request import Number
+from customhouse.planes.model.embedding import embedding_route
 from customhouse.planes.model.parameters import released
 from customhouse.planes.model.select import Route
 from customhouse.planes.prompt.render import Prompt
@@ -27,6 +28,7 @@ class Prepared:
     snapshot: Snapshot
     prompt: Prompt
     route: Route
+    embeddings: Route
     offers: frozenset[str]
     tool_digests: Mapping[str, Digest]
     floor: Classification
@@ -47,6 +49,7 @@ def prepare(snapshot: Snapshot) -> Prepared:
         raise SnapshotUnavailable(f"the tools document has tools without a declared effect: {', '.join(undeclared)}")
     try:
         prompt, route = Prompt(documents.prompt), Route(documents.model)
+        embeddings = embedding_route(documents.model)
         sampling = released(documents.model.parameters)
     except ValueError as error:
         raise SnapshotUnavailable("a document in force cannot be compiled") from error
@@ -54,6 +57,7 @@ def prepare(snapshot: Snapshot) -> Prepared:
         snapshot=snapshot,
         prompt=prompt,
         route=route,
+        embeddings=embeddings,
         offers=offers(documents.tools),
         tool_digests=MappingProxyType(
             {

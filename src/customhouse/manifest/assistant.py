@@ -69,9 +69,10 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class ModelUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Which deployments may answer, with which parameters."""
+    """Which deployments may answer, with which parameters, and which embed texts."""
 
     route: tuple[RouteEntry, ...]
+    embeddings: tuple[RouteEntry, ...] = ()
     parameters: Sampling = Sampling()
     client_may_set: tuple[SamplingField, ...] = ()
 

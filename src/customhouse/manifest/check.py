@@ -18,6 +18,7 @@ from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.mixed import copilots_due, mixed
 from customhouse.manifest.policy import Policy
 from customhouse.manifest.problem import nearest
+from customhouse.manifest.provider import vector_space
 from customhouse.manifest.sentences import (
     ledger_sentences,
     limit_sentences,
@@ -199,6 +200,16 @@ def _unbounded(manifest: Manifest, _: date) -> Iterator[Remark]:
             yield Remark(place=place, text=f"{text} at most, unless the client asks for more or less")
 
 
+def _spaces(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name, assistant in manifest.declared.assistants.items():
+        entries = assistant.model.embeddings if assistant.model else ()
+        firsts = [manifest.declared.models[entry.use[0]] for entry in entries]
+        if len({vector_space(model) for model in firsts}) > 1:
+            place = str(manifest.place("assistants", name, "model", "embeddings"))
+            text = f"{name}: embeds with {' or '.join(entry.use[0] for entry in entries)}, by condition: their vectors"
+            yield Remark(place=place, text=f"{text} do not compare; keep an index for each")
+
+
 def _contradictions(manifest: Manifest, _: date) -> Iterator[Remark]:
     for name, policy in manifest.declared.assistant_policies.items():
         approvals = policy.approval_rules()
@@ -225,7 +236,9 @@ def _unused(manifest: Manifest, _: date) -> Iterator[Remark]:
     declared = manifest.declared
     assistants = declared.assistants.values()
     used = {
-        "models": {name for a in assistants if a.model for entry in a.model.route for name in entry.use},
+        "models": {
+            name for a in assistants if a.model for entry in (*a.model.route, *a.model.embeddings) for name in entry.use
+        },
         "prompts": {a.prompt for a in assistants},
         "tools": {tool for policy in declared.assistant_policies.values() for tool in policy.tools()},
     }
@@ -266,5 +279,6 @@ _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ..
     ("warning", _incomplete),
     ("warning", _unbounded),
     ("warning", _contradictions),
+    ("warning", _spaces),
     ("warning", _unused),
 )

@@ -108,6 +108,9 @@ def deployment(name: str, model: Model, provider: Provider) -> Deployment:
         retires=model.retires,
         terms=None if provider.terms is None else _terms(provider),
         approved_by=model.approved_by or provider.approved_by,
+        kind="embedding" if model.kind == "embedding" else "chat",
+        dimensions=model.dimensions,
+        tokenizer=None if model.tokenizer is None else Weights(**msgspec.structs.asdict(model.tokenizer)),
     )
 
 
@@ -122,7 +125,8 @@ def _terms(provider: Provider) -> str | None:
 def _model(manifest: Manifest, assistant: Assistant) -> ModelDocument:
     models, providers = manifest.declared.models, manifest.declared.providers
     entries = assistant.model.route if assistant.model else ()
-    used = sorted({name for entry in entries for name in entry.use})
+    embedding = assistant.model.embeddings if assistant.model else ()
+    used = sorted({name for entry in (*entries, *embedding) for name in entry.use})
     posture, organization = assistant.posture, manifest.declared.organization
     return ModelDocument(
         deployments={name: deployment(name, models[name], providers[models[name].provider]) for name in used},
@@ -133,6 +137,7 @@ def _model(manifest: Manifest, assistant: Assistant) -> ModelDocument:
         aliases=tuple(sorted(assistant.aliases)),
         postures_allowed=tuple(sorted(set(organization.postures_allowed))) if organization else (),
         limits=_limits(assistant),
+        embeddings=tuple(Choice(use=entry.use, when=entry.when) for entry in embedding),
     )
 
 

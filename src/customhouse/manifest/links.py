@@ -10,15 +10,16 @@ from typing import Final
 
 from customhouse.budget.limit import MAX_LIMITS
 from customhouse.domain.label import CLASSIFICATION_NAMES
-from customhouse.manifest.assistant import Assistant
+from customhouse.manifest.assistant import Assistant, RouteEntry
 from customhouse.manifest.expression import route_problem, rule_problem
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.policy import Policy
 from customhouse.manifest.problem import Problems, nearest, shown
-from customhouse.manifest.provider import Provider
+from customhouse.manifest.provider import Model, Provider, vector_space
 from customhouse.manifest.reading import Path
 from customhouse.manifest.tool_schema import schema_problem
 from customhouse.planes.model.document import POSTURES_WITHIN
+from customhouse.planes.model.embedding import SPOKEN
 from customhouse.planes.model.select import OUTSIDE
 
 OURS: Final = frozenset({"self_hosted", "embedded"})
@@ -75,14 +76,32 @@ class _Links:
         for name, model in self._declared.models.items():
             self._name(model.provider, "providers", ("models", name, "provider"))
             provider = self._declared.providers.get(model.provider)
-            if provider is not None and provider.posture in OURS and model.kind == "chat" and model.weights is None:
+            ours = provider is not None and provider.posture in OURS and model.kind in {"chat", "embedding"}
+            if provider is not None and ours and model.weights is None:
                 expected = "weights: {digest: sha256:…, source: …}"
                 hint = "a model that we run is known by the digest of its weights"
                 self._add(("models", name), f"no weights in the {provider.posture} model {name}", expected, hint=hint)
+            self._vectors(name, model)
             if model.retires:
                 self._date(model.retires, ("models", name, "retires"))
             if model.approved_by:
                 self._person(model.approved_by, ("models", name, "approved_by"))
+
+    def _vectors(self, name: str, model: Model) -> None:
+        """Check what only an embedding model has, and must have."""
+        at = ("models", name)
+        if model.kind == "embedding":
+            if model.dimensions is None:
+                found = f"no dimensions in the embedding model {name}"
+                self._add(at, found, "dimensions: how many numbers a vector has")
+            provider = self._declared.providers.get(model.provider)
+            if provider is not None and provider.dialect and provider.dialect not in SPOKEN:
+                found = f"the embedding model {name} at a provider that speaks {provider.dialect}"
+                self._add((*at, "provider"), found, f"a provider that speaks {' or '.join(sorted(SPOKEN))}")
+            return
+        for field in ("dimensions", "tokenizer"):
+            if getattr(model, field) is not None:
+                self._add((*at, field), f"{field} in a model for {model.kind}", "a model of kind embedding")
 
     def tools(self) -> None:
         """Check tool servers and tools."""
@@ -175,8 +194,14 @@ class _Links:
             self._date(assistant.posture.until, (*at, "until"))
 
     def _route(self, name: str, assistant: Assistant) -> None:
-        for entry, choice in enumerate(assistant.model.route if assistant.model else ()):
-            at = ("assistants", name, "model", "route", entry)
+        if assistant.model is not None:
+            self._entries(name, assistant, "route", assistant.model.route)
+            self._entries(name, assistant, "embeddings", assistant.model.embeddings)
+
+    def _entries(self, name: str, assistant: Assistant, field: str, entries: tuple[RouteEntry, ...]) -> None:
+        kind = "chat" if field == "route" else "embedding"
+        for entry, choice in enumerate(entries):
+            at = ("assistants", name, "model", field, entry)
             problem = route_problem(choice.when) if choice.when else None
             if problem:
                 expected = "a condition on data.classification, tenant, environment, task, region or workflow"
@@ -185,8 +210,11 @@ class _Links:
                 if not self._name(used, "models", (*at, "use", index)):
                     continue
                 model = self._declared.models.get(used)
-                if model is not None and model.kind != "chat":
-                    self._add((*at, "use", index), f"{used}, a model for {model.kind}", "a chat model")
+                if model is not None and model.kind != kind:
+                    expected = "a chat model" if kind == "chat" else "an embedding model"
+                    self._add((*at, "use", index), f"{used}, a model for {model.kind}", expected)
+                elif model is not None and kind == "embedding":
+                    self._stands_in(choice.use[0], used, (*at, "use", index))
                 provider = self._declared.providers.get(model.provider) if model else None
                 if provider is not None:
                     self._fits(used, provider, assistant, (*at, "use", index))
@@ -205,6 +233,14 @@ class _Links:
                 found = f"a limit of each {limited.of} per {limited.per} a second time (first at {where})"
                 self._add((*at, index), found, "one limit with all its amounts")
             first.setdefault(kind, index)
+
+    def _stands_in(self, first: str, other: str, path: Path) -> None:
+        """Check that one embedding model may answer instead of another: only when it is the same model."""
+        models = self._declared.models
+        if first in models and vector_space(models[first]) != vector_space(models[other]):
+            found = f"{other}, whose vectors do not compare with those of {first}"
+            hint = "a fallback of an embedding model is the same model somewhere else"
+            self._add(path, found, f"a model with the name, weights, tokenizer and dimensions of {first}", hint=hint)
 
     def _fits(self, model: str, provider: Provider, assistant: Assistant, path: Path) -> None:
         use = assistant.posture.use

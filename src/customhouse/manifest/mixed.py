@@ -13,6 +13,7 @@ and nobody decided that. Once `postures_allowed: [self_hosted, api]` stands in t
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 from customhouse.domain.label import Classification
@@ -20,6 +21,7 @@ from customhouse.manifest.compile import compile_assistant, undeclared_tools
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.reading import Path
 from customhouse.manifest.sentences import reaches
+from customhouse.planes.model.embedding import embeds
 from customhouse.planes.model.reach import reached
 from customhouse.planes.model.select import OUTSIDE
 
@@ -53,7 +55,7 @@ def copilots_due(manifest: Manifest, today: date) -> Iterator[tuple[Path, str]]:
 
 def _postures(manifest: Manifest, name: str) -> tuple[str, ...]:
     model, declared = manifest.declared.assistants[name].model, manifest.declared
-    used = {used for entry in (model.route if model else ()) for used in entry.use}
+    used = {used for entry in ((*model.route, *model.embeddings) if model else ()) for used in entry.use}
     return tuple(sorted({declared.providers[declared.models[each].provider].posture for each in used}))
 
 
@@ -66,7 +68,8 @@ def _organization(manifest: Manifest) -> Iterator[tuple[Path, str]]:
     for name, assistant in manifest.declared.assistants.items():
         if undeclared_tools(manifest, name) or assistant.posture.use == "hybrid":
             continue
-        for level, cases in reaches(compile_assistant(manifest, name).documents):
+        documents = compile_assistant(manifest, name).documents
+        for level, cases in (*reaches(documents), *reaches(replace(documents, model=embeds(documents.model)))):
             for deployment in reached(cases).values():
                 (away if deployment.posture in OUTSIDE else home).setdefault(level, name)
     shared = [level for level in Classification if level > Classification.PUBLIC and level in home and level in away]

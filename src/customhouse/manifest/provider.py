@@ -11,6 +11,7 @@ from customhouse.manifest.words import (
     Count,
     Date,
     DeploymentFeature,
+    Dimensions,
     Email,
     HttpUrl,
     Name,
@@ -19,6 +20,7 @@ from customhouse.manifest.words import (
     Text,
     Word,
 )
+from customhouse.planes.model.embedding import Space
 
 ProviderPosture = Literal["api", "managed", "self_hosted", "embedded"]
 """How one provider is run; `hybrid` is a mixture, which only an assistant or the organization can declare."""
@@ -60,8 +62,16 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     tuned_on: Text | None = None
 
 
+class Tokenizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where an embedding model's tokenizer comes from when it is not part of the weights; verified with them."""
+
+    digest: Sha256
+    source: Text
+    licence: Text | None = None
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One deployment: a model at a provider."""
+    """One deployment: a model at a provider. An embedding model says how many `dimensions` its vectors have."""
 
     provider: Name
     model: Text
@@ -69,5 +79,18 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     retires: Date | None = None
     features: tuple[DeploymentFeature, ...] = ()
     context: Count | None = None
+    dimensions: Dimensions | None = None
     weights: Weights | None = None
+    tokenizer: Tokenizer | None = None
     approved_by: Email | None = None
+
+
+def vector_space(model: Model) -> Space:
+    """Return what a declared model's vectors are comparable by, as `planes/model/embedding.py` will see it."""
+    weights, tokenizer = model.weights, model.tokenizer
+    return Space(
+        model.model,
+        weights.digest if weights else None,
+        tokenizer.digest if tokenizer else None,
+        model.dimensions,
+    )

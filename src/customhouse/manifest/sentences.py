@@ -5,11 +5,14 @@ The sentences are not written beside the rules but made by them: a tool's from t
 route's from the selection that a turn would get. So they cannot promise what is not enforced.
 """
 
+from dataclasses import replace
+
 from customhouse.budget.limit import told
 from customhouse.domain.decision import REASONS, Outcome
 from customhouse.domain.failure_mode import WHILE_DOWN
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.message import ToolCall
+from customhouse.planes.model.embedding import embeds
 from customhouse.planes.model.reach import Reach, reach
 from customhouse.planes.model.select import OUTSIDE
 from customhouse.planes.tools.document import Approval, Document, Grant
@@ -27,11 +30,15 @@ def policy_sentences(assistant: str, document: Document) -> tuple[str, ...]:
 def model_sentences(documents: Documents) -> tuple[str, ...]:
     """Return, for each class of data from the least upward, which deployments may answer and in which order.
 
-    Where that depends on the turn (its tenant, task, region …), one sentence for each case.
+    Where that depends on the turn (its tenant, task, region …), one sentence for each case. Embeddings the same way.
     """
-    sentences = [_reached(level, case, alone=len(cases) == 1) for level, cases in reaches(documents) for case in cases]
+    sentences = _reach_sentences(documents, "the fallback answer")
+    if documents.model.embeddings:
+        embedding = replace(documents, model=embeds(documents.model))
+        sentences += [f"embeddings, {sentence}" for sentence in _reach_sentences(embedding, "an error")]
     until = documents.model.posture.until
-    leaving = [each.label for each in routed(documents.model) if each.posture in OUTSIDE]
+    asked = (*routed(documents.model), *routed(embeds(documents.model)))
+    leaving = [each.label for each in asked if each.posture in OUTSIDE]
     if until is not None and leaving:
         sentences.append(f"all this until {until}; from then on nothing leaves for {', '.join(leaving)}")
     return tuple(sentences)
@@ -71,13 +78,18 @@ def approvers(approval: Approval | None) -> str:
     return f"{quorum}{named or 'the captain'}"
 
 
-def _reached(level: Classification, case: Reach, *, alone: bool) -> str:
-    """Return one case; the case that is left over is every other turn's."""
+def _reach_sentences(documents: Documents, otherwise: str) -> list[str]:
+    reached = reaches(documents)
+    return [_reached(level, case, otherwise, alone=len(cases) == 1) for level, cases in reached for case in cases]
+
+
+def _reached(level: Classification, case: Reach, otherwise: str, *, alone: bool) -> str:
+    """Return one case; the case that is left over is every other turn's. `otherwise` is what there is when all fail."""
     kind = level.label if alone else f"{level.label}, {'otherwise' if case.when is None else f'when {case.when}'}"
     if not case.deployments:
-        return f"{kind}: no model; only the fallback answer"
+        return f"{kind}: no model; only {otherwise}"
     names = ", then ".join(deployment.label for deployment in case.deployments)
-    return f"{kind}: only {names}; then the fallback answer"
+    return f"{kind}: only {names}; then {otherwise}"
 
 
 def _tool(assistant: str, name: str, grant: Grant, document: Document) -> str:

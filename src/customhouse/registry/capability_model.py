@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What changes in where an assistant takes its models from. Pure; see `capability.py` for the rules.
 
-Only deployments that the route can reach count: a deployment that no route names is no capability.
+Only deployments that a route can reach count: a deployment that no route names is no capability. What answers and what
+embeds are looked at apart, so that neither can hide a change of the other.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from customhouse.domain.capability import Capability, CapabilityKind
 from customhouse.domain.label import Classification, classification
@@ -17,34 +18,56 @@ from customhouse.planes.model.document import (
     Document,
     Parameters,
     Posture,
+    Weights,
 )
+from customhouse.registry.capability_embedding import vector_changes
 from customhouse.registry.capability_limits import limit_changes
 
 PARAMETERS: Final = Parameters.__struct_fields__
 
 
+class _Words(NamedTuple):
+    """How the models of one purpose are told of."""
+
+    come: str
+    gone: str
+    route: str
+
+
+_Routed = tuple[Document, tuple[Choice, ...]]
+ANSWERS: Final = _Words("may now be answered by", "no longer answered by", "the route")
+EMBEDS: Final = _Words("texts may now be embedded by", "texts are no longer embedded by", "the route of embeddings")
+
+
 def model_changes(before: Document, after: Document) -> list[Capability]:
-    """Return the changes of deployments, route, posture, parameters and of what clients may set."""
-    old, new = _reached(before), _reached(after)
-    found = [*_posture(before.posture, after.posture), *_allowed(before, after), *_data_class(old, new)]
+    """Return the changes of deployments, routes, posture, parameters and of what clients may set."""
+    return [
+        *_posture(before.posture, after.posture),
+        *_allowed(before, after),
+        *_purpose(ANSWERS, (before, before.route), (after, after.route)),
+        *_purpose(EMBEDS, (before, before.embeddings), (after, after.embeddings)),
+        *vector_changes(before, after),
+        *limit_changes(before.limits, after.limits),
+        *_parameters(before.parameters, after.parameters),
+        *_clients(before, after),
+    ]
+
+
+def _purpose(words: _Words, before: _Routed, after: _Routed) -> list[Capability]:
+    """Return the changes of what models are asked for one purpose."""
+    old, new = _reached(*before), _reached(*after)
+    found = _data_class(old, new)
     gone, come = sorted(old.keys() - new.keys()), sorted(new.keys() - old.keys())
-    found += [
-        _say("deployment_removed", name, f"- no longer answered by {_described(old[name])}", more=False)
-        for name in gone
-    ]
-    found += [
-        _say("deployment_added", name, f"+ may now be answered by {_described(new[name])}", more=True) for name in come
-    ]
+    found += [_say("deployment_removed", name, f"- {words.gone} {_described(old[name])}", more=False) for name in gone]
+    found += [_say("deployment_added", name, f"+ {words.come} {_described(new[name])}", more=True) for name in come]
     for name in sorted(old.keys() & new.keys()):
         found += _deployment(old[name], new[name])
-    found += _route(before, after)
-    found += limit_changes(before.limits, after.limits)
-    return [*found, *_parameters(before.parameters, after.parameters), *_clients(before, after)]
+    return [*found, *_route(words.route, before[1], after[1], new)]
 
 
-def _reached(document: Document) -> Mapping[str, Deployment]:
+def _reached(document: Document, choices: tuple[Choice, ...]) -> Mapping[str, Deployment]:
     """Return the deployments by the name that the route knows them under; what one calls itself decides nothing."""
-    names = dict.fromkeys(name for choice in document.route for name in choice.use)
+    names = dict.fromkeys(name for choice in choices for name in choice.use)
     return {name: document.deployments[name] for name in names if name in document.deployments}
 
 
@@ -110,7 +133,9 @@ def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
         ("credential", before.api_key_env, after.api_key_env),
         ("region", before.region, after.region),
         ("posture", before.posture, after.posture),
-        ("weights", _weights(before), _weights(after)),
+        ("weights", _weights(before.weights), _weights(after.weights)),
+        ("tokenizer", _weights(before.tokenizer), _weights(after.tokenizer)),
+        ("dimensions", before.dimensions, after.dimensions),
         ("terms", before.terms, after.terms),
         ("approval", before.approved_by, after.approved_by),
     ):
@@ -130,25 +155,26 @@ def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
     return found
 
 
-def _route(before: Document, after: Document) -> list[Capability]:
+def _route(
+    words: str, before: tuple[Choice, ...], after: tuple[Choice, ...], reached: Mapping[str, Deployment]
+) -> list[Capability]:
     """Compare routes, whatever else changed: an added deployment must not hide a rule that is gone.
 
     Proved harmless: the same conditions in the same order, each with the same deployments or fewer. A condition that
     is new, gone or moved can send a class of data to another deployment than before, so it loosens. From no route at
-    all, there is nothing to compare with: every deployment is shown as added.
+    all, there is nothing to compare with: every deployment is shown as added, or as removed.
     """
-    if not before.route:
+    if not before or not after:
         return []
-    reached = _reached(after)
     left = tuple(
-        Choice(use=tuple(name for name in choice.use if name in reached), when=choice.when) for choice in before.route
+        Choice(use=tuple(name for name in choice.use if name in reached), when=choice.when) for choice in before
     )
-    if left == after.route:
+    if left == after:
         return []
-    same_conditions = [choice.when for choice in left] == [choice.when for choice in after.route]
-    harmless = same_conditions and all(set(new.use) <= set(old.use) for old, new in zip(left, after.route, strict=True))
+    same_conditions = [choice.when for choice in left] == [choice.when for choice in after]
+    harmless = same_conditions and all(set(new.use) <= set(old.use) for old, new in zip(left, after, strict=True))
     verb = "prefers its deployments" if harmless else "decides"
-    text = f"~ the route {verb} differently: {_told(after.route)} (was {_told(before.route)})"
+    text = f"~ {words} {verb} differently: {_told(after)} (was {_told(before)})"
     return [_say("route_changed", "route", text, more=not harmless)]
 
 
@@ -199,8 +225,7 @@ def _described(deployment: Deployment) -> str:
     return f"{deployment.label} ({deployment.posture}{place}, accepts {deployment.accepts}, at {deployment.base_url})"
 
 
-def _weights(deployment: Deployment) -> str | None:
-    weights = deployment.weights
+def _weights(weights: Weights | None) -> str | None:
     if weights is None:
         return None
     rest = (weights.licence and f"licence {weights.licence}", weights.tuned_on and f"tuned on {weights.tuned_on}")

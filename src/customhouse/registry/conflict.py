@@ -14,6 +14,7 @@ from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
 from customhouse.planes.model.document import Deployment
 from customhouse.planes.model.document import Document as ModelDocument
+from customhouse.planes.model.embedding import embeds
 from customhouse.registry.documents import Documents
 
 ConflictCode = Literal[
@@ -31,7 +32,12 @@ class Conflict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 def conflicts(documents: Documents) -> tuple[Conflict, ...]:
     """Return every conflict among five documents, in a stable order; empty when they fit."""
-    return (*_missing_tools(documents), *_missing_features(documents), *_no_deployment(documents))
+    return (
+        *_missing_tools(documents),
+        *_missing_features(documents),
+        *_no_deployment(documents),
+        *_no_embedding(documents),
+    )
 
 
 def routed(document: ModelDocument) -> tuple[Deployment, ...]:
@@ -81,4 +87,16 @@ def _no_deployment(documents: Documents) -> list[Conflict]:
         return []
     where = f" in {', '.join(residency)}" if residency else ""
     text = f"no deployment of the model plane accepts {floor.label} data{where}, so every answer would be the fallback"
+    return [Conflict(code="conflict.no_deployment_for_class", text=text, planes=(Plane.MODEL, Plane.SAFETY))]
+
+
+def _no_embedding(documents: Documents) -> list[Conflict]:
+    if not documents.model.embeddings:
+        return []
+    floor = classification(documents.safety.input_classification) or Classification.PUBLIC
+    residency = documents.safety.residency
+    if any(takes(deployment, floor, residency) for deployment in routed(embeds(documents.model))):
+        return []
+    where = f" in {', '.join(residency)}" if residency else ""
+    text = f"no embedding model of the model plane accepts {floor.label} data{where}, so no text could be embedded"
     return [Conflict(code="conflict.no_deployment_for_class", text=text, planes=(Plane.MODEL, Plane.SAFETY))]

@@ -61,7 +61,8 @@ def _model(documents: Documents) -> Iterator[_Held]:
     yield _Held("a region", Word, (each.region for each in deployments))
     yield _Held("an address", HttpUrl, (each.base_url for each in deployments))
     yield _Held("a credential's name", SecretName, (each.api_key_env for each in deployments))
-    yield _Held("a digest of weights", Sha256, (each.weights and each.weights.digest for each in deployments))
+    for files in ([each.weights for each in deployments], [each.tokenizer for each in deployments]):
+        yield _Held("a digest of weights", Sha256, (each and each.digest for each in files))
     yield _Held("who approved a deployment", Line, (each.approved_by for each in deployments))
     yield _Held("an alias", Name, model.aliases)
 

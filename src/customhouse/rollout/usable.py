@@ -12,6 +12,7 @@ from customhouse.domain.errors import InvalidRequest, ManifestInvalid
 from customhouse.domain.plane import Plane
 from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.document import Document as ModelDocument
+from customhouse.planes.model.embedding import embedding_route
 from customhouse.planes.model.parameters import released
 from customhouse.planes.model.select import Route, ends_us
 from customhouse.planes.prompt.render import Prompt
@@ -42,6 +43,7 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
     try:
         Prompt(documents.prompt)
         Route(documents.model)
+        embedding_route(documents.model)
         released(documents.model.parameters)
         _require_parameters(documents)
         _require_posture(documents.model)

@@ -26,6 +26,8 @@ POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingPr
     }
 )
 """Which provider postures an assistant's posture takes models from; hybrid is the only declared mixture."""
+ModelKind = Literal["chat", "embedding"]
+"""What a deployment answers: a conversation, or texts with vectors."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -52,7 +54,10 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """One provider + model + region + credential, resolved: nothing here is looked up in a manifest again."""
+    """One provider + model + region + credential, resolved: nothing here is looked up in a manifest again.
+
+    `dimensions` and `tokenizer` belong to an embedding model: with its weights they decide what a vector means.
+    """
 
     name: str
     provider: str
@@ -69,6 +74,9 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     retires: str | None = None
     terms: str | None = None
     approved_by: str | None = None
+    kind: ModelKind = "chat"
+    dimensions: int | None = None
+    tokenizer: Weights | None = None
 
     @property
     def label(self) -> str:
@@ -92,7 +100,7 @@ class Posture(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """The content of one model version."""
+    """The content of one model version: `route` is over chat models, `embeddings` over embedding models."""
 
     deployments: dict[str, Deployment]
     route: tuple[Choice, ...]
@@ -103,3 +111,4 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     postures_allowed: tuple[PostureName, ...] = ()
     """What the organisation takes models by, whatever the assistant declares; empty: it does not say."""
     limits: tuple[Limit, ...] = ()
+    embeddings: tuple[Choice, ...] = ()
