@@ -3,11 +3,14 @@
 
 import http.client
 import json
+import re
 import urllib.error
 import urllib.request
 from typing import Any
 
 import pytest
+import tests.upstream
+from tests.upstream.endpoints import ENDPOINTS
 from tests.upstream.replies import BY_MODEL, answer, failure
 from tests.upstream.server import Upstream, scripted_upstream
 
@@ -127,3 +130,11 @@ def test_health_and_models_are_not_counted_as_requests() -> None:
 
 def test_every_reply_can_be_planned() -> None:
     assert len(BY_MODEL) >= 35
+
+
+def test_the_table_of_names_is_whole() -> None:
+    told = set(re.findall(r"[a-z0-9-]+", tests.upstream.__doc__ or ""))
+    short = {"item", "name", "call-id", "response", "text", "id"}
+    named = {name for endpoint in ENDPOINTS[1:] for name in endpoint.by_model}
+    missing = {name for name in named if name not in told and name.removeprefix("differing-") not in short}
+    assert missing == set()
