@@ -7,7 +7,7 @@ Invariant: nothing here imports customhouse; what the gateway sends is judged by
 
 | path | checks the request | replies by the model's name | how they are made |
 |---|---|---|---|
-| /v1/chat/completions | nothing | replies.py `BY_MODEL` | replies.py |
+| /v1/chat/completions | nothing | replies.py `BY_MODEL`, chat_answers.py `CHAT` | the same |
 | /v1/responses | responses_check.py | responses_replies.py `RESPONSES` | responses.py, _faults.py, _tools.py |
 | /v1/messages | messages_check.py | messages_replies.py `MESSAGES` | messages.py, messages_faults.py |
 | /v1/messages/count_tokens | messages_check.py | the failures of `MESSAGES`, else a count | endpoints.py |
@@ -18,7 +18,8 @@ every path; make replies with `responses.answer(*items)` and `messages.answer(*b
 would refuse gets that API's 400 (401 without a key), and is in `upstream.requests` too. The header
 `anthropic-version` is 2026-10-21 (no temperature, top_p, top_k) or 2023-06-01.
 
-The same name means the same at each path (R Responses, M Messages; no letter: both):
+The same name means the same at each path (R Responses, M Messages; no letter: both; chat has most of both, and what
+replies.py alone has):
 
 | name | what comes |
 |---|---|

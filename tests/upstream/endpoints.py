@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from tests.upstream import embeddings, messages, messages_check, responses, responses_check
+from tests.upstream.chat_answers import CHAT
 from tests.upstream.embeddings import EMBEDDINGS
 from tests.upstream.messages_replies import FAILURES, MESSAGES
 from tests.upstream.replies import BY_MODEL, answer
@@ -33,7 +34,7 @@ def anything(_request: Received) -> Reply | None:
 
 
 ENDPOINTS: Final = (
-    Endpoint("/chat/completions", anything, BY_MODEL, answer()),
+    Endpoint("/chat/completions", anything, {**BY_MODEL, **CHAT}, answer()),
     Endpoint("/responses", responses_check.refusal, RESPONSES, responses.answer(responses.message(responses.text()))),
     Endpoint("/messages", partial(messages_check.refusal, counting=False), MESSAGES, messages.answer(messages.text())),
     Endpoint("/messages/count_tokens", partial(messages_check.refusal, counting=True), FAILURES, count),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import openai
 import pytest
+from tests.upstream.chat_answers import CHAT
 from tests.upstream.embeddings import EMBEDDINGS, vector
 from tests.upstream.responses import ENCRYPTED, RESPONSE_ID, TEXT
 from tests.upstream.responses_check import Refused, check
@@ -173,3 +174,19 @@ def test_every_embedding_fault_is_an_answer() -> None:
             raw = sdk.embeddings.with_raw_response.create(model=model, input=["one", "two"], encoding_format="float")
             assert raw.http_response.status_code == 200
             assert model == "wrong-json" or json.loads(raw.content) is not None
+
+
+def test_chat_has_the_answers_of_the_other_dialects() -> None:
+    compared = sorted(CHAT.keys() - STATUSES.keys())
+    asked: dict[str, Any] = {"messages": [USER], "stream_options": {"include_usage": True}}
+    with client() as (_, sdk):
+        for model in compared:
+            whole = sdk.chat.completions.create(model=model, messages=[USER])
+            with sdk.chat.completions.create(model=model, stream=True, **asked) as stream:
+                chunks = list(stream)
+            told = [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices]
+            assert told[-1] == whole.choices[0].finish_reason, model
+            assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens, model
+            assert {chunk.model for chunk in chunks} == {whole.model}, model
+            joined = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+            assert joined.strip() == (whole.choices[0].message.content or ""), model
