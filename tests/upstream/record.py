@@ -8,7 +8,8 @@ is kept in a JSON object beside its request. Review the diff: ids, times and tex
 
 SmolLM2's own chat template knows no tools, and the server as of xllamacpp 2026.10 ignores `tool_choice: required`. So
 the template `tools.jinja` offers them, and the calls are asked for with an answer whose beginning is given: the server
-then parses and streams a real call. Where the beginning is not given, the recording shows the choice being ignored.
+then parses and streams a real call, sampled until one ends by itself. Where the beginning is not given, the recording
+shows the choice being ignored.
 """
 
 import importlib.metadata
@@ -36,6 +37,8 @@ STORY: Final = "Tell me a long story."
 BEGUN: Final = "<tool_call>\n"
 BEGUN_TEXT: Final[dict[str, Any]] = {"type": "output_text", "text": BEGUN, "annotations": []}
 PORT: Final = 8733
+ATTEMPTS: Final = 20
+CUT: Final = (b'"finish_reason":"length"', b'"stop_reason":"max_tokens"', b'"output_tokens":64')
 SYSTEM: Final = "Answer in few words."
 
 
@@ -142,8 +145,12 @@ def main(weights: str) -> None:
     server = served(weights)
 
     def keep(name: str, path: str, body: dict[str, Any]) -> None:
-        full = {"model": MODEL, "temperature": 0, **body}
+        full = {"model": MODEL, "temperature": 0.8 if name.endswith("-call") else 0, **body}
         status, content = ask(path, full)
+        for _ in range(ATTEMPTS if name.endswith("-call") else 0):
+            if not any(mark in content for mark in CUT):
+                break
+            status, content = ask(path, full)
         if full.get("stream"):
             top = f": {source}; POST /v1/{path} {json.dumps(full)}\n\n".encode()
             (HERE / f"{name}.sse").write_bytes(top + content)

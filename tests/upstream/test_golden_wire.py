@@ -164,7 +164,7 @@ def kinds(value: object) -> Iterator[str]:
 def test_recordings_of_llama_cpp_name_their_source() -> None:
     assert len(names("llama-cpp", ".sse")) >= 11
     for name in names("llama-cpp", ".sse"):
-        assert stream(name).startswith(b": llama.cpp server in xllamacpp 2026.10.11549, recorded 2026-11-24; POST /v1/")
+        assert stream(name).startswith(b": llama.cpp server in xllamacpp 2026.10.11549, recorded 2026-11-25; POST /v1/")
         assert events(stream(name))
     for name in names("llama-cpp", ".json"):
         assert reply(name)["source"].startswith("llama.cpp server in xllamacpp 2026.10.11549")
