@@ -19,6 +19,7 @@ from customhouse.api.app import build_api
 from customhouse.api.front import Front
 from customhouse.api.routes import ROUTES
 from customhouse.budget import forget
+from customhouse.budget.reserve import Budgets
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import InvalidRequest, LedgerUnavailable, StoreUnavailable
 from customhouse.domain.principal import Actor
@@ -233,6 +234,7 @@ def _data_plane(
         current=built.current,
         credentials=built.credentials,
         ledger=built.control.ledger,
+        budgets=Budgets(built.stores.gateway, timeout_s=settings.ledger_timeout_s),
         upstreams=upstreams,
         preparations=Preparations(),
         clock=built.control.clock,

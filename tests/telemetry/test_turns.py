@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Labels are bounded: what is not declared, or too much, is `other`; durations are put into the right buckets."""
 
+import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 
 from customhouse.gateway.account import Account
@@ -48,6 +49,18 @@ def test_a_word_that_is_on_no_list_is_other() -> None:
     assert 'customhouse_turn_errors_total{code="other"} 1.0' in text
     assert 'customhouse_tool_decisions_total{outcome="deny",reason="other"} 1.0' in text
     assert 'customhouse_turn_step_duration_seconds_count{step="other"} 1.0' in text
+
+
+def test_a_turn_that_a_limit_refused_is_counted_by_the_limit() -> None:
+    counts = TurnCounts()
+    for limit in ({"of": "tenant", "per": "hour", "amount": "tokens"}, {"of": "acme", "per": "hour"}, "my_secret"):
+        refused = msgspec.structs.replace(record("request.refused"), detail={"limit": limit})
+        counts.ended(Account("t", 0, records=[refused], status=429, code="budget.exceeded"))
+    lines = [line for line in shown(counts).splitlines() if line.startswith("customhouse_turns_over_budget_total")]
+    assert lines == [
+        'customhouse_turns_over_budget_total{amount="tokens",of="tenant",per="hour"} 1.0',
+        'customhouse_turns_over_budget_total{amount="other",of="other",per="hour"} 1.0',
+    ]
 
 
 def test_so_many_deployments_get_series_of_their_own_and_no_more() -> None:

@@ -5,20 +5,22 @@ Rules kept:
 - Input: no tokenizer makes more tokens of a text than it has bytes, so the bytes of what is sent bound them; so does
   the context that the deployment is declared with. English has some four bytes a token: this is too much on purpose,
   and stands only until the provider has counted.
-- What is referred to and not sent along (an image by its address) counts as `REFERENCE_TOKENS`, which no provider
-  promises; what it really cost is put down when it is known.
+- An image, and a file that is only referred to, counts as `REFERENCE_TOKENS`, which no provider promises; what it
+  really cost is put down when it is known.
 - Output: `max_tokens` of the call. An assistant whose tokens or money are limited always has one.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from customhouse.budget.limit import UNLIMITED, Amounts
+from customhouse.domain.message import File, Image, Inline, Link, Message, Part, ToolResult
 from customhouse.domain.price import Price, cost_microusd
 
 DEFAULT_OUTPUT_TOKENS: Final = 4096
 """Tokens of an answer where neither the release nor the client bounds them, and a limit needs a bound."""
 REFERENCE_TOKENS: Final = 5000
-"""Tokens of an image or file that the body only refers to: more than providers publish for one large image."""
+"""Tokens of an image, or of a file that the body only refers to: more than providers publish for a large image."""
 
 
 class Estimate(NamedTuple):
@@ -26,6 +28,21 @@ class Estimate(NamedTuple):
 
     input: int
     output: int
+
+
+def weighed(size_bytes: int, messages: Iterable[Message]) -> tuple[int, int]:
+    """Return the bytes of a body without those of its images, and how many images and files are counted by number."""
+    references = 0
+    for part in _parts(messages):
+        match part:
+            case Image(source=Inline(data=data)):
+                size_bytes -= len(data)
+                references += 1
+            case Image() | File(source=Link()):
+                references += 1
+            case _:
+                pass
+    return max(size_bytes, 0), references
 
 
 def at_most(size_bytes: int, references: int, output: int, context: int | None) -> Estimate:
@@ -53,3 +70,11 @@ def asked(estimate: Estimate, price: Price | None, *, first: bool) -> Amounts:
         )
     )
     return Amounts(int(first), estimate.input + estimate.output, min(cost, UNLIMITED))
+
+
+def _parts(messages: Iterable[Message]) -> Iterator[Part]:
+    for message in messages:
+        for part in message.content:
+            yield part
+            if isinstance(part, ToolResult):
+                yield from part.content

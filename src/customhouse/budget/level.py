@@ -17,10 +17,14 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from customhouse.budget.limit import AMOUNTS, Amount, Amounts, Limit, Of, Per, window
+from customhouse.domain.answer import Usage
+from customhouse.domain.price import Price, cost_microusd
 from customhouse.ledger.record import ORGANIZATION
 
 MAX_COUNTED: Final = 100_000_000
 """Tokens of one call that are believed, an order of magnitude above any model's context; a larger count is this one."""
+MAX_COST: Final = 10**12
+"""Micro-dollars of one call that are put down at most: a million dollars."""
 _FOR_EVER: Final = 2**63
 
 
@@ -202,6 +206,22 @@ def settled(level: Level, was: Amounts, spent: Amounts) -> Level:
         max(level.microusd_reserved - was.microusd, 0),
         level.changes,
     )
+
+
+def spent(usage: Usage, price: Price | None, requests: int) -> Amounts | None:
+    """Return what a call used as its provider counted it; None where the count cannot be true."""
+    counts = (usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, usage.cache_written_tokens)
+    prompt, completion, cached, written = (believed(each) for each in counts)
+    if prompt is None or completion is None or cached is None or written is None:
+        return None
+    cost = (
+        0
+        if price is None
+        else cost_microusd(
+            price, prompt_tokens=prompt, completion_tokens=completion, cached_tokens=cached, cache_write_tokens=written
+        )
+    )
+    return Amounts(requests, prompt + completion, min(cost, MAX_COST))
 
 
 def believed(tokens: int) -> int | None:

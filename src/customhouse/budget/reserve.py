@@ -66,7 +66,11 @@ class Budgets:
             async with asyncio.timeout(self._timeout_s):
                 answer = await waiter.answer
         except TimeoutError as error:
+            self._give_back(waiter)
             raise BudgetUnavailable from error
+        except asyncio.CancelledError:
+            self._give_back(waiter)
+            raise
         assert answer is not None  # noqa: S101 - an order is answered by one of the two
         return answer
 
@@ -78,6 +82,14 @@ class Budgets:
         waiter = self._queue(Settlement(reservation, spent))
         waiter.answer.add_done_callback(_heard)
         return waiter.answer
+
+    def _give_back(self, waiter: _Waiter) -> None:
+        """Give back what was reserved in the very moment in which its caller stopped waiting."""
+        answer = waiter.answer
+        if answer.done() and not answer.cancelled() and answer.exception() is None:
+            reservation = answer.result()
+            if isinstance(reservation, Reservation):
+                self.settle(reservation, NOTHING)
 
     def _queue(self, step: Step) -> _Waiter:
         waiter = _Waiter(step, asyncio.get_running_loop().create_future())

@@ -49,6 +49,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "route.condition_failed": "A route condition could not be evaluated, so no deployment was selected.",
         "route.no_entry": "No route entry holds for this turn.",
         "budget.exceeded": "A limit of the assistant had no room for what the call may use.",
+        "budget.call_too_large": "The call alone may use more than a limit of the assistant allows.",
         "upstream.protocol": "The upstream's answer is not the dialect it was configured with.",
         "upstream.timeout": "The upstream did not answer, or stopped answering, in time.",
         "upstream.connection": "No connection to the upstream could be made, or it broke.",

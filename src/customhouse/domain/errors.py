@@ -13,7 +13,8 @@
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
-    |- Overloaded (429)         BudgetExceeded (429)
+    |- Overloaded (429)
+    |- BudgetExceeded (429)     CallTooLarge
     |- UpstreamFailed (502)     UpstreamLimited (429)  UpstreamTimeout (504)
     |- Internal (500)           IntegrityFailed  KeyFileRefused
     |- StartRefused (500)       WeightsMissing  WeightsMismatch  PortBusy  ProcessFailed
@@ -365,6 +366,14 @@ class BudgetExceeded(CustomhouseError):
         """Keep besides the message which limit it is, for evidence: of whom, per which window, which amount."""
         super().__init__(detail, retry_after_s=retry_after_s)
         self.limit = limit
+
+
+class CallTooLarge(BudgetExceeded):
+    """The call alone may use more than a limit allows in its whole window: send less, or ask for a shorter answer."""
+
+    code = "budget.call_too_large"
+    title = "Call too large"
+    retryable = False
 
 
 class UpstreamFailed(CustomhouseError):

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from customhouse.dialects.provider import PROVIDERS, Collector
 from customhouse.domain.answer import Answer
-from customhouse.domain.errors import CustomhouseError, Inexpressible, LedgerUnavailable, UpstreamFailed
+from customhouse.domain.errors import BudgetExceeded, CustomhouseError, Inexpressible, LedgerUnavailable, UpstreamFailed
 from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.message import Text
 from customhouse.domain.request import Request
@@ -23,6 +23,7 @@ from customhouse.gateway.account import Account
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce
 from customhouse.gateway.reply import Reply
+from customhouse.gateway.spend import Spending
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry
 from customhouse.planes.model.call import Upstreams
@@ -73,6 +74,7 @@ class Progress:
     fell_back: bool = False
     reasons: tuple[str, ...] = ()
     mode: FailureMode = "closed"
+    spending: Spending | None = None
 
     def begin(self, accepted: Entry) -> None:
         """Take the turn's first record; it is written together with the first call."""
@@ -95,6 +97,7 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
     """Return the first usable answer, or the fallback answer. Raises UpstreamFailed where a sentence would be wrong."""
     failure: UpstreamFailed | None = None
     untold: Inexpressible | None = None
+    exceeded: BudgetExceeded | None = None
     refused: list[str] = []
     for attempt, deployment in enumerate(ask.selection.deployments, start=1):
         off = ask.in_force.refuses(deployment)
@@ -107,6 +110,11 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             untold = untold or error
             refused.append("route.inexpressible")
             continue
+        over = None if progress.spending is None else await progress.spending.reserve(deployment, ask.request, body)
+        if over is not None:
+            exceeded = over
+            refused.append(over.code)
+            continue
         try:
             answer = await _attempt(ask, progress, upstreams, reply, deployment, attempt, body)
         except UpstreamFailed as error:
@@ -116,12 +124,14 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
                 raise
         else:
             progress.call = None
+            _settle(progress, answer, sent=True)
             answered = _answered(progress, deployment, attempt, answer)
             progress.said = answered.payloads[0].commitment
             progress.pending.append(answered)
             return answer
-    if untold is not None and failure is None:
-        raise untold
+    problem = exceeded or untold
+    if problem is not None and failure is None:
+        raise problem
     reasons = tuple(dict.fromkeys((*(reason for _, reason in ask.selection.excluded), *refused)))
     progress.reasons = tuple(dict.fromkeys((*reasons, failure.reason))) if failure else reasons
     if ask.request.needs_form:
@@ -179,8 +189,16 @@ def _answered(progress: Progress, deployment: Deployment, attempt: int, answer: 
 def _fail(progress: Progress, error: UpstreamFailed) -> None:
     call = progress.call
     if call is not None:
+        _settle(progress, _partial(call), sent=call.sent, reason=error.reason)
         progress.pending.append(_failed(progress.evidence, call, error.reason))
         progress.call = None
+
+
+def _settle(progress: Progress, answer: Answer | None, *, sent: bool, reason: str | None = None) -> None:
+    """Settle what a call reserved. A provider's count before the answer's end is not the whole count."""
+    if progress.spending is not None:
+        usage = None if answer is None or answer.stop is None else answer.usage
+        progress.spending.ended(usage, sent=sent, reason=reason)
 
 
 async def settle_unfinished(progress: Progress, reply: Reply, problem: CustomhouseError | None) -> None:
@@ -188,6 +206,9 @@ async def settle_unfinished(progress: Progress, reply: Reply, problem: Customhou
 
     A ledger that cannot write leaves the open call behind, to be settled as `model.unknown` when it can again.
     """
+    call, reason = progress.call, None if problem is None else problem.code
+    if call is not None:
+        _settle(progress, _partial(call), sent=call.sent, reason=reason)
     if isinstance(problem, LedgerUnavailable):
         if progress.span_id is not None:
             progress.orphans.add(progress.span_id)
@@ -223,5 +244,9 @@ def _closing(progress: Progress, problem: CustomhouseError | None) -> list[Entry
 
 
 def _failed(evidence: Evidence, call: OpenCall, reason: str) -> Entry:
-    partial = call.collector.answer() if call.collector and call.collector.started else None
-    return evidence.model_failed(call.span_id, call.deployment, call.attempt, reason, partial)
+    return evidence.model_failed(call.span_id, call.deployment, call.attempt, reason, _partial(call))
+
+
+def _partial(call: OpenCall) -> Answer | None:
+    """Return what came of a stream so far."""
+    return call.collector.answer() if call.collector and call.collector.started else None

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from customhouse.access.credentials import Credentials
+from customhouse.budget.reserve import Budgets
 from customhouse.dialects.client import ClientDialect
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import (
@@ -37,6 +38,7 @@ from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import judge, withdraw
 from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.reply import Ending, Reply, response_bytes
+from customhouse.gateway.spend import spending
 from customhouse.ledger.append import Ledger
 from customhouse.planes.model.call import Upstreams
 from customhouse.planes.model.parameters import bounded_tokens, settle
@@ -54,6 +56,7 @@ class Gateway:
     current: Current
     credentials: Credentials
     ledger: Ledger
+    budgets: Budgets
     upstreams: Upstreams
     preparations: Preparations
     clock: Clock
@@ -92,7 +95,12 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
     tenant_key = await gateway.ledger.tenant_key(principal.tenant)
     evidence = Evidence(incoming.trace_id, gateway.clock.uuid7(), principal, prepared, tenant_key, gateway.clock)
     progress = Progress(
-        evidence, gateway.ledger, gateway.orphans, reply.account, mode=snapshot.documents.safety.ledger_failure
+        evidence,
+        gateway.ledger,
+        gateway.orphans,
+        reply.account,
+        mode=snapshot.documents.safety.ledger_failure,
+        spending=spending(gateway.budgets, gateway.ledger, gateway.clock, snapshot.documents.model.limits, principal),
     )
     try:
         async with asyncio.timeout(gateway.turn_timeout_s):
@@ -131,11 +139,13 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     progress.mode = degraded.mode(declared, documents.tools, (offer.name for offer in offered))
     sampling = settle(documents.model, prepared.sampling, request.sampling)
     tokens = bounded_tokens(documents.model.parameters, request.max_tokens)
+    if progress.spending is not None:
+        tokens = progress.spending.bounded(tokens)
     notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
     notes += (narrowed,) if narrowed else ()
     progress.begin(evidence.request_accepted(body, turn_class, identity.client_trace(incoming.headers), notes))
     reply.mark("render")
-    # (7) select + call: only deployments that may see this class; each call durable before it leaves
+    # (7) select + call: only deployments that may see this class; each call reserved and durable before it leaves
     facts = Facts(
         turn_class,
         principal.tenant,
@@ -174,6 +184,8 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         before, judged = judged, withdraw(evidence, judged, in_force, narrowed)
         if judged is before:
             break
+    if progress.spending is not None:
+        await progress.spending.seen()
     reply.mark("evidence")
     await reply.end(ending)
 

@@ -38,6 +38,12 @@ METRICS: Final[Mapping[str, Declared]] = MappingProxyType(
         "customhouse_turn_errors_total": Declared(
             "counter", ("code",), "Errors that clients were told, by code (docs/reference/errors.md)."
         ),
+        "customhouse_turns_over_budget_total": Declared(
+            "counter",
+            ("of", "per", "amount"),
+            "Turns that a limit had no room for, by the limit: of whom (key, assistant, tenant), per which window, and "
+            "which amount (requests, tokens, money).",
+        ),
         "customhouse_turn_duration_seconds": Declared(
             "histogram", ("outcome",), "How long turns took, from the request's head to the last byte handed over."
         ),

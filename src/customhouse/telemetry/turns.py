@@ -6,11 +6,12 @@ client's own counters take a lock and a look-up of labels each time; turns end o
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from prometheus_client.metrics_core import Metric
 
 from customhouse.api.openapi import error_codes
+from customhouse.budget.limit import AMOUNTS, OFS, PERS
 from customhouse.domain.decision import REASONS
 from customhouse.gateway.account import Account
 from customhouse.ledger.record import ModelFacts, Record
@@ -32,6 +33,7 @@ class TurnCounts:
         self._reasons = self._codes | frozenset(REASONS)
         self._turns: Counts = {}
         self._errors: Counts = {}
+        self._over: Counts = {}
         self._calls: Counts = {}
         self._tokens: Counts = {}
         self._decisions: Counts = {}
@@ -59,6 +61,8 @@ class TurnCounts:
                 case "model.answered" | "model.failed":
                     if record.model is not None:
                         self._called(record, record.model)
+                case "request.refused":
+                    self._refused(record)
                 case "tool.decided":
                     decision = record.decision
                     _add(self._decisions, (decision.outcome if decision else OTHER, self._reason(record)))
@@ -69,11 +73,20 @@ class TurnCounts:
         """Give the metrics; called by the Prometheus client."""
         yield counter("customhouse_turns_total", self._turns)
         yield counter("customhouse_turn_errors_total", self._errors)
+        yield counter("customhouse_turns_over_budget_total", self._over)
         yield histogram("customhouse_turn_duration_seconds", self._durations)
         yield histogram("customhouse_turn_step_duration_seconds", self._steps)
         yield counter("customhouse_model_calls_total", self._calls)
         yield counter("customhouse_model_tokens_total", self._tokens)
         yield counter("customhouse_tool_decisions_total", self._decisions)
+
+    def _refused(self, record: Record) -> None:
+        """Count a turn that a limit refused; the words are those of the limit's own closed lists."""
+        limit = (record.detail or {}).get("limit")
+        if isinstance(limit, dict):
+            told = cast("dict[str, object]", limit)
+            labels = ("of", OFS), ("per", PERS), ("amount", AMOUNTS)
+            _add(self._over, tuple(str(told[name]) if told.get(name) in words else OTHER for name, words in labels))
 
     def _called(self, record: Record, model: ModelFacts) -> None:
         deployment = _known(model.deployment, self._deployments)

@@ -14,6 +14,7 @@ import msgspec
 from customhouse.budget.limit import Limit
 from customhouse.domain.label import ClassificationName
 from customhouse.domain.message import DialectName
+from customhouse.domain.price import Price
 
 PostureName = Literal["api", "managed", "self_hosted", "hybrid", "embedded"]
 POSTURES_WITHIN: Final[Mapping[PostureName, frozenset[PostureName]]] = MappingProxyType(
@@ -77,6 +78,8 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     kind: ModelKind = "chat"
     dimensions: int | None = None
     tokenizer: Weights | None = None
+    price: Price | None = None
+    price_source: str | None = None
 
     @property
     def label(self) -> str:

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Final
 from urllib.parse import urlsplit
 
+from customhouse.budget.limit import counts
 from customhouse.dialects.provider import PROVIDERS
 from customhouse.domain.label import Classification, classification
 from customhouse.planes.model.condition import compiled
@@ -123,6 +124,8 @@ def refusal(deployment: Deployment, document: Document, facts: Facts) -> str | N
         return "route.classification"
     if facts.residency and deployment.region not in facts.residency:
         return "route.residency"
+    if deployment.price is None and counts(document.limits, "money"):
+        return "route.unpriced"
     return None
 
 
