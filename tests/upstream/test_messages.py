@@ -22,7 +22,7 @@ THOUGHT: Final = {"type": "thinking", "thinking": "Look it up.", "signature": SI
 DOCUMENT: Final = {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "x"}}
 GOOD: Final[dict[str, Any]] = {"model": "answer", "max_tokens": 64, "messages": [USER]}
 THINKING: Final[dict[str, Any]] = {"max_tokens": 4096, "thinking": {"type": "enabled", "budget_tokens": 1024}}
-LARGE: Final = {"huge", "big-event", "slow-first-byte"}
+LARGE: Final = {"huge", "big-event", "slow-first-byte", "thousand-chunks"}
 STATUSES: Final = {
     "rejected": 400,
     "unauthorized": 401,

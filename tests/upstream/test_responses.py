@@ -23,7 +23,7 @@ THOUGHT: Final[dict[str, Any]] = {"type": "reasoning", "id": "rs_1", "summary": 
 SAID: Final = {"role": "assistant", "content": [{"type": "output_text", "text": "It has shipped."}]}
 GOOD: Final[dict[str, Any]] = {"model": "answer", "input": [USER]}
 STREAMS: Final = {"server-events", "queued"}
-LARGE: Final = {"huge", "big-event", "slow-first-byte"}
+LARGE: Final = {"huge", "big-event", "slow-first-byte", "thousand-chunks"}
 STATUSES: Final = {
     "rejected": 400,
     "unauthorized": 401,

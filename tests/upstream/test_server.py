@@ -13,6 +13,7 @@ import tests.upstream
 from tests.upstream.endpoints import ENDPOINTS
 from tests.upstream.replies import BY_MODEL, answer, failure
 from tests.upstream.server import Upstream, scripted_upstream
+from tests.upstream.wire import END_OF_CHUNKS, Close, Hold, Received, Send
 
 STREAMED_WELL = ("answer", "thousand-chunks", "ragged-stream", "split-call", "interleaved-calls")
 
@@ -138,3 +139,39 @@ def test_the_table_of_names_is_whole() -> None:
     named = {name for endpoint in ENDPOINTS[1:] for name in endpoint.by_model}
     missing = {name for name in named if name not in told and name.removeprefix("differing-") not in short}
     assert missing == set()
+
+
+def test_every_reply_of_every_endpoint_can_be_played_to_its_end() -> None:
+    for endpoint in ENDPOINTS:
+        for name, reply in endpoint.by_model.items():
+            for streamed in (False, True) if name != "huge" else ():
+                body: dict[str, Any] = {"model": name, "stream": streamed, "input": ["one", "two"]}
+                request = Received("POST", f"/v1{endpoint.suffix}", {}, json.dumps(body).encode(), body)
+                steps = list(reply(request))
+                assert steps, name
+                sent = b"".join(step.content for step in steps if isinstance(step, Send))
+                assert not sent or sent.startswith(b"HTTP/1.1 "), name
+                whole = steps[-1] == END_OF_CHUNKS or b"content-length" in sent.split(b"\r\n\r\n")[0]
+                assert whole or isinstance(steps[-1], Close | Hold), name
+
+
+def test_faults_say_two_things() -> None:
+    """What a fault is for is on the wire, so that a test that expects a refusal does not pass by accident."""
+    told = [
+        ("/responses", "differing-arguments", b"A-9999", b"A-1001"),
+        ("/responses", "differing-name", b"get_order_status", b"issue_refund"),
+        ("/responses", "index-gap", b'"output_index":5', b'"output_index":0'),
+        ("/responses", "sequence-gap", b'"sequence_number":99', b'"sequence_number":0'),
+        ("/responses", "unknown-item", b"hologram_call", b"one two"),
+        ("/responses", "two-types", b"event: response.output_text.delta", b'"type":"function_call"'),
+        ("/messages", "differing-input", b"A-9999", b"issue_refund"),
+        ("/messages", "index-gap", b'"index":5', b'"index":0'),
+        ("/messages", "unknown-block", b"hologram", b"text_delta"),
+        ("/messages", "two-types", b'event: ping\ndata: {"type":"content_block_start"', b"tool_use"),
+        ("/messages", "duplicate-input", b"A-9999", b'"input":{}'),
+    ]
+    by_suffix = {endpoint.suffix: endpoint.by_model for endpoint in ENDPOINTS}
+    for suffix, name, *parts in told:
+        request = Received("POST", suffix, {}, b"{}", {"model": name, "stream": True})
+        sent = b"".join(step.content for step in by_suffix[suffix][name](request) if isinstance(step, Send))
+        assert all(part in sent for part in parts), (suffix, name)
