@@ -40,6 +40,7 @@ Verb = Literal[
     "keys.read",
     "trace.read",
     "trace.payloads",
+    "audit.read",
 ]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -74,7 +75,7 @@ TABLE: Final[Mapping[Role, frozenset[Verb]]] = MappingProxyType(
         "oncall": _verbs(
             "pins.rollback", "switch.set", "switch.lift", "people.read", "keys.revoke", "keys.read", "trace.read"
         ),
-        "auditor": _verbs("people.read", "keys.read", "trace.read", "trace.payloads"),
+        "auditor": _verbs("people.read", "keys.read", "trace.read", "trace.payloads", "audit.read"),
     }
 )
 """Which verbs each role allows. tests/golden/permissions.txt holds the same, as a picture."""

@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from customhouse.api import budgets, changes, keys, people, pins, releases, replicas, switches, traces
+from customhouse.api import audit, budgets, changes, keys, people, pins, releases, replicas, switches, traces
 from customhouse.api.route import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -16,5 +16,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *people.ROUTES,
     *keys.ROUTES,
     *traces.ROUTES,
+    *audit.ROUTES,
 )
 """All routes but those of the documentation, which describe this table."""

@@ -28,6 +28,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "diff": "Show what would change, in capabilities.",
             "plan": "Show what a release would publish.",
             "permit": "Ask what the policy says about a tool.",
+            "posture": "Show from where models are taken, and what that means.",
         },
         "Release": {
             "release": "Publish five versions, sign them, promote them.",
@@ -45,6 +46,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "budgets": "Show an assistant's limits, and what of them is used.",
             "replicas": "Show who answers turns, and what each has in force.",
             "trace": "Show where an answer came from.",
+            "audit": "Answer questions about behaviour from evidence.",
         },
         "Access": {
             "people": "Add, list and revoke people.",

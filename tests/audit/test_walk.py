@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading every log a page at a time, on both stores, sequenced or still staged."""
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+from tests.ledger.book import CLOCK, Book, in_book, record
+
+from customhouse.audit import tables, walk
+from customhouse.audit.routing import Question, Routing
+from customhouse.domain.clock import rfc3339
+from customhouse.domain.label import Classification
+from customhouse.ledger import gap
+from customhouse.ledger.entry import Entry
+from customhouse.ledger.mark import Gap, Skipped
+from customhouse.ledger.record import ModelFacts
+
+HOUR_US: Final = 3_600_000_000
+
+
+def called(tenant: str, level: str | None, trace_id: str | None = None) -> Entry:
+    model = ModelFacts(deployment="local/small", provider="local", requested="m", attempt=1)
+    detail: dict[str, object] | None = None if level is None else {"classification": level}
+    trace = trace_id or CLOCK.uuid7()
+    return Entry(record("model.called", tenant, trace, model=model, assistant="support", detail=detail))
+
+
+async def asked(book: Book, tenant: str | None = None, *, hours_ago: int = 1) -> Routing:
+    now_us = CLOCK.now_us() + 1_000_000
+    since_us = now_us - hours_ago * HOUR_US
+    question = Question(Classification.CONFIDENTIAL, rfc3339(since_us), rfc3339(now_us), tenant)
+    return await walk.routing(book.control, question, since_us, now_us)
+
+
+def counted(found: Routing) -> tuple[int, int]:
+    return sum(each.calls for each in found.destinations), sum(each.calls for each in found.unknown)
+
+
+@pytest.mark.parametrize("settled", [True, False], ids=["sequenced", "staged"])
+def test_every_log_is_read_and_one_alone(place: Path | str, *, settled: bool) -> None:
+    async def story(book: Book) -> None:
+        trace = CLOCK.uuid7()
+        entries = [
+            called("acme", "confidential", trace),
+            called("acme", "restricted", trace),
+            called("acme", "internal"),
+            called("bolt", "confidential"),
+            called("bolt", None),
+            Entry(record("request.accepted", "bolt", CLOCK.uuid7(), detail={"classification": "confidential"})),
+        ]
+        await book.ledger.append(entries)
+        if settled:
+            await book.settle()
+        everybody, acme = await asked(book), await asked(book, "acme")
+        assert counted(everybody) == (3, 1)
+        assert counted(acme) == (2, 0)
+        assert (everybody.proven, acme.proven) == (False, True)
+        assert acme.destinations[0].traces == (trace,)
+        assert counted(await asked(book, "nobody")) == (0, 0)
+
+    in_book(place, story)
+
+
+def test_more_than_a_page_counts_each_once(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        """Traces have several calls, so that a page ends in the middle of one."""
+        traces = [CLOCK.uuid7() for _ in range(tables.PAGE // 2)]
+        entries = [called("acme", "confidential", trace) for trace in traces for _ in range(3)]
+        await book.ledger.append(entries[:-1])
+        await book.settle()
+        await book.ledger.append(entries[-1:])
+        assert counted(await asked(book)) == (len(entries), 0)
+
+    in_book(place, story)
+
+
+def test_what_began_before_the_time_or_is_out_of_it(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        early = CLOCK.now_us() - 2 * HOUR_US
+        old = f"{early // 1000:012x}"
+        await book.ledger.append([called("acme", "confidential", f"{old[:8]}-{old[8:]}-7000-8000-000000000000")])
+        assert counted(await asked(book)) == (1, 0), "the call left within the hour, its turn began before"
+        assert counted(await asked(book, hours_ago=0)) == (0, 0)
+
+    in_book(place, story)
+
+
+def test_declared_gaps_within_the_time_are_told(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        now_us = CLOCK.now_us()
+        missing = Gap(
+            CLOCK.uuid7(), CLOCK.uuid7(), now_us - 60_000_000, "database", {"acme": Skipped(CLOCK.uuid7(), 7)}
+        )
+        refused = Gap(CLOCK.uuid7(), CLOCK.uuid7(), now_us - 60_000_000, "database", {})
+        await book.ledger.append([*gap.declaration(missing, now_us, exact=False), gap.refusals(refused, now_us, 3)])
+        await book.settle()
+        everybody, acme, bolt = await asked(book), await asked(book, "acme"), await asked(book, "bolt")
+        assert [(each.count, each.at_least, each.reason) for each in everybody.gaps] == [(7, True, "database")]
+        assert [each.count for each in acme.gaps] == [7]
+        assert (bolt.gaps, bolt.proven) == ((), True), "its log is whole"
+        assert (await asked(book, hours_ago=0)).gaps == ()
+
+    in_book(place, story)
