@@ -63,7 +63,8 @@ POSTURES: Final = [
     (
         "hybrid",
         [
-            "internal: only openai/big-chat, then local/small-chat; then the fallback answer",
+            "internal, when task == 'classify': only local/small-chat, then openai/big-chat; then the fallback answer",
+            "internal, otherwise: only openai/big-chat, then local/small-chat; then the fallback answer",
             "confidential: only local/small-chat; then the fallback answer",
         ],
     ),
