@@ -70,3 +70,8 @@ def _too_large() -> UpstreamFailed:
 def event(data: bytes) -> bytes:
     """Return one event; `data` must hold no line break (compact JSON holds none)."""
     return b"data: " + data + b"\n\n"
+
+
+def named(name: str, data: bytes) -> bytes:
+    """Return one event with a name; `data` must hold no line break."""
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"

@@ -81,10 +81,16 @@ class Image(msgspec.Struct, frozen=True, tag="image"):
     cache: Cache | None = None
 
 
+class Blocks(msgspec.Struct, frozen=True, tag="blocks"):
+    """A document in blocks, by which an answer cites it."""
+
+    content: tuple[Text | Image, ...]
+
+
 class File(msgspec.Struct, frozen=True, tag="file"):
     """A document. `context` is told to the model and not cited; `cited` asks that the answer cites it."""
 
-    source: Inline | Link | Plain
+    source: Inline | Link | Plain | Blocks
     name: str | None = None
     context: str | None = None
     cited: bool = False

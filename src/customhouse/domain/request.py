@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -32,6 +32,10 @@ class NamedTool(msgspec.Struct, frozen=True):
     name: str
 
 
+ToolChoice: TypeAlias = Literal["none", "auto", "required"] | NamedTool
+"""Whether tools may be called, must be, or which one must."""
+
+
 class Form(msgspec.Struct, frozen=True, kw_only=True):
     """The form that an answer must have: JSON, or JSON of a schema (JSON text, as it was written)."""
 
@@ -54,7 +58,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     messages: tuple[Message, ...]
     offers: tuple[ToolOffer, ...] = ()
-    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     form: Form | None = None
     streamed: bool = False
