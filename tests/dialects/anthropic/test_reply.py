@@ -14,6 +14,7 @@ from customhouse.dialects.anthropic import reply as dialect
 from customhouse.domain.answer import Answer, StopReason, Usage
 from customhouse.domain.errors import (
     BodyTooLarge,
+    CustomhouseError,
     Forbidden,
     Internal,
     InvalidRequest,
@@ -141,7 +142,7 @@ def test_a_count() -> None:
         (UpstreamTimeout("x"), "timeout_error"),
     ],
 )
-def test_errors(problem: Any, kind: str) -> None:
+def test_errors(problem: CustomhouseError, kind: str) -> None:
     found = json.loads(dialect.error(problem, "t-1"))
     assert (found["type"], found["request_id"]) == ("error", "t-1")
     assert found["error"] == {

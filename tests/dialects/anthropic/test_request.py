@@ -113,15 +113,15 @@ def test_the_sdk_has_no_block_and_no_tool_that_nobody_looked_at() -> None:
     assert len(get_args(tool_union_param.ToolUnionParam)) == 21
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "place"),
-    [
-        ("mcp_servers", [], "mcp_servers"),
-        ("tools", [{**TOOL, "input_examples": []}], "tools[0].input_examples"),
-        ("messages", [{**USER, "name": "ada"}], "messages[0].name"),
-        ("thinking", {"type": "enabled", "budget_tokens": 9, "effort": 1}, "thinking.effort"),
-    ],
-)
+UNKNOWN: Final[list[tuple[str, object, str]]] = [
+    ("mcp_servers", [], "mcp_servers"),
+    ("tools", [{**TOOL, "input_examples": []}], "tools[0].input_examples"),
+    ("messages", [{**USER, "name": "ada"}], "messages[0].name"),
+    ("thinking", {"type": "enabled", "budget_tokens": 9, "effort": 1}, "thinking.effort"),
+]
+
+
+@pytest.mark.parametrize(("field", "value", "place"), UNKNOWN)
 def test_an_unknown_field_is_refused_by_its_place(field: str, value: object, place: str) -> None:
     with pytest.raises(FieldNotAllowed) as caught:
         read(**{field: value})
@@ -261,21 +261,21 @@ def test_a_mark_at_the_top_is_set_on_the_last_block() -> None:
     assert read(cache_control={"type": "ephemeral"}).messages[0].content == (Text("hi", cache="5m"),)
 
 
-@pytest.mark.parametrize(
-    "messages",
-    [
-        [],
-        [USER] * (MAX_MESSAGES + 1),
-        [{"role": "user", "content": []}],
-        [{"role": "user", "content": [{"type": "thinking", "thinking": "x", "signature": "y"}]}],
-        [{"role": "assistant", "content": [{"type": "tool_result", "tool_use_id": "1"}]}],
-        [{"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "a", "input": []}]}],
-        [{"role": "system", "content": [{"type": "image", "source": {"type": "url", "url": "x"}}]}],
-        [{"role": "tool", "content": "x"}],
-        [{"role": "user"}],
-        "hi",
-    ],
-)
+CONTRADICTIONS: Final[list[object]] = [
+    [],
+    [USER] * (MAX_MESSAGES + 1),
+    [{"role": "user", "content": []}],
+    [{"role": "user", "content": [{"type": "thinking", "thinking": "x", "signature": "y"}]}],
+    [{"role": "assistant", "content": [{"type": "tool_result", "tool_use_id": "1"}]}],
+    [{"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "a", "input": []}]}],
+    [{"role": "system", "content": [{"type": "image", "source": {"type": "url", "url": "x"}}]}],
+    [{"role": "tool", "content": "x"}],
+    [{"role": "user"}],
+    "hi",
+]
+
+
+@pytest.mark.parametrize("messages", CONTRADICTIONS)
 def test_messages_that_contradict_themselves_are_refused(messages: object) -> None:
     with pytest.raises(InvalidRequest):
         read(messages=messages)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a provider is asked means what was decided: written and read back it is the same, or it is refused by its place."""
+"""What a provider is asked means what was decided: written and read back the same, or refused by its place."""
 
 import json
 from typing import Any, Final
@@ -8,6 +8,7 @@ import pytest
 from anthropic.types import message_create_params
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from pydantic import TypeAdapter
 from tests.dialects.anthropic.values import conversations, requests
 
@@ -25,6 +26,7 @@ from customhouse.domain.message import (
     Part,
     Reasoning,
     Refusal,
+    Role,
     Seal,
     Text,
     ToolCall,
@@ -39,19 +41,14 @@ PARAMS: Final = TypeAdapter(message_create_params.MessageCreateParamsStreaming)
 HI: Final = Message("user", (Text("hi"),))
 
 
-def sent(*messages: Message, **fields: Any) -> Json:
-    raw = dialect.body(Request(model="claude", messages=messages or (HI,), **fields), ())
-    return json.loads(raw)
+def sent(*messages: Message, **fields: object) -> Json:
+    asked = replace(Request(model="claude", messages=messages or (HI,)), **fields)
+    return json.loads(dialect.body(asked, ()))
 
 
 def unplaced(request: Request) -> Request:
     """Return a request without where its messages stood, which a reader adds."""
-    return Request(
-        **{
-            **{name: getattr(request, name) for name in request.__struct_fields__},
-            "messages": tuple(Message(each.role, each.content, each.name) for each in request.messages),
-        }
-    )
+    return replace(request, messages=tuple(replace(each, place="") for each in request.messages))
 
 
 @given(requests())
@@ -62,12 +59,9 @@ def test_what_is_written_is_read_back_as_the_same(request: Request) -> None:
 
 def _read_back(request: Request) -> Request:
     """Return a request as this dialect says it: which tool is called, and how many at once, are one field there."""
-    choice = request.tool_choice
-    if choice is None and request.parallel_tool_calls is not None:
-        choice = "auto"
-    return unplaced(
-        Request(**{**{name: getattr(request, name) for name in request.__struct_fields__}, "tool_choice": choice})
-    )
+    if request.tool_choice is None and request.parallel_tool_calls is not None:
+        return replace(unplaced(request), tool_choice="auto")
+    return unplaced(request)
 
 
 @given(requests())
@@ -153,7 +147,7 @@ ELSEWHERE: Final = Seal(dialect="openai_responses", value="x")
     ],
     ids=str,
 )
-def test_a_part_that_cannot_be_said_is_refused_by_its_place(role: Any, part: Part, param: str) -> None:
+def test_a_part_that_cannot_be_said_is_refused_by_its_place(role: Role, part: Part, param: str) -> None:
     with pytest.raises(Inexpressible) as caught:
         sent(HI, Message(role, (part,), None, "messages.4"))
     assert caught.value.param == param

@@ -25,7 +25,7 @@ from customhouse.domain.message import (
     ToolResult,
     WebCitation,
 )
-from customhouse.domain.request import Form, NamedTool, Request
+from customhouse.domain.request import Form, NamedTool, Request, ToolChoice
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 NAMES = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
@@ -36,13 +36,16 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3),
     max_leaves=6,
 )
-OBJECTS = st.builds(
-    lambda value, indent, ascii_only: json.dumps(value, indent=indent, ensure_ascii=ascii_only),
-    st.dictionaries(WORDS, JSON, max_size=4),
-    st.sampled_from([None, 1]),
-    st.booleans(),
-)
-"""JSON objects as a model may write them: with its own spaces, escapes and numbers, which all stay."""
+
+
+@st.composite
+def objects(draw: st.DrawFn) -> str:
+    """Draw a JSON object as a model may write it: with its own spaces, escapes and numbers, which all stay."""
+    value = draw(st.dictionaries(WORDS, JSON, max_size=4))
+    return json.dumps(value, indent=draw(st.sampled_from([None, 1])), ensure_ascii=draw(st.booleans()))
+
+
+OBJECTS = objects()
 
 DOCUMENT_CITATIONS = st.builds(
     DocumentCitation,
@@ -73,7 +76,8 @@ FILES = st.builds(
     CACHES,
 )
 SEALS = st.builds(Seal, dialect=st.just("anthropic"), value=st.from_regex(r"[A-Za-z0-9+/]{4,20}", fullmatch=True))
-THOUGHTS = st.builds(Reasoning, text=WORDS, seal=SEALS) | st.builds(Reasoning, redacted=st.just(True), seal=SEALS)
+REDACTED = st.sampled_from([True])
+THOUGHTS = st.builds(Reasoning, text=WORDS, seal=SEALS) | st.builds(Reasoning, redacted=REDACTED, seal=SEALS)
 CALLS = st.builds(ToolCall, NAMES, NAMES, OBJECTS, CACHES)
 RESULTS = st.builds(ToolResult, NAMES, st.lists(TEXTS | IMAGES | FILES, max_size=2).map(tuple), st.booleans(), CACHES)
 SPOKEN = {
@@ -99,12 +103,14 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
 
 OFFERS = st.builds(ToolOffer, NAMES, st.none() | WORDS, OBJECTS, st.sampled_from([None, True, False]), CACHES)
 
+CHOICES: list[ToolChoice | None] = [None, "auto", "required", "none", NamedTool("one")]
+
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     """Draw a request that this dialect can express."""
     offers = draw(st.lists(OFFERS, max_size=3, unique_by=lambda offer: offer.name))
-    choice = draw(st.sampled_from(["auto", "required", "none", NamedTool("one")])) if offers else None
+    choice: ToolChoice | None = draw(st.sampled_from(CHOICES)) if offers else None
     parallel = draw(st.sampled_from([None, True, False])) if offers and choice != "none" else None
     sampling = draw(
         st.fixed_dictionaries(
