@@ -84,12 +84,18 @@ def test_the_exact_input_is_kept() -> None:
     ],
 )
 def test_why_it_stopped(word: str, stop: str) -> None:
+    answer = dialect.answer(raw(stop_reason=word))
+    assert (answer.stop, answer.stop_word, answer.stop_sequence) == (stop, word, None)
+
+
+@pytest.mark.parametrize("word", ["stop_sequence", "end_turn"])
+def test_a_named_stop_sequence_is_why_it_stopped_whatever_the_word(word: str) -> None:
     answer = dialect.answer(raw(stop_reason=word, stop_sequence="END"))
-    assert (answer.stop, answer.stop_word, answer.stop_sequence) == (stop, word, "END")
+    assert (answer.stop, answer.stop_word, answer.stop_sequence) == ("stop_sequence", word, "END")
 
 
 def test_every_stop_reason_of_the_sdk_is_known() -> None:
-    assert {dialect.stop_reason(word) for word in set(get_args(sdk_stop_reason.StopReason)) - {"end_turn"}} == {
+    assert {dialect.stop_reason(word, None) for word in set(get_args(sdk_stop_reason.StopReason)) - {"end_turn"}} == {
         "stop_sequence",
         "length",
         "tool_calls",

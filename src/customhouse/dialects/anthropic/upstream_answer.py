@@ -130,7 +130,7 @@ def answer(content: bytes) -> Answer:
         upstream_id=message.id,
         model=message.model,
         content=(*said, *explained(message.stop_details)),
-        stop=stop_reason(message.stop_reason),
+        stop=stop_reason(message.stop_reason, message.stop_sequence),
         stop_word=message.stop_reason,
         stop_sequence=message.stop_sequence,
         usage=usage(message.usage),
@@ -185,9 +185,13 @@ def ungranted(kind: str) -> UpstreamFailed:
     )
 
 
-def stop_reason(word: str) -> StopReason:
-    """Return why a model stopped, by its provider's word; a word that nobody knows is an end."""
-    return _STOPS.get(word, "stop")
+def stop_reason(word: str, sequence: str | None) -> StopReason:
+    """Return why a model stopped, by its provider's word; a word that nobody knows is an end.
+
+    llama.cpp says `end_turn` and names the stop sequence that it met.
+    """
+    stop = _STOPS.get(word, "stop")
+    return "stop_sequence" if stop == "stop" and sequence is not None else stop
 
 
 def usage(counted: InUsage | None) -> Usage | None:

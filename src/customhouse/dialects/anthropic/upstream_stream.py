@@ -273,7 +273,7 @@ class Collector:
             upstream_id=first.id,
             model=first.model,
             content=(*said, *explained(self._details)),
-            stop=None if self._word is None else stop_reason(self._word),
+            stop=None if self._word is None else stop_reason(self._word, self._sequence),
             stop_word=self._word,
             stop_sequence=self._sequence,
             usage=usage(self._usage) if self._usage != InUsage() else None,
