@@ -22,6 +22,7 @@ KINDS: Final = ("request.accepted", "tool.decided", "response.completed")
 HELD: Final = [
     ("the trace id", TRACE),
     ("the response's id", RESPONSE),
+    ("a message's id", RESPONSE.replace("chatcmpl-", "msg_")),
     ("a tool call's id", "call_7"),
     ("a decision's id", "decision-1"),
     ("a release", "support@3"),
@@ -62,7 +63,7 @@ def test_what_several_traces_share_names_them_newest_first(place: Path | str) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["", "%", "call_", "chatcmpl-", RESPONSE.upper(), RESPONSE + "0", "support@", "_organization"]
+    "name", ["", "%", "call_", "chatcmpl-", "msg_", RESPONSE.upper(), RESPONSE + "0", "support@", "_organization"]
 )
 def test_nothing_else_finds_anything(place: Path | str, name: str) -> None:
     async def story(book: Book) -> None:

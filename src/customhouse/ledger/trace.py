@@ -15,7 +15,9 @@ from customhouse.store.database import Transaction
 MAX_NAME: Final = 128
 """Characters of an id that a trace is found by; longer ids are known by their beginning."""
 _OURS: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
-_RESPONSE: Final = re.compile(r"chatcmpl-([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})")
+_RESPONSE: Final = re.compile(
+    r"(?:chatcmpl-|msg_|resp_)([0-9a-f]{8})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{4})([0-9a-f]{12})"
+)
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

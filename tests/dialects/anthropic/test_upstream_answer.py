@@ -137,6 +137,7 @@ def test_a_citation_of_a_search_that_nobody_granted(kind: str) -> None:
         b"[" * 100_000,
         b'{"choices":[]}',
         raw(type="completion"),
+        raw(content=None),
         raw(stop_reason=None),
         raw(content="text"),
         raw(usage={"input_tokens": -1}),

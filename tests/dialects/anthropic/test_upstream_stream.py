@@ -223,6 +223,7 @@ def test_what_was_said_before_a_cut_is_kept() -> None:
         [START, begun(0, TEXT), changed(1, "text_delta", text="x")],
         [START, begun(0, TEXT), closed(0), changed(0, "text_delta", text="x")],
         [START, begun(0, TEXT), ended()],
+        [START, ended(), begun(0, TEXT)],
         [START, begun(0, TEXT), STOP],
         [ended()],
         [{"type": "message_start"}],

@@ -78,7 +78,7 @@ class InMessage(msgspec.Struct, frozen=True):
     type: str | None = None
     id: str | None = None
     model: str | None = None
-    content: list[InBlock] = msgspec.field(default_factory=list[InBlock])
+    content: list[InBlock] | None = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: InStopDetails | None = None
@@ -116,7 +116,7 @@ def answer(content: bytes) -> Answer:
         raise UpstreamFailed("the upstream's answer is not the JSON of an Anthropic message") from error
     if message.error is not None:
         raise reported(message.error)
-    if message.type != "message":
+    if message.type != "message" or message.content is None:
         raise UpstreamFailed("the upstream's answer is not an Anthropic message")
     if message.stop_reason is None:
         raise UpstreamFailed("the upstream's answer has no stop_reason")

@@ -156,7 +156,7 @@ class Collector:
         if self._message is None or block is None:
             raise UpstreamFailed("the upstream's stream has a block outside a message")
         self._require_closed("a block")
-        if event.index != len(self._said):
+        if event.index != len(self._said) or self._word is not None:
             raise UpstreamFailed("the upstream's stream counts its blocks wrongly")
         if block.type not in _KINDS:
             raise ungranted(block.type)
