@@ -46,7 +46,7 @@ def _said(role: Role, *parts: Part) -> Request:
 
 def _result(*content: Text | Image | File, failed: bool = False) -> Request:
     return Request(
-        model="m", messages=(_HI, _CALL, Message("tool", (ToolResult("c1", content, failed),))), offers=_TOOL
+        model="m", messages=(_HI, _CALL, Message("tool", (ToolResult("c1", content, failed=failed),))), offers=_TOOL
     )
 
 
@@ -162,6 +162,7 @@ def _carried(said: tuple[Said, ...], path: str) -> str:
     answer = Answer(content=said, stop="tool_calls" if calls else "stop", usage=Usage(1, 1))
     envelope = Envelope("0" * 32, 0, "m", Request(model="a", messages=(_HI,)))
     try:
+        CLIENTS[path].require(answer)
         CLIENTS[path].whole(answer, envelope, Receipt(trace_id="t", release="r@1", deployment="d"))
     except UpstreamFailed:
         return "fails"

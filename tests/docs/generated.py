@@ -16,6 +16,7 @@ from typing import Final
 import click
 import msgspec
 from msgspec import inspect
+from tests.docs.expressible import carried, told
 from tests.docs.pages import ROOT
 
 from customhouse import settings
@@ -62,6 +63,8 @@ def parts() -> Mapping[str, str]:
         "change-machine": "\n".join(_machine()),
         "layers": "\n".join(_layers()),
         "metrics": "\n".join(_metrics()),
+        "told": "\n".join(told()),
+        "carried": "\n".join(carried()),
     }
 
 

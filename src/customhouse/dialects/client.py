@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
+from customhouse.dialects.anthropic import reply as anthropic_reply
+from customhouse.dialects.anthropic import request as anthropic
+from customhouse.dialects.anthropic.reply_stream import EventWriter
 from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.dialects.openai_chat import reply as openai_chat_reply
 from customhouse.dialects.openai_chat import request as openai_chat
@@ -57,7 +60,19 @@ OPENAI_CHAT: Final = ClientDialect(
     writer=openai_chat_reply.ChunkWriter,
     error=openai_chat_reply.error,
 )
-CLIENTS: Final[Mapping[str, ClientDialect]] = MappingProxyType({"/v1/chat/completions": OPENAI_CHAT})
+ANTHROPIC: Final = ClientDialect(
+    read=anthropic.read,
+    require=anthropic_reply.require,
+    whole=anthropic_reply.whole,
+    writer=EventWriter,
+    error=anthropic_reply.error,
+)
+CLIENTS: Final[Mapping[str, ClientDialect]] = MappingProxyType(
+    {
+        "/v1/chat/completions": OPENAI_CHAT,
+        "/v1/messages": ANTHROPIC,
+    }
+)
 """Every endpoint that answers with the next message of a conversation."""
 
 

@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
+from customhouse.dialects.anthropic import upstream as anthropic
+from customhouse.dialects.anthropic import upstream_answer as anthropic_answer
+from customhouse.dialects.anthropic.upstream_stream import Collector as AnthropicCollector
 from customhouse.dialects.openai_chat import upstream_answer as openai_chat_answer
 from customhouse.dialects.openai_chat import upstream_request as openai_chat_request
 from customhouse.dialects.openai_chat.upstream_stream import Collector as OpenAIChatCollector
@@ -63,5 +66,17 @@ OPENAI_CHAT: Final = ProviderDialect(
     collector=OpenAIChatCollector,
     error_message=openai_chat_answer.error_message,
 )
-PROVIDERS: Final[Mapping[DialectName, ProviderDialect]] = MappingProxyType({"openai_chat": OPENAI_CHAT})
+ANTHROPIC: Final = ProviderDialect(
+    path=anthropic.PATH,
+    body=anthropic.body,
+    answer=anthropic_answer.answer,
+    collector=AnthropicCollector,
+    error_message=anthropic_answer.error_message,
+)
+PROVIDERS: Final[Mapping[DialectName, ProviderDialect]] = MappingProxyType(
+    {
+        "openai_chat": OPENAI_CHAT,
+        "anthropic": ANTHROPIC,
+    }
+)
 """Every dialect that this version speaks with providers."""

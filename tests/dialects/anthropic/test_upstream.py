@@ -111,6 +111,11 @@ def test_arguments_travel_as_the_model_wrote_them() -> None:
     assert b'"input":{"n": 1.50}' in dialect.body(request, ())
 
 
+def test_no_arguments_are_an_empty_object() -> None:
+    body = sent(Message("assistant", (ToolCall("1", "a", " "),)))
+    assert body["messages"][0]["content"][0]["input"] == {}
+
+
 def test_a_bound_is_always_told() -> None:
     assert sent()["max_tokens"] == DEFAULT_MAX_TOKENS
     assert sent(max_tokens=7)["max_tokens"] == 7
@@ -138,7 +143,6 @@ ELSEWHERE: Final = Seal(dialect="openai_responses", value="x")
         ("user", Image(Inline("image/tiff", "aGk=")), "messages.4.content.0"),
         ("user", File(Inline("text/csv", "aGk=")), "messages.4.content.0"),
         ("assistant", Text("t", (WebCitation(url="u"),)), "messages.4.content.0.citations"),
-        ("assistant", ToolCall("1", "a", ""), "messages.4.content.0"),
         ("assistant", ToolCall("1", "a", "[]"), "messages.4.content.0"),
         ("assistant", ToolCall("1", "a", '{"n":1,"n":2}'), "messages.4.content.0"),
         ("assistant", ToolCall("1", "a", '{"n":'), "messages.4.content.0"),

@@ -135,7 +135,9 @@ def _document(place: str, part: File) -> Block:
 
 
 def _input(place: str, call: ToolCall) -> msgspec.Raw:
-    """Return a call's arguments as the object that they are; what the model wrote stands there unchanged."""
+    """Return a call's arguments as the object that they are, unchanged; none at all are an empty one."""
+    if not call.arguments.strip(" \t\r\n"):
+        return msgspec.Raw(b"{}")
     if not call.arguments.lstrip(" \t\r\n").startswith("{") or has_duplicates(call.arguments):
         raise _inexpressible(place, "Anthropic's messages take a call's arguments as one JSON object with unique keys")
     return msgspec.Raw(call.arguments.encode())

@@ -55,7 +55,7 @@ class EventWriter:
         return self._start() + b"".join(self._delta(delta) for delta in deltas)
 
     def end(self, answer: Answer, added: str, receipt: Receipt) -> bytes:
-        """Return the rest: `added` text, the calls that pass, the message's end. Raises UpstreamFailed."""
+        """Return the rest: `added` text, the calls that pass, the message's end."""
         events = [self._start()]
         if added:
             part = self._open[0] if self._open is not None and self._open[1] == "text" else _ADDED

@@ -2,9 +2,9 @@
 """A reasoning's seal as the one opaque string that this dialect has for it: a block's `signature`, or its `data`.
 
 Anthropic's own passes as it is. Another dialect's is marked with its name, so that it finds its way back to its
-provider through a client that speaks this dialect. Story: Ada's agent speaks Messages and the model behind it is OpenAI's, which
-goes on with its reasoning only when it gets the encrypted content back. No seal of Anthropic's begins with our mark:
-theirs are base64.
+provider through a client that speaks this dialect. Story: Ada's agent speaks Messages and the model behind it is
+OpenAI's, which goes on with its reasoning only when it gets the encrypted content back. No seal of Anthropic's begins
+with our mark: theirs are base64.
 """
 
 from typing import Final, NamedTuple, get_args

@@ -24,6 +24,8 @@ from customhouse.planes.model.document import Deployment
 
 MAX_CONNECTIONS: Final = 512
 """Open upstream connections at most; above max_turns, so that it never is what limits."""
+ANTHROPIC_VERSION: Final = "2023-06-01"
+"""The one version of Anthropic's API that its own package sends (_client.py)."""
 MAX_ERROR_BYTES: Final = 64 * 1024
 _OUR_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
@@ -84,6 +86,8 @@ class Upstreams:
     async def _opened(self, deployment: Deployment, body: bytes) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         url = deployment.base_url.rstrip("/") + PROVIDERS[deployment.dialect].path
         headers = {"Content-Type": "application/json", **self._credential(deployment)}
+        if deployment.dialect == "anthropic":
+            headers["anthropic-version"] = ANTHROPIC_VERSION
         try:
             # The session's timeouts bound the connection and each wait for bytes, the turn's deadline bounds the whole.
             async with await self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
@@ -104,6 +108,8 @@ class Upstreams:
                 f"the variable {deployment.api_key_env} is not set in the gateway's environment",
                 reason="upstream.credential_missing",
             )
+        if deployment.dialect == "anthropic":
+            return {"x-api-key": secret}
         return {"Authorization": f"Bearer {secret}"}
 
     async def _within_idle(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
