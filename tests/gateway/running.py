@@ -20,6 +20,7 @@ from customhouse.access import keys
 from customhouse.access.keys import NewKey
 from customhouse.app import build, installation
 from customhouse.cli.serve import server_config
+from customhouse.domain.message import DialectName
 from customhouse.domain.principal import Actor
 from customhouse.planes.model.document import Choice, Deployment, Parameters, Posture
 from customhouse.planes.model.document import Document as ModelDocument
@@ -71,6 +72,7 @@ def documents(
     parameters: Parameters | None = None,
     client_may_set: tuple[str, ...] = (),
     api_key_env: str | None = None,
+    dialect: DialectName = "openai_chat",
 ) -> SubmittedDocuments:
     """Return five documents: one deployment for each of `models`, tried in this order."""
     deployments = {
@@ -78,7 +80,7 @@ def documents(
             name=name,
             provider="local",
             model=name,
-            dialect="openai_chat",
+            dialect=dialect,
             base_url=base_url,
             posture="self_hosted",
             accepts=accepts,  # pyright: ignore[reportArgumentType] - rows name classes as text
