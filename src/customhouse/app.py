@@ -242,6 +242,7 @@ def _data_plane(
         stale_after=StaleAfter(settings.stale_tools_s, settings.stale_refuse_s),
         turn_timeout_s=settings.turn_timeout_s,
         answer_bytes=settings.max_answer_bytes,
+        region=settings.region,
     )
 
     def watch(account: Account) -> None:

@@ -25,6 +25,7 @@ LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
+Word = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.:\-]{0,63})?(?![\s\S])")]
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -38,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Directory of the key files, the same on every replica; empty is `keys` in `home`."""
     replica_name: str = ""
     """What people read of this process in `status` and `--wait`; empty is the machine's name and the port."""
+    region: Word = ""
+    """Where this replica runs, one word, for routes that look at `region`; empty says nothing."""
     host: str = "127.0.0.1"
     """Address to listen on: this machine only, unless someone says otherwise."""
     port: Port = 8080

@@ -159,7 +159,8 @@ async def _attempt(
     names = tuple(offer.name for offer in ask.request.offers)
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
-    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld)])
+    level = ask.selection.classification
+    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld, level)])
     # However long that took, nothing leaves for what has been switched off meanwhile.
     off = ask.in_force.refuses(deployment)
     if off is not None:

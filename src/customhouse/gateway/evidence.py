@@ -22,9 +22,12 @@ from customhouse.gateway.prepare import Prepared
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ORGANIZATION, ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.planes.model.document import Deployment
+from customhouse.planes.model.select import Facts
 from customhouse.vault.seal import TenantKey
 
 LABELS: Final = "labels: not computed yet"
+_ROUTED_BY: Final = ("task", "region", "workflow")
+"""Facts that a route may look at besides the class and what every record has; recorded where they are said."""
 MAX_NAME: Final = 128
 """Characters of a name or id that a model chose, as a record keeps them; its payload keeps all of it."""
 MAX_LISTED: Final = 32
@@ -62,10 +65,8 @@ class Evidence:
     key: TenantKey
     clock: Clock
 
-    def request_accepted(
-        self, body: bytes, turn_class: Classification, client_trace: str | None, notes: tuple[str, ...]
-    ) -> Entry:
-        """Record that the turn began: who asked, under which snapshot; the body behind its commitment."""
+    def request_accepted(self, body: bytes, facts: Facts, client_trace: str | None, notes: tuple[str, ...]) -> Entry:
+        """Record that the turn began: who asked, under which snapshot, what a route may look at; the body sealed."""
         request = self.key.seal(self.trace_id, "request", body)
         snapshot = self.prepared.snapshot
         record = Record(
@@ -76,7 +77,8 @@ class Evidence:
             commitments={"request": request.commitment},
             decision=Ruling(outcome="allow", reasons=notes) if notes else None,
             detail={
-                "classification": turn_class.label,
+                "classification": facts.classification.label,
+                **{name: said for name in _ROUTED_BY if (said := getattr(facts, name))},
                 "numbers": dict(self.prepared.numbers),
                 **({"client_trace": client_trace} if client_trace else {}),
             },
@@ -102,9 +104,18 @@ class Evidence:
         return Entry(record, references=self._known_by())
 
     def model_called(
-        self, span_id: str, deployment: Deployment, attempt: int, offered: tuple[str, ...], withheld: tuple[str, ...]
+        self,
+        span_id: str,
+        deployment: Deployment,
+        attempt: int,
+        offered: tuple[str, ...],
+        withheld: tuple[str, ...],
+        level: Classification,
     ) -> Entry:
-        """Record a call that is about to leave, with the tools it may propose; open until its outcome is written."""
+        """Record a call that is about to leave, with the tools it may propose; open until its outcome is written.
+
+        `level` is the class of data for which the deployment was selected.
+        """
         names = {"offered": _listed(offered), "withheld": _listed(withheld)}
         record = Record(
             **self._facts("model.called", span_id),
@@ -113,7 +124,7 @@ class Evidence:
             versions={plane: self.prepared.versions[plane] for plane in ("model", "prompt")},
             model=_model(deployment, attempt),
             tools_offered=digest(sorted(offered)) if offered else None,
-            detail={name: listed for name, listed in names.items() if listed} or None,
+            detail={"classification": level.label, **{name: listed for name, listed in names.items() if listed}},
         )
         return Entry(record, opens=True)
 

@@ -6,7 +6,7 @@ user:42 of tenant b. When it says tenant c, or someone steals the key and claims
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final, Literal
 
 from customhouse.access.credentials import ApiKey, Credentials
@@ -24,7 +24,12 @@ from customhouse.domain.principal import Principal
 ON_BEHALF_OF: Final = "customhouse-on-behalf-of"
 TENANT: Final = "customhouse-tenant"
 CLASSIFICATION: Final = "customhouse-classification"
+TASK: Final = "customhouse-task"
+WORKFLOW: Final = "customhouse-workflow"
+_MAX_NAMED: Final = 20
+"""Workflows that a refusal names."""
 _SUBJECT: Final = re.compile(r"[\x21-\x7e]{1,256}")
+_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}")
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -55,8 +60,14 @@ def principal(key: ApiKey, headers: Mapping[str, str]) -> Principal:
     return Principal(key.id, _tenant(key, headers.get(TENANT)), key.assistant, key.environment, subject, assertion)
 
 
-def turn_class(floor: Classification, headers: Mapping[str, str]) -> Classification:
-    """Return the class of a turn's data: the floor, raised by the client's claim. Raises UnknownClassification."""
+def turn_class(
+    floor: Classification, headers: Mapping[str, str], labels: Iterable[Classification] = ()
+) -> Classification:
+    """Return the class of a turn's data: the highest of the floor, the client's claim and the data's own labels.
+
+    Raises UnknownClassification.
+    """
+    floor = max((floor, *labels))
     claim = headers.get(CLASSIFICATION)
     if claim is None:
         return floor
@@ -66,6 +77,30 @@ def turn_class(floor: Classification, headers: Mapping[str, str]) -> Classificat
             f"{CLASSIFICATION} is {claim[:32]!r}, one of {', '.join(CLASSIFICATION_NAMES)} expected"
         )
     return max(floor, claimed)
+
+
+def task(headers: Mapping[str, str]) -> str:
+    """Return what the client says the turn is for, or "". Raises InvalidRequest.
+
+    It grants nothing: a route chooses by it among deployments that may see the data.
+    """
+    said = headers.get(TASK, "")
+    if TASK in headers and _WORD.fullmatch(said) is None:
+        expected = "one word of letters, digits, '_', '-' and '.' expected, at most 64 characters"
+        raise InvalidRequest(f"{TASK} is {said[:64]!r}, {expected}", param=TASK)
+    return said
+
+
+def workflow(headers: Mapping[str, str], declared: Collection[str]) -> str:
+    """Return the declared workflow that the turn runs in, or "". Raises InvalidRequest.
+
+    It grants nothing, like a task: naming one leaves every tool as it is without.
+    """
+    said = headers.get(WORKFLOW, "")
+    if WORKFLOW in headers and said not in declared:
+        known = ", ".join(sorted(declared)[:_MAX_NAMED]) or "none"
+        raise InvalidRequest(f"{WORKFLOW} is {said[:64]!r}; this assistant's workflows: {known}", param=WORKFLOW)
+    return said
 
 
 def named(model: str, assistant: str, aliases: tuple[str, ...]) -> None:

@@ -64,6 +64,7 @@ class Gateway:
     stale_after: StaleAfter
     turn_timeout_s: float
     answer_bytes: int
+    region: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,16 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     identity.named(request.model, principal.assistant, prepared.names)
     reply.ask(request)
     # (3) label: not computed yet, and every record says so; only the class of the turn's data is known
-    turn_class = identity.turn_class(prepared.floor, incoming.headers)
+    facts = Facts(
+        identity.turn_class(prepared.floor, incoming.headers),
+        principal.tenant,
+        principal.environment,
+        documents.safety.residency,
+        task=identity.task(incoming.headers),
+        region=gateway.region,
+        workflow=identity.workflow(incoming.headers, documents.tools.workflows),
+        now_us=gateway.clock.now_us(),
+    )
     # (6) render: our prompt first; a client's own system messages go on as what they are, a user's words
     conversation, foreign = _render(prepared, request)
     declared = documents.safety.ledger_failure
@@ -143,16 +153,9 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         tokens = progress.spending.bounded(tokens)
     notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
     notes += (narrowed,) if narrowed else ()
-    progress.begin(evidence.request_accepted(body, turn_class, identity.client_trace(incoming.headers), notes))
+    progress.begin(evidence.request_accepted(body, facts, identity.client_trace(incoming.headers), notes))
     reply.mark("render")
     # (7) select + call: only deployments that may see this class; each call reserved and durable before it leaves
-    facts = Facts(
-        turn_class,
-        principal.tenant,
-        principal.environment,
-        documents.safety.residency,
-        now_us=gateway.clock.now_us(),
-    )
     ask = Ask(
         request=replace(request, messages=conversation, offers=offered, sampling=sampling.values, max_tokens=tokens),
         withheld=withheld,
