@@ -18,6 +18,7 @@ from customhouse.manifest.reading import Path
 from customhouse.manifest.sentences import model_sentences
 from customhouse.manifest.terms import over_terms, past_review, told
 from customhouse.planes.model.document import Deployment, PostureName
+from customhouse.planes.model.embedding import embeds
 from customhouse.registry.conflict import routed
 from customhouse.registry.documents import Documents
 
@@ -36,6 +37,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     deployment: str
     model: str
+    kind: str
     posture: str
     region: str | None
     accepts: str
@@ -127,12 +129,13 @@ def _assistant(manifest: Manifest, name: str) -> AssistantPosture:
 
 
 def _sources(manifest: Manifest, documents: Documents) -> Iterator[Source]:
-    for deployment in routed(documents.model):
+    for deployment in dict.fromkeys((*routed(documents.model), *routed(embeds(documents.model)))):
         ours = deployment.posture in {"self_hosted", "embedded"}
         terms = manifest.declared.providers[deployment.provider].terms
         yield Source(
             deployment=deployment.label,
             model=deployment.model,
+            kind=deployment.kind,
             posture=deployment.posture,
             region=deployment.region,
             accepts=deployment.accepts,

@@ -12,7 +12,7 @@ from customhouse.domain.errors import InvalidRequest, ManifestInvalid
 from customhouse.domain.plane import Plane
 from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.document import Document as ModelDocument
-from customhouse.planes.model.embedding import embedding_route
+from customhouse.planes.model.embedding import embedding_route, embeds
 from customhouse.planes.model.parameters import released
 from customhouse.planes.model.select import Route, ends_us
 from customhouse.planes.prompt.render import Prompt
@@ -72,7 +72,7 @@ def _require_posture(document: ModelDocument) -> None:
     use, allowed = document.posture.use, document.postures_allowed
     if allowed and use not in allowed:
         raise ValueError(f"the posture is {use}, and the organisation allows {', '.join(allowed)}")
-    for deployment in routed(document):
+    for deployment in (*routed(document), *routed(embeds(document))):
         if deployment.posture not in POSTURES_WITHIN[use]:
             raise ValueError(f"{deployment.label} is {deployment.posture}, in an assistant of posture {use}")
 
