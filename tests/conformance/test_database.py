@@ -61,6 +61,20 @@ def test_what_returned_is_seen_by_everybody_else(store: Store) -> None:
     tell(store, story)
 
 
+@pytest.mark.parametrize("role", ["control", "gateway"])
+def test_what_waits_for_no_disk_is_seen_by_everybody_else_all_the_same(store: Store, role: str) -> None:
+    async def story(database: Database) -> None:
+        assert await database.begin_unflushed(key("acme")) == 1
+        assert keys(store) == {"acme"}
+        with pytest.raises(DuplicateRow):
+            await database.begin_unflushed(key("acme"))
+        works = [database.begin_unflushed(key("bolt")), database.begin(key("coil"))]
+        assert await asyncio.gather(*works) == [1, 1]
+        assert keys(store) == {"acme", "bolt", "coil"}
+
+    tell(store, story, role)
+
+
 def test_what_returned_survives_the_process(store: Store) -> None:
     command = [sys.executable, "-m", "tests.conformance.writing_child", str(store.place)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 import apsw
 import pytest
+from tests.store.faulty_vfs import faulty_vfs
 
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.store.database import Database, DuplicateRow, Transaction
@@ -279,3 +280,22 @@ def test_a_new_database_belongs_to_its_owner_alone(tmp_path: Path) -> None:
     in_store(path, story)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_work_that_waits_for_no_disk_makes_no_fsync_and_the_next_one_does(tmp_path: Path) -> None:
+    """One log, written in order: the fsync of a later commit makes durable what was committed before it."""
+
+    async def story() -> None:
+        with faulty_vfs() as faults:
+            database = await open_sqlite(tmp_path / "db", "faulty")
+            await database.transact(put("durable"))
+            faults.fault = "fsync"
+            assert await database.begin_unflushed(put("soon")) == 1
+            assert faults.met == 0
+            with pytest.raises(StoreUnavailable):
+                await database.begin(put("durable too"))
+            assert faults.met == 1
+            faults.fault = None
+            await database.close()
+
+    asyncio.run(story())
