@@ -96,7 +96,9 @@ async def _release(yard: Yard, step: dict[str, Any], actor: Actor) -> Waiting | 
     tools = {name: GRANTS[permission] for name, permission in step.get("tools", {"search": "allow"}).items()}
     given = documents(step.get("prompt", "You help."), tools=tools, needs=tuple(step.get("needs", ())))
     safety = msgspec.structs.replace(given.safety, ledger_failure=step.get("ledger_failure", "closed"))
-    given = dataclasses.replace(given, safety=safety)
+    small = msgspec.structs.replace(given.model.deployments["small"], retires=step.get("retires"))
+    model = msgspec.structs.replace(given.model, deployments={"small": small})
+    given = dataclasses.replace(given, safety=safety, model=model)
     charter = msgspec.convert({**msgspec.to_builtins(CHARTER), **step.get("charter", {})}, Charter)
     published = await yard.publish(
         given,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`status` as people read it: whose evidence is not written as usual stands there, by replica and what it means."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tests.cli.shop import shop
@@ -29,3 +30,24 @@ def test_a_ledger_in_trouble_is_named(home: Path) -> None:
             {"replica": "gateway-2", "state": "spooling"},
             {"replica": "gateway-3", "state": "refusing"},
         ]
+
+
+def test_a_model_that_retires_soon_is_named_by_check_release_and_status(home: Path) -> None:
+    day = (datetime.now(UTC).date() + timedelta(days=100)).isoformat()
+    with shop(home) as opened:
+        path = opened.manifest / "shop.yaml"
+        text = path.read_text()
+        path.write_text(text.replace("model: m\n", f"model: m\n    retires: {day}\n"))
+        said = f"local/small-chat retires on {day}, in "
+        assert f"Model: {said}" in " ".join(opened.release().split())
+        assert f"Retires soon: support in dev: {said}" in " ".join(
+            opened.good("sam", "status", "-m", str(opened.manifest)).split()
+        )
+        gone = (datetime.now(UTC).date() - timedelta(days=100)).isoformat()
+        path.write_text(text.replace("model: m\n", f"model: m\n    retires: {gone}\n"))
+        refused = opened.run("dana", "release", "support", "--notes", "again", "-m", str(opened.manifest))
+        assert refused.exit_code == 1
+        assert f"shop.yaml:11: the model small-chat retired on {gone}, 100 days ago" in " ".join(refused.output.split())
+        planned = opened.run("dana", "plan", "support", "-m", str(opened.manifest))
+        assert planned.exit_code == 1
+        assert f"conflict: the model plane asks what has retired: local/small-chat retired on {gone}" in planned.output

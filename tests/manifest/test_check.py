@@ -108,6 +108,15 @@ def test_the_anchor_file(tmp_path: Path) -> None:
             "2026-11-22",
             "bot.yaml:7: bot: the posture hybrid ended on 2026-11-22; renew it or leave it",
         ),
+        (
+            "house.yaml",
+            "2027-06-01",
+            "2026-11-23",
+            (
+                "house.yaml:11: the model big retired on 2026-11-23, today, and bot would ask it: use another "
+                "model, or write until when it answers as `retires`"
+            ),
+        ),
     ],
 )
 def test_errors(tmp_path: Path, file: str, old: str, new: str, expected: str) -> None:
@@ -118,8 +127,54 @@ def test_errors(tmp_path: Path, file: str, old: str, new: str, expected: str) ->
     ("file", "old", "new", "expected"),
     [
         ("bot.yaml", "2027-11-01", "2027-01-22", "bot.yaml:7: bot: the posture hybrid ends on 2027-01-22, in 60 days"),
-        ("house.yaml", "2027-06-01", "2026-12-01", "house.yaml:11: the model big retires on 2026-12-01, in 8 days"),
-        ("house.yaml", "2027-06-01", "2026-11-20", "house.yaml:11: the model big retires on 2026-11-20, 3 days ago"),
+        (
+            "house.yaml",
+            "2027-06-01",
+            "2026-12-01",
+            (
+                "house.yaml:11: the model big retires on 2026-12-01, in 8 days: use another model, or write "
+                "until when it answers as `retires`"
+            ),
+        ),
+        (
+            "house.yaml",
+            "2027-06-01",
+            "2027-05-22",
+            (
+                "house.yaml:11: the model big retires on 2027-05-22, in 180 days: use another model, or write "
+                "until when it answers as `retires`"
+            ),
+        ),
+        (
+            "house.yaml",
+            "model: gpt, features: [json_schema, tools], retires: 2027-06-01}",
+            "model: gpt, features: [json_schema, tools]}\n  old: {provider: away, model: gpt, retires: 2026-11-20}",
+            (
+                "house.yaml:12: the model old retired on 2026-11-20, 3 days ago: use another model, or write "
+                "until when it answers as `retires`"
+            ),
+        ),
+        (
+            "house.yaml",
+            "model: gpt, ",
+            "model: gpt, listed_as: gpt-4o, ",
+            "house.yaml:11: the model big is listed as 'gpt-4o' in no list: the provider has no catalog",
+        ),
+        (
+            "house.yaml",
+            "https://api.test/v1/,",
+            "https://api.test/v1/, catalog: azure,",
+            (
+                "house.yaml:11: the model big has no price: what azure calls it is a name of your own; say `listed_as` "
+                "or `price`"
+            ),
+        ),
+        (
+            "house.yaml",
+            "https://api.test/v1/,",
+            "https://api.test/v1/, catalog: groq,",
+            "house.yaml:11: the model big has no price: the list of groq has no 'gpt'; say `price`",
+        ),
         (
             "house.yaml",
             ", terms: {retention_days: 30, trains_on_data: false, agreement: DPA-17, reviewed: 2026-10-01}}",
@@ -248,3 +303,16 @@ def test_a_failure_mode_is_said(tmp_path: Path, mode: str, sentence: str) -> Non
 
 def test_the_house_is_what_these_tests_change() -> None:
     assert set(HOUSE) == {"house.yaml", "bot.yaml", "prompts/bot.md"}
+
+
+def test_what_the_table_knows_of_a_retirement(tmp_path: Path) -> None:
+    text = HOUSE["house.yaml"].replace(", retires: 2027-06-01", "").replace("model: gpt,", "model: gpt-4o-mini,")
+    text = text.replace("https://api.test/v1/,", "https://api.test/v1/, catalog: openai,")
+    manifest = load(write(tmp_path, {**HOUSE, "house.yaml": text}))
+    soon = [text for text in said(check(manifest, today=TODAY).warnings) if "retires" in text]
+    assert len(soon) == 1
+    assert soon[0].startswith("house.yaml:11: the model big retires on 2027-01-14, in 52 days (price table of 20")
+    assert "use gpt-6-luna, which its provider names instead" in soon[0]
+    (gone,) = check(manifest, today=date(2027, 1, 14)).errors
+    assert gone.text.startswith("the model big retired on 2027-01-14, today (price table of 20")
+    assert "and bot would ask it" in gone.text

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a difference and a plan say."""
 
+from datetime import date
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from tests.manifest.written import changed, house, write
@@ -12,6 +14,8 @@ from customhouse.manifest.load import load
 from customhouse.manifest.plan import charter_changes, difference, plan, policy_difference
 from customhouse.registry.charter import Charter
 
+TODAY: Final = date(2026, 11, 23)
+
 
 def compiled(directory: Path, changes: dict[str, tuple[str, str]] | None = None) -> Compiled:
     return compile_assistant(house(directory, changes), "bot")
@@ -21,9 +25,9 @@ def test_a_first_release(tmp_path: Path) -> None:
     after = compiled(tmp_path)
     change = difference("bot", None, after)
     assert (change.first, change.planes, change.charter, change.loosens) == (True, PLANES, (), True)
-    planned = plan(change, after, environment="production", reviewers=1)
+    planned = plan(change, after, environment="production", reviewers=1, today=TODAY)
     assert planned.needs_review
-    assert not plan(change, after, environment="dev", reviewers=0).needs_review
+    assert not plan(change, after, environment="dev", reviewers=0, today=TODAY).needs_review
 
 
 def test_nothing(tmp_path: Path) -> None:
@@ -38,13 +42,13 @@ def test_only_the_planes_that_change_get_a_version(tmp_path: Path) -> None:
     change = difference("bot", before, after)
     assert change.planes == (Plane.PROMPT,)
     assert [capability.text for capability in change.capabilities] == ["~ prompt text changed (+1 -1 lines)"]
-    assert not plan(change, after, environment="production", reviewers=1).needs_review
+    assert not plan(change, after, environment="production", reviewers=1, today=TODAY).needs_review
 
 
 def test_conflicts_are_planned(tmp_path: Path) -> None:
     before = compiled(tmp_path / "a")
     after = compiled(tmp_path / "b", {"house.yaml": ("allowed_tools: [look],", "denied_tools: [look],")})
-    planned = plan(difference("bot", before, after), after, environment="dev", reviewers=0)
+    planned = plan(difference("bot", before, after), after, environment="dev", reviewers=0, today=TODAY)
     assert [conflict.code for conflict in planned.conflicts] == ["conflict.prompt_needs_tool"]
     assert msgspec.json.decode(msgspec.json.encode(planned))["difference"]["planes"] == ["tools"]
 

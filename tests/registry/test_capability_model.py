@@ -8,6 +8,7 @@ import pytest
 
 from customhouse.domain.capability import Capability
 from customhouse.domain.label import Classification
+from customhouse.domain.price import Price
 from customhouse.planes.model.document import (
     POSTURES_WITHIN,
     Choice,
@@ -188,6 +189,32 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         [
             "deployment_changed ~ openai/big: context is 8192 (was none)",
             "deployment_changed ~ openai/big: retirement is 2030-01-01 (was none)",
+        ],
+    ),
+    (
+        "another price is information",
+        routed(msgspec.structs.replace(BIG, price=Price(input="1", output="2"), price_source="table 2026-11-24")),
+        routed(
+            msgspec.structs.replace(
+                BIG, price=Price(input="1", cached_input="0.1", cache_write="2", output="3"), price_source="manifest"
+            )
+        ),
+        [
+            (
+                "deployment_changed ~ openai/big: price is input 1, cached input 0.1, cache writes 2, output 3 USD per "
+                "million tokens by manifest (was input 1, output 2 USD per million tokens by table 2026-11-24)"
+            )
+        ],
+    ),
+    (
+        "a price at all",
+        routed(BIG),
+        routed(msgspec.structs.replace(BIG, price=Price(input="1", output="2"), price_source="table 2026-11-24")),
+        [
+            (
+                "deployment_changed ~ openai/big: price is input 1, output 2 USD per million tokens by table "
+                "2026-11-24 (was none)"
+            )
         ],
     ),
     (

@@ -48,6 +48,18 @@ def _table(found: History) -> Table | str:
 
 
 def _what(entry: HistoryEntry) -> str:
+    return f"{_moves(entry)}{_retired(entry)}"
+
+
+def _retired(entry: HistoryEntry) -> str:
+    """Return what is left of its model version as the target of a rollback, where something has retired."""
+    if entry.retired is None:
+        return ""
+    listed = "; ".join(each.text for each in entry.retired.retired)
+    return f" (NO TARGET: {listed})" if entry.retired.all else f" ({listed})"
+
+
+def _moves(entry: HistoryEntry) -> str:
     if entry.before is None:
         return "first promotion"
     verb = "rolled back" if entry.kind == "rolled_back" else "promoted"

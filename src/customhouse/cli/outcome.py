@@ -67,6 +67,7 @@ def _moved(done: Moved, known: tuple[Capability, ...]) -> str:
         f"In force in {done.environment}: {done.stamp}{before} (generation {done.generation}; changed: {what})",
         *capabilities(() if done.capabilities == known else done.capabilities),
     ]
+    found.extend(f"Model: {each.text}" for each in done.retirements)
     if done.holds:
         held = ", ".join(str(seq) for seq in done.holds)
         found.append(f"What was rolled back is held in {done.environment} until somebody lifts it: hold {held}")

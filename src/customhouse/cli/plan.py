@@ -2,6 +2,7 @@
 """`customhouse plan`: what a release would change against what is in force. Exit 1 when it would be refused."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -43,7 +44,14 @@ def plan(ctx: click.Context, *, assistants: tuple[str, ...], environment: str, m
         change = difference(name, running.compiled if running else None, after)
         holds = _holds(client(ctx), change, after, environment) if running else ()
         found.append(
-            plan_release(change, after, environment=environment, reviewers=now.reviewers[environment], holds=holds)
+            plan_release(
+                change,
+                after,
+                environment=environment,
+                reviewers=now.reviewers[environment],
+                today=datetime.now(UTC).date(),
+                holds=holds,
+            )
         )
     if as_json:
         emit({"assistants": found}, as_json=True, render=str)

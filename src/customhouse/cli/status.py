@@ -81,6 +81,11 @@ def _drawn(shown: Shown) -> Group | str:
         if (mode := entry.ledger_failure) is not None and mode != "closed"
     )
     lines.extend(
+        f"{'RETIRED' if each.days <= 0 else 'Retires soon'}: {entry.assistant} in {entry.environment}: {each.text}"
+        for entry in found.assistants
+        for each in entry.retirements
+    )
+    lines.extend(
         f"Held: {hold.plane} version {hold.version} of {hold.assistant} in {hold.environment}, "
         f"by {hold.by}: {hold.reason} (customhouse holds lift {hold.seq} --reason …)"
         for hold in found.holds

@@ -7,7 +7,7 @@ Ids are UUIDv7 (RFC 9562, 5.7): their first 48 bits are milliseconds, so ids sor
 import os
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Final, Protocol
 
@@ -87,6 +87,11 @@ def rfc3339(at_us: int) -> str:
     """Return `at_us` as RFC 3339 UTC with microseconds, for example 2026-11-23T14:00:00.000000Z."""
     seconds, micros = divmod(at_us, 1_000_000)
     return f"{_second(seconds)}.{micros:06d}Z"
+
+
+def utc_day(at_us: int) -> date:
+    """Return the day of `at_us` in UTC, on which retirements and other ends are measured."""
+    return datetime.fromtimestamp(at_us // 1_000_000, UTC).date()
 
 
 @lru_cache(maxsize=8)

@@ -11,6 +11,7 @@
     |                         SwitchUnknown
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
+    |                           ModelRetired
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
     |- Overloaded (429)
@@ -252,6 +253,13 @@ class PlanesConflict(Conflict):
 
     code = "pins.planes_conflict"
     title = "Planes conflict"
+
+
+class ModelRetired(Conflict):
+    """The models that this version asks have retired at their providers; take a version whose models still answer."""
+
+    code = "model.retired"
+    title = "Model retired"
 
 
 class NothingToDo(Conflict):

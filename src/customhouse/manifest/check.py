@@ -19,6 +19,7 @@ from customhouse.manifest.mixed import copilots_due, mixed
 from customhouse.manifest.policy import Policy
 from customhouse.manifest.problem import nearest
 from customhouse.manifest.provider import vector_space
+from customhouse.manifest.retiring import endings, unlisted
 from customhouse.manifest.sentences import (
     ledger_sentences,
     limit_sentences,
@@ -32,7 +33,7 @@ from customhouse.planes.model.reach import reached
 from customhouse.registry.conflict import conflicts
 
 AHEAD: Final = timedelta(days=60)
-"""How long before a posture or a model ends `check` begins to warn."""
+"""How long before a posture ends `check` begins to warn; for models `registry/retirement.py` says it."""
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +106,37 @@ def _ended(manifest: Manifest, today: date) -> Iterator[Remark]:
             yield Remark(place=place, text=text)
 
 
+def _retired(manifest: Manifest, today: date) -> Iterator[Remark]:
+    routed = _routed(manifest)
+    for end in endings(manifest, today):
+        users = routed.get(end.model, ())
+        if end.days <= 0 and users:
+            text = f"{end.text}, and {', '.join(users)} would ask it: {end.instead}"
+            yield Remark(place=str(end.place), text=text)
+
+
+def _retiring(manifest: Manifest, today: date) -> Iterator[Remark]:
+    routed = _routed(manifest)
+    for end in endings(manifest, today):
+        if end.days > 0 or end.model not in routed:
+            yield Remark(place=str(end.place), text=f"{end.text}: {end.instead}")
+
+
+def _unlisted(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for place, text in unlisted(manifest):
+        yield Remark(place=str(place), text=text)
+
+
+def _routed(manifest: Manifest) -> dict[str, tuple[str, ...]]:
+    """Return the assistants that route to each model, by its name."""
+    found: dict[str, tuple[str, ...]] = {}
+    for assistant, declared in manifest.declared.assistants.items():
+        names = dict.fromkeys(name for entry in (declared.model.route if declared.model else ()) for name in entry.use)
+        for name in names:
+            found[name] = (*found.get(name, ()), assistant)
+    return found
+
+
 def _policy_only(manifest: Manifest, _: date) -> Iterator[Remark]:
     known = manifest.declared.assistants
     for name in manifest.policy_only:
@@ -121,12 +153,6 @@ def _ending(manifest: Manifest, today: date) -> Iterator[Remark]:
             place = str(manifest.place("assistants", name, "posture", "until"))
             text = f"{name}: the posture {assistant.posture.use} ends on {until}, in {(until - today).days} days"
             yield Remark(place=place, text=text)
-    for name, model in manifest.declared.models.items():
-        if model.retires and date.fromisoformat(model.retires) <= today + AHEAD:
-            days = (date.fromisoformat(model.retires) - today).days
-            when = f"in {days} days" if days > 0 else "now" if days == 0 else f"{-days} days ago"
-            place = str(manifest.place("models", name, "retires"))
-            yield Remark(place=place, text=f"the model {name} retires on {model.retires}, {when}")
 
 
 def _without_terms(manifest: Manifest, _: date) -> Iterator[Remark]:
@@ -269,9 +295,12 @@ _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ..
     ("error", _undeclared),
     ("error", _conflicts),
     ("error", _ended),
+    ("error", _retired),
     ("warning", _policy_only),
     ("warning", _ending),
     ("warning", _unreasoned),
+    ("warning", _retiring),
+    ("warning", _unlisted),
     ("warning", _without_terms),
     ("warning", _agreed),
     ("warning", _mixed),

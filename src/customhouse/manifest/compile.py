@@ -2,7 +2,8 @@
 """From the manifest to what a release publishes: five documents, and the charter. Pure.
 
 Shared entries are copied in resolved form, so that a document means the same for ever, whatever the manifest says
-later. Secrets are copied by name. Nobody is asked and nothing is looked up: the same manifest gives the same bytes.
+later. Secrets are copied by name. Nobody is asked: the same manifest, with the same price table beside it, gives the
+same bytes. What the manifest does not say of a model's price and retirement is copied from that table.
 """
 
 from typing import Any, NamedTuple
@@ -12,8 +13,10 @@ import msgspec
 from customhouse.budget.limit import OFS, PERS, Limit
 from customhouse.domain.errors import NotFound
 from customhouse.manifest.assistant import Assistant, Sampling
+from customhouse.manifest.listed import known
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.policy import ApprovalRule, Policy
+from customhouse.manifest.prices import Table
 from customhouse.manifest.problem import ManifestErrors, Problem, nearest, shown
 from customhouse.manifest.provider import Model, Provider
 from customhouse.manifest.tool import Tool, ToolServer
@@ -89,8 +92,9 @@ def undeclared_tools(manifest: Manifest, name: str) -> dict[str, Problem]:
     return found
 
 
-def deployment(name: str, model: Model, provider: Provider) -> Deployment:
+def deployment(name: str, model: Model, provider: Provider, prices: Table) -> Deployment:
     """Return a model in resolved form. A provider outside without terms gets public data only, whatever it accepts."""
+    found = known(prices, model, provider)
     outside = provider.posture in {"api", "managed"}
     return Deployment(
         name=name,
@@ -105,12 +109,14 @@ def deployment(name: str, model: Model, provider: Provider) -> Deployment:
         features=tuple(sorted(model.features)),
         context=model.context,
         weights=None if model.weights is None else Weights(**msgspec.structs.asdict(model.weights)),
-        retires=model.retires,
+        retires=found.retires,
         terms=None if provider.terms is None else _terms(provider),
         approved_by=model.approved_by or provider.approved_by,
         kind="embedding" if model.kind == "embedding" else "chat",
         dimensions=model.dimensions,
         tokenizer=None if model.tokenizer is None else Weights(**msgspec.structs.asdict(model.tokenizer)),
+        price=found.price,
+        price_source=found.price_source,
     )
 
 
@@ -129,7 +135,9 @@ def _model(manifest: Manifest, assistant: Assistant) -> ModelDocument:
     used = sorted({name for entry in (*entries, *embedding) for name in entry.use})
     posture, organization = assistant.posture, manifest.declared.organization
     return ModelDocument(
-        deployments={name: deployment(name, models[name], providers[models[name].provider]) for name in used},
+        deployments={
+            name: deployment(name, models[name], providers[models[name].provider], manifest.prices) for name in used
+        },
         route=tuple(Choice(use=entry.use, when=entry.when) for entry in entries),
         posture=Posture(use=posture.use, until=posture.until, because=posture.because),
         parameters=_parameters(assistant.model.parameters if assistant.model else Sampling()),

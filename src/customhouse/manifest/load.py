@@ -14,6 +14,7 @@ from customhouse.manifest.files import Source, sources
 from customhouse.manifest.links import check_links
 from customhouse.manifest.manifest import Declarations, Manifest
 from customhouse.manifest.nodes import Allowance, Mapping, Node, Scalar, parse
+from customhouse.manifest.prices import shipped
 from customhouse.manifest.problem import Place, Problems, nearest, shown
 from customhouse.manifest.prompt import Prompt, read_prompt
 from customhouse.manifest.reading import Invalid, Places, Reader, described, type_of
@@ -49,7 +50,7 @@ def _merged(directory: Path, found: tuple[Source, ...], problems: Problems) -> M
             _sections(root, Reader(source.path, problems, places), places, problems, merged)  # (3)
         elif root is not None and not _empty(root):
             problems.add(Place(source.path, root.line), described(root), f"a mapping with {', '.join(_fields())}")
-    return Manifest(directory, Declarations(**merged), prompts, places)
+    return Manifest(directory, Declarations(**merged), prompts, places, shipped())
 
 
 def _sections(root: Mapping, reader: Reader, places: Places, problems: Problems, merged: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from customhouse.manifest.assistant import Assistant
 from customhouse.manifest.copilot import Copilot
 from customhouse.manifest.organization import Organization, Person, Reviewers
 from customhouse.manifest.policy import Policy
+from customhouse.manifest.prices import Table
 from customhouse.manifest.problem import Place
 from customhouse.manifest.prompt import Prompt
 from customhouse.manifest.provider import Model, Provider
@@ -40,12 +41,13 @@ class Declarations(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """All files of a directory, merged, with the place of every value."""
+    """All files of a directory, merged, with the place of every value, and the price table they were read with."""
 
     directory: Path
     declared: Declarations
     prompts: dict[str, Prompt]
     places: Places
+    prices: Table
 
     @property
     def reviewers(self) -> dict[str, int]:

@@ -4,6 +4,8 @@
 `diff` shows a Difference; `plan` adds what an environment makes of it: whether a second person is asked, and conflicts.
 """
 
+from datetime import date
+
 import msgspec
 
 from customhouse.domain.capability import Capability
@@ -14,6 +16,7 @@ from customhouse.registry.capability import compare, loosens
 from customhouse.registry.capability_tools import tools_changes
 from customhouse.registry.charter import Charter
 from customhouse.registry.conflict import Conflict, conflicts
+from customhouse.registry.retirement import retirement_conflict
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,14 +76,17 @@ def policy_difference(assistant: str, before: ToolsDocument | None, after: Tools
     )
 
 
-def plan(change: Difference, after: Compiled, *, environment: str, reviewers: int, holds: tuple[str, ...] = ()) -> Plan:
-    """Return what a release of `after` would do in an environment that asks for `reviewers` other people."""
+def plan(
+    change: Difference, after: Compiled, *, environment: str, reviewers: int, today: date, holds: tuple[str, ...] = ()
+) -> Plan:
+    """Return what a release of `after` would do, `today`, in an environment that asks for `reviewers` other people."""
+    retirement = retirement_conflict(after.documents.model, today)
     return Plan(
         difference=change,
         environment=environment,
         reviewers=reviewers,
         needs_review=change.loosens and reviewers > 0,
-        conflicts=conflicts(after.documents),
+        conflicts=(*conflicts(after.documents), *((retirement,) if retirement else ())),
         holds=holds,
     )
 

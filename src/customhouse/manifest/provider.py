@@ -7,11 +7,13 @@ import msgspec
 
 from customhouse.domain.label import ClassificationName
 from customhouse.domain.message import DialectName
+from customhouse.manifest.prices import Catalog
 from customhouse.manifest.words import (
     Count,
     Date,
     DeploymentFeature,
     Dimensions,
+    Dollars,
     Email,
     HttpUrl,
     Name,
@@ -50,6 +52,7 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     accepts: ClassificationName = "public"
     api_key: SecretName | None = None
     terms: Terms | None = None
+    catalog: Catalog | None = None
     approved_by: Email | None = None
 
 
@@ -70,13 +73,24 @@ class Tokenizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     licence: Text | None = None
 
 
+class ModelPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a model's tokens cost, in US dollars per million; without the last two, all input costs the same."""
+
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
+
+
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One deployment: a model at a provider. An embedding model says how many `dimensions` its vectors have."""
 
     provider: Name
     model: Text
     kind: Literal["chat", "embedding", "reranker", "moderation"] = "chat"
+    listed_as: Text | None = None
     retires: Date | None = None
+    price: ModelPrice | None = None
     features: tuple[DeploymentFeature, ...] = ()
     context: Count | None = None
     dimensions: Dimensions | None = None

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from customhouse.budget.limit import MAX_COUNT, MONEY_FORM
+from customhouse.domain.price import DOLLARS_FORM
 
 Name = Annotated[
     str,
@@ -81,6 +82,15 @@ DecimalText = Annotated[
         pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,9})?(?![\s\S])",
         description="A decimal number; kept as written.",
         extra={"expected": "a decimal number", "scalar": "decimal"},
+        extra_json_schema={"decimal": True},
+    ),
+]
+Dollars = Annotated[
+    str,
+    Meta(
+        pattern=DOLLARS_FORM,
+        description="US dollars per million tokens, a decimal number.",
+        extra={"expected": "US dollars per million tokens, like 0.15", "scalar": "decimal"},
         extra_json_schema={"decimal": True},
     ),
 ]

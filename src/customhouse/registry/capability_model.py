@@ -145,6 +145,7 @@ def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
     for field, was, now in (
         ("context", before.context, after.context),
         ("retirement", before.retires, after.retires),
+        ("price", _price(before), _price(after)),
     ):
         if was != now:
             text = f"~ {after.label}: {field} is {now or 'none'} (was {was or 'none'})"
@@ -230,6 +231,20 @@ def _weights(weights: Weights | None) -> str | None:
         return None
     rest = (weights.licence and f"licence {weights.licence}", weights.tuned_on and f"tuned on {weights.tuned_on}")
     return ", ".join(filter(None, (f"{weights.digest} from {weights.source}", *rest)))
+
+
+def _price(deployment: Deployment) -> str | None:
+    """Return a price as it is read, with where it was found: a change of either is information, and loosens nothing."""
+    price = deployment.price
+    if price is None:
+        return None
+    parts = (
+        f"input {price.input}",
+        price.cached_input and f"cached input {price.cached_input}",
+        price.cache_write and f"cache writes {price.cache_write}",
+        f"output {price.output}",
+    )
+    return f"{', '.join(filter(None, parts))} USD per million tokens by {deployment.price_source or 'nobody'}"
 
 
 def _rank(deployment: Deployment) -> Classification:

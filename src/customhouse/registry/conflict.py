@@ -18,7 +18,10 @@ from customhouse.planes.model.embedding import embeds
 from customhouse.registry.documents import Documents
 
 ConflictCode = Literal[
-    "conflict.prompt_needs_tool", "conflict.prompt_needs_feature", "conflict.no_deployment_for_class"
+    "conflict.prompt_needs_tool",
+    "conflict.prompt_needs_feature",
+    "conflict.no_deployment_for_class",
+    "conflict.model_retired",
 ]
 
 

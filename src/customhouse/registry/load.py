@@ -13,6 +13,7 @@ import msgspec
 from customhouse.domain.digest import Digest, digest_bytes
 from customhouse.domain.errors import IntegrityFailed
 from customhouse.domain.plane import PLANES, Plane
+from customhouse.planes.model.document import Document as ModelDocument
 from customhouse.registry.documents import Documents, decode
 from customhouse.registry.history import Event
 from customhouse.registry.pins import Carried, Pin, Pins, stamp
@@ -57,6 +58,13 @@ def check_history(assistant: str, environment: str, pins: Pins, newest: bytes | 
             f"{stamp(assistant, pins)} is pinned in {environment} and was never moved there: the history {ends}; "
             "promote the release that should be in force"
         )
+
+
+def model(assistant: str, digest: Digest, content: bytes | None) -> ModelDocument:
+    """Return one model document, compared with its digest and decoded strictly. Raises IntegrityFailed."""
+    if content is None or digest_bytes(content) != digest:
+        raise IntegrityFailed(f"the model document {digest} of {assistant} is missing or was changed in the database")
+    return stored(content, ModelDocument, f"a model document of {assistant}")
 
 
 def documents(assistant: str, digests: Mapping[Plane, Digest], contents: Mapping[Plane, bytes | None]) -> Documents:

@@ -6,11 +6,12 @@ is said by Current, which verifies.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 import msgspec
 
-from customhouse.domain.clock import rfc3339
+from customhouse.domain.clock import rfc3339, utc_day
 from customhouse.domain.digest import Digest
 from customhouse.domain.errors import IntegrityFailed, NotInForce
 from customhouse.domain.failure_mode import FailureMode
@@ -24,14 +25,17 @@ from customhouse.registry import history_tables, load, replica_tables, switch_ta
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current, Key
+from customhouse.registry.documents import Documents
 from customhouse.registry.environment import ENVIRONMENTS, Environment, unused
 from customhouse.registry.history import Event, Point
 from customhouse.registry.history_tables import EventRow, Hold
 from customhouse.registry.pins import Pin, Pins, stamp
 from customhouse.registry.replica import live
 from customhouse.registry.replicas import LedgerTrouble, troubles
+from customhouse.registry.retirement import Retirement, retirements
 from customhouse.registry.switch_tables import Switch
 from customhouse.registry.tables import PinRow
+from customhouse.registry.targets import Ends, ends
 from customhouse.store.database import Transaction
 
 MAX_HISTORY: Final = 100
@@ -85,7 +89,8 @@ class WaitingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class AssistantInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One assistant in one environment. `refused` says why it is not served although it has pins; None is good.
 
-    `ledger_failure` is what its turns do while evidence cannot be written; None while it is not served.
+    `ledger_failure` is what its turns do while evidence cannot be written; None while it is not served. `retirements`
+    are the models it asks that have retired or soon will.
     """
 
     assistant: str
@@ -98,6 +103,7 @@ class AssistantInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     planes: dict[Plane, PlaneInForce]
     refused: str | None
     ledger_failure: FailureMode | None = None
+    retirements: tuple[Retirement, ...] = ()
 
 
 class EnvironmentView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -123,7 +129,7 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One move of an assistant's pins."""
+    """One move of an assistant's pins. `retired`: of the model version it led to, models that have retired by now."""
 
     seq: int
     at: str
@@ -140,6 +146,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     loosened: bool
     before: dict[Plane, Point] | None
     after: dict[Plane, Point]
+    retired: Ends | None = None
 
 
 class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -172,16 +179,15 @@ async def status(control: Control, current: Current) -> Status:
     """Return what is in force everywhere. Raises StoreUnavailable."""
     await current.refresh()
     refused = current.refused
-    modes: dict[Key, FailureMode] = {
-        (each.environment, each.assistant): each.documents.safety.ledger_failure for each in current.snapshots
-    }
+    served = {(each.environment, each.assistant): each.documents for each in current.snapshots}
+    today = utc_day(control.clock.now_us())
 
     def work(tx: Transaction) -> Status:
         used = tables.environments(tx)
         known, now_us = replica_tables.replicas(tx), replica_tables.now_us(tx)
         return Status(
             environments=tuple(_environment(used.get(name, unused(name))) for name in ENVIRONMENTS),
-            assistants=_assistants(tables.pins_in_force(tx), used, refused, modes),
+            assistants=_assistants(tables.pins_in_force(tx), used, refused, served, today),
             holds=tuple(hold_view(hold) for hold in history_tables.all_holds(tx)),
             changes=tuple(
                 WaitingChange(
@@ -204,12 +210,24 @@ async def status(control: Control, current: Current) -> Status:
 
 async def history(control: Control, assistant: str, environment: str | None, *, before_seq: int, limit: int) -> History:
     """Return an assistant's moves before entry `before_seq`, newest first, `MAX_HISTORY` at most."""
-    rows = await control.database.read(
-        lambda tx: history_tables.events(
-            tx, assistant, environment, before_seq=before_seq, limit=min(limit, MAX_HISTORY)
+    today = utc_day(control.clock.now_us())
+
+    def work(tx: Transaction) -> History:
+        rows = history_tables.events(tx, assistant, environment, before_seq=before_seq, limit=min(limit, MAX_HISTORY))
+        entries = tuple(_entry(row) for row in rows)
+        models = {entry.after[Plane.MODEL].digest for entry in entries if Plane.MODEL in entry.after}
+        known = {digest: ends(tx, assistant, digest, today) for digest in sorted(models)}
+        return History(
+            assistant=assistant,
+            entries=tuple(
+                msgspec.structs.replace(entry, retired=known[entry.after[Plane.MODEL].digest])
+                if Plane.MODEL in entry.after
+                else entry
+                for entry in entries
+            ),
         )
-    )
-    return History(assistant=assistant, entries=tuple(_entry(row) for row in rows))
+
+    return await control.database.read(work)
 
 
 async def force(control: Control, environment: str, assistant: str) -> Force:
@@ -292,7 +310,8 @@ def _assistants(
     rows: tuple[PinRow, ...],
     environments: Mapping[str, Environment],
     refused: Mapping[Key, str],
-    modes: Mapping[Key, FailureMode],
+    served: Mapping[Key, Documents],
+    today: date,
 ) -> tuple[AssistantInForce, ...]:
     grouped: dict[Key, dict[str, PinRow]] = {}
     for row in rows:
@@ -300,7 +319,8 @@ def _assistants(
     return tuple(
         msgspec.structs.replace(
             _assistant(key, planes, environments[key[0]].generation if key[0] in environments else 0, refused.get(key)),
-            ledger_failure=modes.get(key),
+            ledger_failure=served[key].safety.ledger_failure if key in served else None,
+            retirements=retirements(served[key].model, today) if key in served else (),
         )
         for key, planes in grouped.items()
     )

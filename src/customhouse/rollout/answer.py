@@ -6,10 +6,14 @@ import msgspec
 from customhouse.domain.capability import Capability
 from customhouse.domain.plane import Plane
 from customhouse.registry.change import MoveKind
+from customhouse.registry.retirement import Retirement
 
 
 class Moved(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Pins moved. `planes` are those whose version differs now; `holds` stand on what was rolled back."""
+    """Pins moved. `planes` are those whose version differs now; `holds` stand on what was rolled back.
+
+    `retirements` names what the model version asks that has retired or soon will, when the model plane moved.
+    """
 
     assistant: str
     environment: str
@@ -20,6 +24,7 @@ class Moved(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     generation: int
     capabilities: tuple[Capability, ...]
     holds: tuple[int, ...]
+    retirements: tuple[Retirement, ...] = ()
 
 
 class Waiting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -3,7 +3,7 @@
 
 Inside the caller's transaction, in this order:
 (1) read what is in force, and the release that is moved to, verified
-(2) refuse: nothing to do, a held version, no commit, no deputy, planes that do not fit
+(2) refuse: nothing to do, a held version, no commit, no deputy, planes that do not fit, models that have retired
 (3) compare capabilities; a loosening where reviewers are asked for becomes a change, and nothing moves
 (4) claim the next generation by compare-and-set
 (5) write the pins that differ, the holds of what was rolled back, the history, the evidence; other changes that wait
@@ -18,12 +18,14 @@ from dataclasses import dataclass
 import msgspec
 
 from customhouse.domain.capability import Capability
+from customhouse.domain.clock import utc_day
 from customhouse.domain.digest import Digest, canonical
 from customhouse.domain.errors import (
     CommitMissing,
     DeputyMissing,
     GenerationMoved,
     IntegrityFailed,
+    ModelRetired,
     NothingToDo,
     ReleaseUnknown,
     VersionHeld,
@@ -39,6 +41,7 @@ from customhouse.registry.environment import COMMIT_REQUIRED, Environment, Envir
 from customhouse.registry.history import Event, points
 from customhouse.registry.pins import Carried, Pins, changed, moved, promoted, refused_by_holds, stamp, supersets
 from customhouse.registry.release import Signed, Statement
+from customhouse.registry.retirement import Retirement, out_of_service, retired, retirements
 from customhouse.rollout.answer import Moved, Outcome
 from customhouse.rollout.fit import require_fit, rollback_command
 from customhouse.rollout.propose import Request, outdate, pinned, propose
@@ -67,6 +70,7 @@ class Plan:
     before: Pins | None
     after: Pins
     capabilities: tuple[Capability, ...]
+    retirements: tuple[Retirement, ...] = ()
 
     @property
     def waits(self) -> bool:
@@ -118,7 +122,8 @@ def decide(tx: Transaction, control: Control, intent: Intent) -> Plan:
     _require_no_holds(tx, intent, before, after)
     documents = documents_of(tx, intent.assistant, after.digests())
     require_fit(documents, _fixes(tx, intent, before, load.carried(target)))
-    return Plan(intent, environment, before, after, compare(_in_force(tx, intent, before), documents))
+    ending = _ending(control, intent, before, after, documents)
+    return Plan(intent, environment, before, after, compare(_in_force(tx, intent, before), documents), ending)
 
 
 def submit(
@@ -198,6 +203,7 @@ def carry_out(
         generation=generation,
         capabilities=plan.capabilities,
         holds=holds,
+        retirements=plan.retirements,
     )
 
 
@@ -261,6 +267,26 @@ def _require_deputy(tx: Transaction, intent: Intent) -> None:
         found = tables.charter(tx, intent.assistant)
         if found is None or found.charter.deputy is None:
             raise DeputyMissing
+
+
+def _ending(
+    control: Control, intent: Intent, before: Pins | None, after: Pins, documents: Documents
+) -> tuple[Retirement, ...]:
+    """Return what the model version that comes asks and has retired or will. Raises ModelRetired when all of it has.
+
+    A model plane that stays is not looked at: no retirement stands in the way of rolling a prompt back.
+    """
+    if Plane.MODEL not in changed(before, after):
+        return ()
+    today = utc_day(control.clock.now_us())
+    if out_of_service(documents.model, today):
+        listed = "; ".join(found.text for found in retired(documents.model, today))
+        raise ModelRetired(
+            f"{intent.assistant}@{intent.number} asks only models that have retired: {listed}. "
+            f"`customhouse history {intent.assistant}` marks the versions that are no target any more; take another, "
+            "or release one that names other models"
+        )
+    return retirements(documents.model, today)
 
 
 def _require_no_holds(tx: Transaction, intent: Intent, before: Pins | None, after: Pins) -> None:

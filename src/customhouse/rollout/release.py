@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Release: publish five versions, sign them together, and put them into force. One transaction, or nothing at all.
 
-(1) the documents are complete and fit each other
+(1) the documents are complete and fit each other, and no model that the route names has retired
 (2) the actor answers for the assistant: by the charter in force or, for the first release, by the one submitted
 (3) versions: a document that is published already keeps its number
 (4) the statement, with the difference in capabilities to the release before, is signed and kept
@@ -27,18 +27,19 @@ from customhouse.rollout.captain import require_captain
 from customhouse.rollout.move import Intent, documents_of, statement_of, submit
 from customhouse.rollout.submission import Published, PublishedVersion, Submission
 from customhouse.rollout.terms import settle
-from customhouse.rollout.usable import require_lasting, require_usable
+from customhouse.rollout.usable import require_in_service, require_lasting, require_usable
 from customhouse.store.database import Transaction
 
 
 async def release(control: Control, actor: Actor, trace_id: str, submission: Submission) -> Published:
     """Publish, sign and, if an environment is named, put into force.
 
-    Raises ManifestInvalid, PlanesConflict, NotTheCaptain, NothingToDo, and what `move.submit` raises.
+    Raises ManifestInvalid, PlanesConflict, ModelRetired, NotTheCaptain, NothingToDo, and what `move.submit` raises.
     """
     documents = submission.documents.together()
     contents = require_usable(documents, submission.charter)
     require_lasting(documents.model, control.clock.now_us())
+    require_in_service(documents.model, control.clock.now_us())
     return await control.database.transact(
         lambda tx: _publish(tx, control, actor, trace_id, submission, documents, contents)
     )

@@ -4,14 +4,17 @@
 Rules kept:
 - The target was in force in this environment and is earlier than what it replaces: a rollback brings nothing new, so
   on-call may do it at night. One that loosens all the same (the old tools allowed more) waits like any loosening.
+- A release whose models have all retired is no target: it is passed over, and refused when it is named.
 - What is rolled back is held there, so that the next release does not bring it back by itself.
 """
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Annotated, Final
 
 import msgspec
 
+from customhouse.domain.clock import utc_day
 from customhouse.domain.errors import NotEarlier, NothingToDo, NotInForce
 from customhouse.domain.plane import PLANES, Plane
 from customhouse.domain.principal import Actor
@@ -19,6 +22,7 @@ from customhouse.registry import history_tables, load, tables
 from customhouse.registry.control import Control
 from customhouse.registry.environment import EnvironmentName
 from customhouse.registry.pins import Carried, Pins, changed, earlier, moved
+from customhouse.registry.targets import ends
 from customhouse.rollout.answer import Outcome
 from customhouse.rollout.captain import require_captain
 from customhouse.rollout.move import Intent, statement_of, submit
@@ -70,12 +74,17 @@ def _target(tx: Transaction, control: Control, wanted: Rollback, planes: tuple[P
     held = frozenset(
         (hold.plane, hold.digest) for hold in history_tables.holds(tx, wanted.environment, wanted.assistant)
     )
-    found = earlier(pins, planes, _releases(tx, control, wanted), held)
+    releases = _releases(tx, control, wanted)
+    if Plane.MODEL in planes:
+        today = utc_day(control.clock.now_us())
+        releases = (each for each in releases if not _out_of_service(tx, wanted.assistant, each, today))
+    found = earlier(pins, planes, releases, held)
     if found is None:
         named = ", ".join(planes)
         raise NotEarlier(
             f"no earlier release that was in force in {wanted.environment} has another version of {named} that is not "
-            f"held; `customhouse history {wanted.assistant}` lists what was in force"
+            f"held and whose models have not all retired; `customhouse history {wanted.assistant}` lists what was in "
+            "force"
         )
     return found.number
 
@@ -83,6 +92,12 @@ def _target(tx: Transaction, control: Control, wanted: Rollback, planes: tuple[P
 def _releases(tx: Transaction, control: Control, wanted: Rollback) -> Iterator[Carried]:
     for number in _promoted(tx, wanted):
         yield load.carried(statement_of(tx, control, wanted.assistant, number))
+
+
+def _out_of_service(tx: Transaction, assistant: str, release: Carried, today: date) -> bool:
+    """Whether every model that the release asks has retired: such a release is no target, and is passed over."""
+    found = ends(tx, assistant, release.digests[Plane.MODEL], today)
+    return found is not None and found.all  # what cannot be read is refused by the move itself, if it comes to that
 
 
 def _promoted(tx: Transaction, wanted: Rollback) -> Iterator[int]:

@@ -8,7 +8,8 @@ to refuse it here, where somebody is looking.
 from collections.abc import Iterator
 from typing import Final
 
-from customhouse.domain.errors import InvalidRequest, ManifestInvalid
+from customhouse.domain.clock import utc_day
+from customhouse.domain.errors import InvalidRequest, ManifestInvalid, ModelRetired
 from customhouse.domain.plane import Plane
 from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.document import Document as ModelDocument
@@ -20,6 +21,7 @@ from customhouse.planes.tools.definition import parameters_problem
 from customhouse.registry.charter import Charter
 from customhouse.registry.conflict import routed
 from customhouse.registry.documents import Documents
+from customhouse.registry.retirement import day_problem, retirement_conflict
 from customhouse.rollout.fit import require_fit
 from customhouse.rollout.names import misnamed
 
@@ -47,6 +49,7 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
         released(documents.model.parameters)
         _require_parameters(documents)
         _require_posture(documents.model)
+        _require_days(documents)
     except ValueError as error:
         raise ManifestInvalid(f"a document cannot be put to work: {error}") from error
     if any(len(name) > MAX_NAME_CHARACTERS for name in _names(charter)):
@@ -67,6 +70,16 @@ def require_lasting(document: ModelDocument, now_us: int) -> None:
         raise ManifestInvalid(f"the posture {posture.use} ended on {posture.until}: renew it or leave it")
 
 
+def require_in_service(document: ModelDocument, now_us: int) -> None:
+    """Raise ModelRetired for a route to a retired deployment, also beside others: nobody should begin with one."""
+    conflict = retirement_conflict(document, utc_day(now_us))
+    if conflict is not None:
+        raise ModelRetired(
+            f"{conflict.text}. Route to other models; where a provider still answers, `retires` in the manifest says "
+            "until when"
+        )
+
+
 def _require_posture(document: ModelDocument) -> None:
     """Raise ValueError for a deployment that no turn could ask: it would be a promise that nothing keeps."""
     use, allowed = document.posture.use, document.postures_allowed
@@ -82,6 +95,12 @@ def _require_parameters(documents: Documents) -> None:
         problem = None if grant.parameters is None else parameters_problem(grant.parameters)
         if problem is not None:
             raise ValueError(f"the parameters of {name}: {problem}")
+
+
+def _require_days(documents: Documents) -> None:
+    problem = day_problem(documents.model)
+    if problem is not None:
+        raise ValueError(problem)
 
 
 def _names(charter: Charter) -> Iterator[str]:
