@@ -70,6 +70,11 @@ def test_one_file_asks_models() -> None:
     assert clients == {"planes/model/call.py", "processes/supervise.py"}
 
 
+def test_the_price_table_is_read_by_the_manifest_alone() -> None:
+    readers = {path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if "manifest.prices import" in _code(path)}
+    assert {path.parts[0] for path in readers} == {"manifest"}
+
+
 def test_threads_are_started_in_the_store_alone() -> None:
     starting = re.compile(r"\bThread\(|ThreadPoolExecutor\(|to_thread\(|run_in_executor\(")
     found = {path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if starting.search(_code(path))}

@@ -14,14 +14,14 @@ HEADER: Final = "# SPDX-License-Identifier: Apache-2.0"
 FILES: Final = tuple(sorted(SOURCE.rglob("*.py")))
 ROOMS: Final = tuple(path for path in FILES if path.name == "__init__.py" and path.parent != SOURCE)
 MAX_LINES: Final = 400
-LONGER: Final = {"errors.py": 500}
+LONGER: Final = {"errors.py": 600}
 """The error tree is one table, to be seen whole."""
 
 _DOCS: Final = re.compile(r"docs/[\w/.-]+\.md")
 
 
 def test_each_python_file_names_its_licence() -> None:
-    files = [*FILES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "benchmarks").rglob("*.py"))]
+    files = [*FILES, *(path for folder in ("tests", "benchmarks", "scripts") for path in sorted((ROOT / folder).rglob("*.py")))]
     texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
     without = [name for name, text in texts.items() if text and not text.startswith(HEADER)]
     assert without == []
