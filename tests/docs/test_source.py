@@ -21,7 +21,10 @@ _DOCS: Final = re.compile(r"docs/[\w/.-]+\.md")
 
 
 def test_each_python_file_names_its_licence() -> None:
-    files = [*FILES, *(path for folder in ("tests", "benchmarks", "scripts") for path in sorted((ROOT / folder).rglob("*.py")))]
+    files = [
+        *FILES,
+        *(path for folder in ("tests", "benchmarks", "scripts") for path in sorted((ROOT / folder).rglob("*.py"))),
+    ]
     texts = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
     without = [name for name, text in texts.items() if text and not text.startswith(HEADER)]
     assert without == []

@@ -4,6 +4,7 @@
 from datetime import date
 from typing import Final
 
+import msgspec
 import pytest
 
 from customhouse.planes.model.document import Choice, Deployment, Document, Posture
@@ -69,6 +70,25 @@ def test_on_a_day(given: Document, said: list[str], gone: int, *, out: bool) -> 
     conflict = retirement_conflict(given, TODAY)
     assert (conflict is not None) is (gone > 0)
     assert conflict is None or conflict.code == "conflict.model_retired"
+
+
+def embedding(document: Document, *retires: str | None) -> Document:
+    """Return the document with a route over embedding models besides."""
+    models = {
+        f"e{index}": msgspec.structs.replace(deployment(f"e{index}", day), kind="embedding")
+        for index, day in enumerate(retires)
+    }
+    route = (Choice(use=tuple(models)),)
+    return msgspec.structs.replace(document, deployments={**document.deployments, **models}, embeddings=route)
+
+
+def test_embedding_models_are_named_and_decide_only_where_nothing_chats() -> None:
+    both = embedding(document(None), "2026-11-20")
+    assert [found.deployment for found in retired(both, TODAY)] == ["away/e0"]
+    assert not out_of_service(both, TODAY)
+    assert out_of_service(embedding(document(), "2026-11-20"), TODAY)
+    assert not out_of_service(embedding(document(), "2026-11-20", None), TODAY)
+    assert out_of_service(embedding(document("2026-11-20"), None), TODAY)
 
 
 @pytest.mark.parametrize("day", ["soon", "20261124", "2026-02-30", "2026-W48-2", ""])

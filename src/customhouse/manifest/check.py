@@ -131,8 +131,8 @@ def _routed(manifest: Manifest) -> dict[str, tuple[str, ...]]:
     """Return the assistants that route to each model, by its name."""
     found: dict[str, tuple[str, ...]] = {}
     for assistant, declared in manifest.declared.assistants.items():
-        names = dict.fromkeys(name for entry in (declared.model.route if declared.model else ()) for name in entry.use)
-        for name in names:
+        entries = (*declared.model.route, *declared.model.embeddings) if declared.model else ()
+        for name in dict.fromkeys(name for entry in entries for name in entry.use):
             found[name] = (*found.get(name, ()), assistant)
     return found
 

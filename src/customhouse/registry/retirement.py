@@ -3,8 +3,9 @@
 
 Rules kept, with the day as an argument, never read from a clock here:
 - A deployment is retired from the day on that its `retires` names.
-- A model version all of whose routed deployments have retired is no target: no promotion and no rollback goes to it. A
-  version with some left may be put into force, and those that have retired are named.
+- A model version all of whose routed chat deployments have retired is no target: no promotion, no rollback goes to it
+  (one without a chat route: all of its embedding deployments). A version with some left may be put into force, and
+  those that have retired are named.
 - What is in force stays in force, and a move that leaves the model plane alone is not stopped by it.
 
 Story: release 7 asks only gpt-4o-mini, which retires on 14 January. On 13 January Ola can roll back to 7, and is told
@@ -18,6 +19,7 @@ import msgspec
 
 from customhouse.domain.plane import Plane
 from customhouse.planes.model.document import Deployment, Document
+from customhouse.planes.model.embedding import embeds
 from customhouse.registry.conflict import Conflict, routed
 
 AHEAD: Final = timedelta(days=180)
@@ -46,9 +48,9 @@ def days(count: int) -> str:
 
 
 def retirements(document: Document, today: date) -> tuple[Retirement, ...]:
-    """Return the routed deployments that have retired or will within AHEAD, in the order of the route."""
+    """Return the routed deployments that have retired or will within AHEAD: chat, then embedding, in routing order."""
     found: list[Retirement] = []
-    for deployment in routed(document):
+    for deployment in (*routed(document), *routed(embeds(document))):
         retires = _day(deployment)
         if retires is not None and retires <= today + AHEAD:
             left = (retires - today).days
@@ -57,14 +59,15 @@ def retirements(document: Document, today: date) -> tuple[Retirement, ...]:
 
 
 def retired(document: Document, today: date) -> tuple[Retirement, ...]:
-    """Return the routed deployments that have retired."""
+    """Return the routed deployments that have retired, chat and embedding."""
     return tuple(found for found in retirements(document, today) if found.days <= 0)
 
 
 def out_of_service(document: Document, today: date) -> bool:
     """Whether the version has a route and every deployment on it has retired."""
-    reached = routed(document)
-    return bool(reached) and len(retired(document, today)) == len(reached)
+    reached = routed(document) or routed(embeds(document))
+    ends = [_day(deployment) for deployment in reached]
+    return bool(ends) and all(end is not None and end <= today for end in ends)
 
 
 def retirement_conflict(document: Document, today: date) -> Conflict | None:
