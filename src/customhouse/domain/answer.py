@@ -65,11 +65,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Piece(msgspec.Struct, frozen=True):
-    """Text of a part of an answer, as it comes; `part` is the part's place in the answer's content."""
+    """Text of a part of an answer, as it comes; `part` is the part's place in the answer's content.
+
+    `summary` says of reasoning that it is told in summary.
+    """
 
     part: int
     kind: Literal["text", "refusal", "reasoning"]
     text: str
+    summary: bool = False
 
 
 class Ended(msgspec.Struct, frozen=True):

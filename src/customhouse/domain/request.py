@@ -17,6 +17,7 @@ SAMPLING_FIELDS: Final = (
     "frequency_penalty",
     "presence_penalty",
     "reasoning_effort",
+    "reasoning_summary",
     "thinking_tokens",
 )
 """How an answer is sampled, by one name for all dialects. A client's value counts only when the model document's

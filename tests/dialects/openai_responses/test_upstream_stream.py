@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A provider's stream: text passes at once, a call is one call or none, and what nobody granted ends the stream."""
+
+import json
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from openai.types.responses import ResponseStreamEvent
+from tests.dialects.openai_responses.conversations import OWN, answers
+
+from customhouse.dialects.envelope import Envelope, Receipt
+from customhouse.dialects.openai_responses import seal, upstream
+from customhouse.dialects.openai_responses.reply_stream import EventWriter
+from customhouse.dialects.openai_responses.upstream_stream import Collector
+from customhouse.dialects.sse import EventReader
+from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Usage
+from customhouse.domain.errors import UpstreamFailed
+from customhouse.domain.message import Reasoning, Refusal, Seal, Text, ToolCall, WebCitation
+from customhouse.domain.request import Request
+
+Json = dict[str, Any]
+WIRE: Final = Path(__file__).parents[2] / "golden" / "wire" / "llama-cpp"
+MAX: Final = 100_000
+RECEIPT: Final = Receipt(trace_id="019ab", release="support@3", deployment="local/small")
+
+
+def collect(stream: bytes, *cuts: int) -> tuple[Collector, list[Delta]]:
+    """Feed a stream, cut at the given places."""
+    reader, collector, deltas = EventReader(), Collector(MAX), list[Delta]()
+    places = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
+    for first, last in zip(places, places[1:], strict=False):
+        for event in reader.feed(stream[first:last]):
+            deltas += collector.feed(event)
+    return collector, deltas
+
+
+def feed(*events: Json) -> Collector:
+    collector = Collector(MAX)
+    for event in events:
+        collector.feed(json.dumps(event).encode())
+    return collector
+
+
+def event(kind: str, **fields: object) -> Json:
+    return {"type": f"response.{kind}", **fields}
+
+
+def added(index: int | None, kind: str = "function_call", **fields: object) -> Json:
+    named: Json = {"call_id": f"c{index}", "name": "a", "arguments": ""} if kind == "function_call" else {}
+    place: Json = {} if index is None else {"output_index": index}
+    return event("output_item.added", item={"type": kind, "id": f"i{index}", **named, **fields}, **place)
+
+
+def done(index: int, kind: str = "function_call", **fields: object) -> Json:
+    named: Json = {"call_id": f"c{index}", "name": "a", "arguments": "{}"} if kind == "function_call" else {}
+    return event("output_item.done", item={"type": kind, "id": f"i{index}", **named, **fields}, output_index=index)
+
+
+def arguments(index: int, text: str, **fields: object) -> Json:
+    return event("function_call_arguments.delta", item_id=f"i{index}", output_index=index, delta=text, **fields)
+
+
+def completed(**fields: object) -> Json:
+    return event("completed", response={"id": "r", "model": "m", "status": "completed", **fields})
+
+
+TEXT: Final = event("output_text.delta", item_id="i0", output_index=0, content_index=0, delta="hi")
+
+
+def sealed_by_us(answer: Answer) -> Answer:
+    """Return an answer as it reads after our own reply was taken for a provider's: its seals are marked."""
+    content = tuple(
+        replace(part, seal=Seal(dialect=OWN, value=seal.written(part) or "", id=None))
+        if isinstance(part, Reasoning) and part.seal
+        else part
+        for part in answer.content
+    )
+    return replace(answer, content=content)
+
+
+def without_ids(answer: Answer) -> Answer:
+    content = tuple(
+        replace(part, seal=replace(part.seal, id=None)) if isinstance(part, Reasoning) and part.seal else part
+        for part in answer.content
+    )
+    return replace(answer, content=content)
+
+
+def pieces(answer: Answer) -> list[Delta]:
+    """Return an answer as the pieces that a collector of any dialect would give."""
+    found: list[Delta] = []
+    for place, part in enumerate(answer.content):
+        match part:
+            case Text():
+                found += [Piece(place, "text", letter) for letter in part.text]
+                found += [Cited(place, citation) for citation in part.citations]
+            case Refusal():
+                found.append(Piece(place, "refusal", part.text))
+            case Reasoning():
+                found += [Piece(place, "reasoning", part.text, summary=part.summary)] if part.text else []
+                found += [Ended(place, part)] if part.seal else []
+            case ToolCall():
+                pass
+    return found
+
+
+@given(answers(), st.lists(st.integers(0, 5000), max_size=4))
+def test_our_own_stream_reads_back_as_the_same_answer_wherever_it_is_cut(said: Answer, cuts: list[int]) -> None:
+    writer = EventWriter(Envelope("019ab", 7, "small", Request(model="support", messages=(), wants_usage=True)))
+    stream = writer.deltas(pieces(said)) + writer.end(said, "", RECEIPT)
+    collector, deltas = collect(stream, *cuts)
+    assert (collector.started, collector.finished, collector.done) == (True, True, True)
+    assert without_ids(collector.answer()) == sealed_by_us(said)
+    told = "".join(each.text for each in deltas if isinstance(each, Piece) and each.kind == "text")
+    assert told == (said.text or "")
+    assert sum(isinstance(each, Ended) for each in deltas) == sum(
+        isinstance(part, Reasoning) and part.seal is not None for part in said.content
+    )
+
+
+RECORDED: list[tuple[str, Answer]] = [
+    (
+        "responses-call",
+        Answer(
+            content=(
+                ToolCall(
+                    "call_Um5LAnbWuOkLnOTDpyasgJJ5YnAujUQl", "get_order_status", '{\n    "order_id": "A-1001"\n  }'
+                ),
+            ),  # fmt: skip
+            stop="tool_calls",
+            usage=Usage(133, 64, cached_tokens=132),
+        ),
+    ),
+    (
+        "responses-cut",
+        Answer(content=(Text("The story of a long-lost city"),), stop="stop", usage=Usage(23, 8, cached_tokens=22)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), RECORDED, ids=[row[0] for row in RECORDED])
+def test_what_the_local_server_says(name: str, expected: Answer) -> None:
+    """It leaves out every index, and names a call by its id alone."""
+    stream = (WIRE / f"{name}.sse").read_bytes()
+    collector, deltas = collect(stream)
+    assert replace(collector.answer(), upstream_id=None, model=None, stop_word=None) == expected
+    assert "".join(each.text for each in deltas if isinstance(each, Piece)) == (expected.text or "")
+
+
+def test_nothing_of_a_call_passes() -> None:
+    collector = Collector(MAX)
+    events = [added(0), arguments(0, "{"), arguments(0, "}"), done(0), completed()]
+    assert [list(collector.feed(json.dumps(each).encode())) for each in events] == [[]] * 5
+    assert collector.answer().tool_calls == (ToolCall("c0", "a", "{}"),)
+
+
+def test_a_whole_item_without_deltas_is_told_at_its_end() -> None:
+    parts = [
+        {
+            "type": "output_text",
+            "text": "hi",
+            "annotations": [{"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 2}],
+        },  # fmt: skip
+        {"type": "refusal", "refusal": "no"},
+    ]
+    thought = {"summary": [{"text": "a"}, {"text": "b"}], "encrypted_content": "E"}
+    collector = Collector(MAX)
+    deltas: list[Delta] = []
+    for each in (
+        added(0, "reasoning"),
+        done(0, "reasoning", **thought),
+        done(1, "message", content=parts),
+        completed(),
+    ):
+        deltas += collector.feed(json.dumps(each).encode())
+    reasoning = Reasoning(text="a\n\nb", summary=True, seal=Seal(dialect=OWN, value="E", id="i0"))
+    page = WebCitation(url="u", title="t", start=0, end=2)
+    assert deltas == [
+        Piece(0, "reasoning", "a", summary=True),
+        Piece(0, "reasoning", "\n\nb", summary=True),
+        Ended(0, reasoning),
+        Piece(1, "text", "hi"),
+        Cited(1, page),
+        Piece(2, "refusal", "no"),
+    ]
+    assert collector.answer().content == (reasoning, Text("hi", citations=(page,)), Refusal("no"))
+
+
+def test_a_response_whose_items_were_never_streamed_is_told_at_its_end() -> None:
+    message = {"type": "message", "id": "m", "content": [{"type": "output_text", "text": "hi"}]}
+    collector = feed(event("created", response={"id": "r"}), completed(output=[message]))
+    assert collector.answer().text == "hi"
+
+
+def test_a_stream_without_an_end_is_not_finished() -> None:
+    collector = feed(event("created", response={"id": "r", "model": "m"}), added(0, "message"), TEXT)
+    collector.feed(b"[DONE]")
+    assert (collector.started, collector.finished, collector.done) == (True, False, True)
+    assert (collector.answer().stop, collector.answer().text, collector.answer().model) == (None, "hi", "m")
+
+
+def test_a_stream_that_was_cut_short_by_the_model_keeps_what_came() -> None:
+    end = event("incomplete", response={"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}})
+    answer = feed(added(0, "message"), TEXT, added(1), arguments(1, '{"a'), end).answer()
+    assert (answer.stop, answer.text, answer.tool_calls) == ("length", "hi", (ToolCall("c1", "a", '{"a'),))
+
+
+TEXT_ITEM: Final = added(0, "message")
+TWICE: Final = {"type": "function_call", "id": "i0", "call_id": "c0", "name": "a", "arguments": "{}"}
+ATTACKS: list[tuple[str, list[Json]]] = [
+    ("an end with other arguments", [added(0), arguments(0, '{"amount":5}'), done(0, arguments='{"amount":5000}')]),
+    (
+        "done arguments that differ",
+        [added(0), arguments(0, "{"), event("function_call_arguments.done", item_id="i0", arguments="{}")],
+    ),  # fmt: skip
+    ("two ends that differ", [added(0), done(0), done(0, arguments="[]")]),
+    ("an end under another name", [added(0), arguments(0, "{}"), done(0, name="b")]),
+    ("an end under another id", [added(0), arguments(0, "{}"), done(0, call_id="other")]),
+    ("a response with other arguments", [added(0), done(0), completed(output=[{**TWICE, "arguments": "[]"}])]),
+    ("a response with another name", [added(0), done(0), completed(output=[{**TWICE, "name": "b"}])]),
+    ("a response without an item that was shown", [added(0), done(0), added(1), done(1), completed(output=[TWICE])]),
+    ("more after its end", [added(0), done(0), arguments(0, " ")]),
+    ("a call without an end", [added(0), arguments(0, "{}"), completed()]),
+    ("an item begun twice", [added(0), added(0)]),
+    ("items out of order", [added(1), added(0)]),
+    ("two items under one id", [added(0), {**added(1), "item": added(0)["item"]}]),
+    ("an id and an index of two items", [added(0), added(1), {**arguments(0, "{}"), "output_index": 1}]),
+    ("arguments of no item", [arguments(0, "{}")]),
+    ("arguments of a message", [TEXT_ITEM, arguments(0, "{}")]),
+    ("text of a call", [added(0), TEXT]),
+    ("a call that ends as a message", [added(0), done(0, "message")]),
+    ("an end without arguments", [added(0), event("function_call_arguments.done", item_id="i0")]),
+    ("an item without content", [event("output_item.added", output_index=0)]),
+    ("an end of nothing", [event("output_item.done", output_index=0)]),
+    ("a part of an unknown kind", [TEXT_ITEM, event("content_part.added", item_id="i0", part={"type": "audio"})]),
+    ("a part of no kind", [TEXT_ITEM, event("content_part.added", item_id="i0")]),
+    ("an end without a response", [event("completed")]),
+    ("an end that failed", [event("failed", response={"status": "failed"})]),
+    ("an end that did not end", [event("completed", response={"status": "in_progress"})]),
+    ("an error", [{"type": "error", "message": "secret"}]),
+    ("something after its end", [completed(), TEXT_ITEM]),
+    (
+        "a file's citation",
+        [TEXT_ITEM, event("output_text.annotation.added", item_id="i0", annotation={"type": "file_citation"})],
+    ),  # fmt: skip
+    ("more calls than a bound", [added(n) for n in range(129)]),
+    *((f"an item of kind {kind}", [added(0, kind)]) for kind in ("web_search_call", "mcp_call", "custom_tool_call")),
+    *((f"an end of kind {kind}", [done(0, kind)]) for kind in ("web_search_call", "mcp_call", "custom_tool_call")),
+    ("a response with what nobody granted", [completed(output=[{"type": "mcp_call"}])]),
+]
+
+
+@pytest.mark.parametrize(("what", "events"), ATTACKS, ids=[row[0] for row in ATTACKS])
+def test_what_is_ambiguous_or_not_granted_ends_the_stream(what: str, events: list[Json]) -> None:
+    with pytest.raises(UpstreamFailed) as caught:
+        feed(*events)
+    assert "secret" not in caught.value.detail, what
+
+
+def test_a_key_twice_in_what_carries_a_call_ends_the_stream() -> None:
+    whole = json.dumps(added(0))
+    with pytest.raises(UpstreamFailed, match="names a key twice"):
+        Collector(MAX).feed((whole[:-1] + ', "output_index": 0}').encode())
+
+
+def test_what_is_no_event_ends_the_stream() -> None:
+    for data in (b"{", b"[]", b"{}", b'{"type": 1}'):
+        with pytest.raises(UpstreamFailed, match="not the JSON of a response's event"):
+            Collector(MAX).feed(data)
+
+
+def test_a_stream_over_its_bound_ends() -> None:
+    collector = Collector(5)
+    collector.feed(json.dumps(TEXT_ITEM).encode())
+    with pytest.raises(UpstreamFailed, match="larger than 5 characters") as caught:
+        collector.feed(json.dumps({**TEXT, "delta": "123456"}).encode())
+    assert caught.value.reason == "upstream.too_large"
+
+
+UNDERSTOOD: Final = frozenset(
+    {
+        "completed created failed in_progress incomplete queued",
+        "content_part.added content_part.done output_item.added output_item.done",
+        "function_call_arguments.delta function_call_arguments.done",
+        "output_text.delta output_text.done output_text.annotation.added refusal.delta refusal.done",
+        "reasoning_text.delta reasoning_text.done reasoning_summary_part.added reasoning_summary_part.done",
+        "reasoning_summary_text.delta reasoning_summary_text.done",
+    }
+)
+NAMES: Final = frozenset(f"response.{name}" for line in UNDERSTOOD for name in line.split()) | {"error"}
+UNION: Final = frozenset(
+    get_args(member.model_fields["type"].annotation)[0] for member in get_args(get_args(ResponseStreamEvent)[0])
+)
+
+
+def test_every_event_that_is_understood_is_one_of_the_sdk() -> None:
+    assert NAMES <= UNION
+
+
+@pytest.mark.parametrize("kind", sorted(UNION - NAMES))
+def test_every_other_event_of_the_sdk_is_refused_by_its_name(kind: str) -> None:
+    with pytest.raises(UpstreamFailed, match=kind):
+        Collector(MAX).feed(json.dumps({"type": kind}).encode())
+
+
+@given(answers())
+def test_a_whole_answer_and_its_stream_are_one(said: Answer) -> None:
+    """The last event repeats the whole response: read by itself it is the same answer."""
+    writer = EventWriter(Envelope("019ab", 7, "small", Request(model="support", messages=(), wants_usage=True)))
+    stream = writer.deltas(pieces(said)) + writer.end(said, "", RECEIPT)
+    last = json.loads(EventReader().feed(stream)[-1])
+    assert without_ids(upstream.answer(json.dumps(last["response"]).encode())) == sealed_by_us(said)
