@@ -11,6 +11,9 @@ from customhouse.dialects.anthropic.reply_stream import EventWriter
 from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.dialects.openai_chat import reply as openai_chat_reply
 from customhouse.dialects.openai_chat import request as openai_chat
+from customhouse.dialects.openai_responses import reply as openai_responses_reply
+from customhouse.dialects.openai_responses import reply_stream as openai_responses_stream
+from customhouse.dialects.openai_responses import request as openai_responses
 from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.request import Request
@@ -60,6 +63,13 @@ OPENAI_CHAT: Final = ClientDialect(
     writer=openai_chat_reply.ChunkWriter,
     error=openai_chat_reply.error,
 )
+OPENAI_RESPONSES: Final = ClientDialect(
+    read=openai_responses.read,
+    require=openai_responses_reply.require,
+    whole=openai_responses_reply.whole,
+    writer=openai_responses_stream.EventWriter,
+    error=openai_chat_reply.error,
+)
 ANTHROPIC: Final = ClientDialect(
     read=anthropic.read,
     require=anthropic_reply.require,
@@ -70,6 +80,7 @@ ANTHROPIC: Final = ClientDialect(
 CLIENTS: Final[Mapping[str, ClientDialect]] = MappingProxyType(
     {
         "/v1/chat/completions": OPENAI_CHAT,
+        "/v1/responses": OPENAI_RESPONSES,
         "/v1/messages": ANTHROPIC,
     }
 )

@@ -11,6 +11,9 @@ from customhouse.dialects.anthropic.upstream_stream import Collector as Anthropi
 from customhouse.dialects.openai_chat import upstream_answer as openai_chat_answer
 from customhouse.dialects.openai_chat import upstream_request as openai_chat_request
 from customhouse.dialects.openai_chat.upstream_stream import Collector as OpenAIChatCollector
+from customhouse.dialects.openai_responses import upstream as openai_responses
+from customhouse.dialects.openai_responses.upstream_output import error_message as openai_responses_error
+from customhouse.dialects.openai_responses.upstream_stream import Collector as OpenAIResponsesCollector
 from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.message import DialectName
 from customhouse.domain.request import Request
@@ -66,6 +69,13 @@ OPENAI_CHAT: Final = ProviderDialect(
     collector=OpenAIChatCollector,
     error_message=openai_chat_answer.error_message,
 )
+OPENAI_RESPONSES: Final = ProviderDialect(
+    path=openai_responses.PATH,
+    body=openai_responses.body,
+    answer=openai_responses.answer,
+    collector=OpenAIResponsesCollector,
+    error_message=openai_responses_error,
+)
 ANTHROPIC: Final = ProviderDialect(
     path=anthropic.PATH,
     body=anthropic.body,
@@ -76,6 +86,7 @@ ANTHROPIC: Final = ProviderDialect(
 PROVIDERS: Final[Mapping[DialectName, ProviderDialect]] = MappingProxyType(
     {
         "openai_chat": OPENAI_CHAT,
+        "openai_responses": OPENAI_RESPONSES,
         "anthropic": ANTHROPIC,
     }
 )

@@ -33,6 +33,7 @@ SamplingField = Literal[
     "frequency_penalty",
     "presence_penalty",
     "reasoning_effort",
+    "reasoning_summary",
     "thinking_tokens",
 ]
 
@@ -62,6 +63,7 @@ class Sampling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     presence_penalty: DecimalText | None = None
     seed: Count | None = None
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    reasoning_summary: Literal["auto", "concise", "detailed"] | None = None
     thinking_tokens: Count | None = None
     max_tokens: (
         Annotated[int, Meta(ge=1, le=1_000_000, extra={"expected": "a whole number from 1 to 1000000"})] | None

@@ -5,7 +5,7 @@ import json
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 from tests.dialects.openai_responses.conversations import answers
@@ -218,6 +218,7 @@ def in_order(told: list[Json]) -> None:
     assert last["response"]["output"] == items
 
 
+@settings(deadline=None)
 @given(answers())
 def test_any_answer_is_valid_whole_and_streamed(said: Answer) -> None:
     RESPONSE.validate_json(reply.whole(said, envelope(), RECEIPT))

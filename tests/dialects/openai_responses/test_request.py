@@ -122,7 +122,7 @@ SENT_BY_DEFAULT: Final[dict[str, Json]] = {
                 "summary": [{"text": "hm", "type": "summary_text"}],
                 "type": "reasoning",
                 "encrypted_content": "z",
-            },  # fmt: skip
+            },
             {**CALL, "id": "fc_1", "status": "completed"},
             RESULT,
         ],
@@ -134,7 +134,7 @@ SENT_BY_DEFAULT: Final[dict[str, Json]] = {
         "input": [USER],
         "text": {
             "format": {"type": "json_schema", "name": "final_output", "schema": {"type": "object"}, "strict": True}
-        },  # fmt: skip
+        },
         "tools": [],
     },
     "pydantic-ai 2.68": {
@@ -169,7 +169,7 @@ SENT_BY_DEFAULT: Final[dict[str, Json]] = {
                 "role": "assistant",
                 "status": "completed",
                 "content": [{"type": "output_text", "text": "hi", "annotations": [], "logprobs": []}],
-            },  # fmt: skip
+            },
         ],
     },
 }
@@ -207,7 +207,7 @@ def test_items_are_read_into_a_conversation() -> None:
                     "annotations": [
                         {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}
                     ],
-                },  # fmt: skip
+                },
                 {"type": "refusal", "refusal": "no"},
             ],
         },
@@ -289,14 +289,14 @@ INVALID: list[tuple[str, Json]] = [
     (
         "a picture of an assistant",
         {"input": [{"role": "assistant", "content": [{"type": "input_image", "image_url": "u"}]}]},
-    ),  # fmt: skip
+    ),
     ("a picture of nothing", {"input": [{"role": "user", "content": [{"type": "input_image"}]}]}),
     ("a picture at the provider", {"input": [{"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}]}),
     ("a file of nothing", {"input": [{"role": "user", "content": [{"type": "input_file"}]}]}),
     (
         "logprobs in the history",
         {"input": [{"role": "assistant", "content": [{"type": "output_text", "text": "x", "logprobs": [{}]}]}]},
-    ),  # fmt: skip
+    ),
     ("a part of an unknown type", {"input": [{"role": "user", "content": [{"type": "input_video"}]}]}),
 ]
 
@@ -326,7 +326,7 @@ CAPABILITIES: list[tuple[Json, str]] = [
             "apply_patch",
             "namespace",
             "tool_search",
-        )  # fmt: skip
+        )
     ),
     *(
         ({"tool_choice": {"type": kind}}, "tool_choice.type")
@@ -343,7 +343,7 @@ CAPABILITIES: list[tuple[Json, str]] = [
             "image_generation_call",
             "item_reference",
             "compaction",
-        )  # fmt: skip
+        )
     ),
     ({"input": [{**USER, "cache_control": {}}]}, "input[0].cache_control"),
     ({"input": [{**CALL, "server_label": "x"}]}, "input[0].server_label"),

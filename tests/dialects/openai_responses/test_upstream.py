@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from msgspec.structs import replace
 from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from tests.dialects.openai_responses.conversations import OWN, requests
@@ -44,12 +44,14 @@ def without_places(request: Request) -> Request:
     return replace(request, messages=messages, sampling=dict(request.sampling), variables={})
 
 
+@settings(deadline=None)
 @given(requests())
 def test_our_own_reader_reads_what_a_provider_is_sent(asked: Request) -> None:
     sent = upstream.body(asked, ())
     assert without_places(client.read(sent)) == replace(asked, variables={}, keep=False)
 
 
+@settings(deadline=None)
 @given(requests())
 def test_it_fits_the_types_of_the_sdk(asked: Request) -> None:
     sent = json.loads(upstream.body(replace(asked, streamed=False), ("reasoning",)))
@@ -111,7 +113,7 @@ UNTELLABLE: list[tuple[str, Json, str]] = [
 @pytest.mark.parametrize(("what", "fields", "param"), UNTELLABLE, ids=[row[0] for row in UNTELLABLE])
 def test_what_cannot_be_said_is_refused_with_its_field(what: str, fields: Json, param: str) -> None:
     with pytest.raises(Inexpressible) as caught:
-        upstream.body(Request(**{"model": "m", "messages": (USER,), **fields}), ())
+        upstream.body(replace(Request(model="m", messages=(USER,)), **fields), ())
     assert caught.value.param == param, what
 
 
@@ -158,7 +160,7 @@ REFUSED: list[tuple[str, bytes, str]] = [
             ]
         ),
         "file_citation",
-    ),  # fmt: skip
+    ),
     ("an unknown part", response(output=[{"type": "message", "content": [{"type": "audio"}]}]), "kind audio"),
     *(
         (f"a {kind}", response(output=[{"type": kind, "id": "x"}]), f"kind {kind}")
@@ -172,7 +174,7 @@ REFUSED: list[tuple[str, bytes, str]] = [
             "local_shell_call",
             "custom_tool_call",
             "mcp_approval_request",
-        )  # fmt: skip
+        )
     ),
 ]
 
@@ -191,7 +193,7 @@ def test_an_answer_in_all_its_parts() -> None:
             "id": "rs_1",
             "summary": [{"type": "summary_text", "text": "a"}, {"text": "b"}],
             "encrypted_content": "E",
-        },  # fmt: skip
+        },
         {"type": "reasoning", "id": "rs_2", "summary": [], "content": [{"type": "reasoning_text", "text": "c"}]},
         {"type": "reasoning", "id": "rs_3", "summary": [], "encrypted_content": "F"},
         {"type": "reasoning", "id": "rs_4", "summary": [], "encrypted_content": ""},

@@ -2,11 +2,12 @@
 """A provider's stream: text passes at once, a call is one call or none, and what nobody granted ends the stream."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from openai.types.responses import ResponseStreamEvent
@@ -32,7 +33,7 @@ def collect(stream: bytes, *cuts: int) -> tuple[Collector, list[Delta]]:
     """Feed a stream, cut at the given places."""
     reader, collector, deltas = EventReader(), Collector(MAX), list[Delta]()
     places = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
-    for first, last in zip(places, places[1:], strict=False):
+    for first, last in pairwise(places):
         for event in reader.feed(stream[first:last]):
             deltas += collector.feed(event)
     return collector, deltas
@@ -108,6 +109,7 @@ def pieces(answer: Answer) -> list[Delta]:
     return found
 
 
+@settings(deadline=None)
 @given(answers(), st.lists(st.integers(0, 5000), max_size=4))
 def test_our_own_stream_reads_back_as_the_same_answer_wherever_it_is_cut(said: Answer, cuts: list[int]) -> None:
     writer = EventWriter(Envelope("019ab", 7, "small", Request(model="support", messages=(), wants_usage=True)))
@@ -130,7 +132,7 @@ RECORDED: list[tuple[str, Answer]] = [
                 ToolCall(
                     "call_Um5LAnbWuOkLnOTDpyasgJJ5YnAujUQl", "get_order_status", '{\n    "order_id": "A-1001"\n  }'
                 ),
-            ),  # fmt: skip
+            ),
             stop="tool_calls",
             usage=Usage(133, 64, cached_tokens=132),
         ),
@@ -164,7 +166,7 @@ def test_a_whole_item_without_deltas_is_told_at_its_end() -> None:
             "type": "output_text",
             "text": "hi",
             "annotations": [{"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 2}],
-        },  # fmt: skip
+        },
         {"type": "refusal", "refusal": "no"},
     ]
     thought = {"summary": [{"text": "a"}, {"text": "b"}], "encrypted_content": "E"}
@@ -216,7 +218,7 @@ ATTACKS: list[tuple[str, list[Json]]] = [
     (
         "done arguments that differ",
         [added(0), arguments(0, "{"), event("function_call_arguments.done", item_id="i0", arguments="{}")],
-    ),  # fmt: skip
+    ),
     ("two ends that differ", [added(0), done(0), done(0, arguments="[]")]),
     ("an end under another name", [added(0), arguments(0, "{}"), done(0, name="b")]),
     ("an end under another id", [added(0), arguments(0, "{}"), done(0, call_id="other")]),
@@ -246,7 +248,7 @@ ATTACKS: list[tuple[str, list[Json]]] = [
     (
         "a file's citation",
         [TEXT_ITEM, event("output_text.annotation.added", item_id="i0", annotation={"type": "file_citation"})],
-    ),  # fmt: skip
+    ),
     ("more calls than a bound", [added(n) for n in range(129)]),
     *((f"an item of kind {kind}", [added(0, kind)]) for kind in ("web_search_call", "mcp_call", "custom_tool_call")),
     *((f"an end of kind {kind}", [done(0, kind)]) for kind in ("web_search_call", "mcp_call", "custom_tool_call")),
@@ -307,6 +309,7 @@ def test_every_other_event_of_the_sdk_is_refused_by_its_name(kind: str) -> None:
         Collector(MAX).feed(json.dumps({"type": kind}).encode())
 
 
+@settings(deadline=None)
 @given(answers())
 def test_a_whole_answer_and_its_stream_are_one(said: Answer) -> None:
     """The last event repeats the whole response: read by itself it is the same answer."""

@@ -18,6 +18,7 @@ from customhouse.domain.errors import Inexpressible
 from customhouse.domain.message import Message, Text, ToolOffer
 from customhouse.domain.request import Form, NamedTool, Request
 
+PATH: Final = "/responses"
 FORM_NAME: Final = "answer"
 """The name of a form that has none; the API demands one."""
 _REASONING: Final = {"reasoning_effort": "effort", "reasoning_summary": "summary"}

@@ -41,6 +41,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     presence_penalty: str | None = None
     seed: int | None = None
     reasoning_effort: str | None = None
+    reasoning_summary: str | None = None
     thinking_tokens: int | None = None
     max_tokens: int | None = None
 
