@@ -6,7 +6,7 @@ is redacted; a picture has a detail; tools say whether they are strict. What els
 """
 
 import json
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from hypothesis import strategies as st
 
@@ -19,6 +19,7 @@ from customhouse.domain.message import (
     Message,
     Reasoning,
     Refusal,
+    Role,
     Seal,
     Text,
     ToolCall,
@@ -30,6 +31,7 @@ from customhouse.domain.request import Form, NamedTool, Request
 
 Json = dict[str, Any]
 OWN: Final = "openai_responses"
+CLIENT_ROLES: Final[tuple[Role, ...]] = ("user", "system", "developer")
 words: Final = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12)
 names: Final = st.from_regex(r"[a-z_]{1,12}", fullmatch=True)
 schemas: Final = st.sampled_from(['{"type":"object"}', '{"type":"object","properties":{"a":{"type":"string"}}}'])
@@ -47,7 +49,7 @@ files: Final = st.builds(File, inline | links, name=st.none() | words)
 seals: Final = st.builds(Seal, dialect=st.just(OWN), value=st.just("gAAA"), id=names.map("rs_".__add__))
 reasonings: Final = st.one_of(
     st.builds(Reasoning, text=words, summary=st.booleans(), seal=st.none() | seals),
-    st.builds(Reasoning, redacted=st.just(True), seal=seals),
+    st.builds(Reasoning, redacted=st.just(True), seal=seals),  # noqa: FBT003 - the value
 )
 refusals: Final = st.builds(Refusal, words)
 
@@ -80,7 +82,7 @@ def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
                 count = draw(st.integers(1, 2))
                 found.append(Message("tool", tuple(draw(results(n)) for n in range(count))))
             case _:
-                role = draw(st.sampled_from(["user", "system", "developer"]))
+                role: Role = draw(st.sampled_from(CLIENT_ROLES))
                 content = draw(st.lists(plain | images | files, min_size=1, max_size=3).map(tuple))
                 found.append(Message(role, content))
     return tuple(found)
@@ -93,7 +95,13 @@ def requests(draw: st.DrawFn) -> Request:
     offers = tuple(
         ToolOffer(name, draw(st.none() | words), draw(st.none() | schemas), draw(st.booleans())) for name in offered
     )
-    choices = [None, "none", "auto", "required", *(NamedTool(name) for name in offered)]
+    choices: list[Literal["none", "auto", "required"] | NamedTool | None] = [
+        None,
+        "none",
+        "auto",
+        "required",
+        *(NamedTool(name) for name in offered),
+    ]
     forms = st.builds(Form, schema=schemas, name=names, description=st.none() | words, strict=st.none() | st.booleans())
     numbers = st.floats(0, 1, allow_nan=False)
     return Request(

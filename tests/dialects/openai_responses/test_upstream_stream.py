@@ -2,6 +2,7 @@
 """A provider's stream: text passes at once, a call is one call or none, and what nobody granted ends the stream."""
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -18,7 +19,7 @@ from customhouse.dialects.openai_responses import seal, upstream
 from customhouse.dialects.openai_responses.reply_stream import EventWriter
 from customhouse.dialects.openai_responses.upstream_stream import Collector
 from customhouse.dialects.sse import EventReader
-from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Usage
+from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Reasoning, Refusal, Seal, Text, ToolCall, WebCitation
 from customhouse.domain.request import Request
@@ -124,33 +125,17 @@ def test_our_own_stream_reads_back_as_the_same_answer_wherever_it_is_cut(said: A
     )
 
 
-RECORDED: list[tuple[str, Answer]] = [
-    (
-        "responses-call",
-        Answer(
-            content=(
-                ToolCall(
-                    "call_Um5LAnbWuOkLnOTDpyasgJJ5YnAujUQl", "get_order_status", '{\n    "order_id": "A-1001"\n  }'
-                ),
-            ),
-            stop="tool_calls",
-            usage=Usage(133, 64, cached_tokens=132),
-        ),
-    ),
-    (
-        "responses-cut",
-        Answer(content=(Text("The story of a long-lost city"),), stop="stop", usage=Usage(23, 8, cached_tokens=22)),
-    ),
-]
-
-
-@pytest.mark.parametrize(("name", "expected"), RECORDED, ids=[row[0] for row in RECORDED])
-def test_what_the_local_server_says(name: str, expected: Answer) -> None:
-    """It leaves out every index, and names a call by its id alone."""
-    stream = (WIRE / f"{name}.sse").read_bytes()
-    collector, deltas = collect(stream)
-    assert replace(collector.answer(), upstream_id=None, model=None, stop_word=None) == expected
-    assert "".join(each.text for each in deltas if isinstance(each, Piece)) == (expected.text or "")
+@pytest.mark.parametrize("name", ["responses-call", "responses-text", "responses-cut"])
+def test_what_the_local_server_says(name: str) -> None:
+    """It leaves out every index, and says that an answer is complete which it cut off."""
+    whole = upstream.answer(json.dumps(json.loads((WIRE / f"{name}.json").read_text())["body"]).encode())
+    collector, deltas = collect((WIRE / f"{name}.sse").read_bytes())
+    said = collector.answer()
+    assert (said.text, said.stop) == (whole.text, whole.stop)
+    assert [(call.name, call.arguments) for call in said.tool_calls] == [
+        (call.name, call.arguments) for call in whole.tool_calls
+    ]
+    assert "".join(each.text for each in deltas if isinstance(each, Piece)) == (said.text or "")
 
 
 def test_nothing_of_a_call_passes() -> None:
@@ -317,3 +302,22 @@ def test_a_whole_answer_and_its_stream_are_one(said: Answer) -> None:
     stream = writer.deltas(pieces(said)) + writer.end(said, "", RECEIPT)
     last = json.loads(EventReader().feed(stream)[-1])
     assert without_ids(upstream.answer(json.dumps(last["response"]).encode())) == sealed_by_us(said)
+
+
+SCRIPTED: Final = WIRE.parent / "responses"
+BOTH: Final = sorted(path.stem for path in SCRIPTED.glob("*.sse") if path.with_suffix(".json").exists())
+
+
+def outcome(read: Callable[[], Answer]) -> Answer | str:
+    try:
+        return read()
+    except UpstreamFailed as failed:
+        return failed.detail
+
+
+@pytest.mark.parametrize("name", BOTH)
+def test_a_scripted_answer_is_the_same_whole_and_streamed(name: str) -> None:
+    """What is refused is refused in both forms, in the same words."""
+    whole = json.dumps(json.loads((SCRIPTED / f"{name}.json").read_text())["body"]).encode()
+    stream = (SCRIPTED / f"{name}.sse").read_bytes()
+    assert outcome(lambda: upstream.answer(whole)) == outcome(collect(stream)[0].answer)
