@@ -13,6 +13,7 @@ from typing import Final
 from customhouse.domain.errors import Inexpressible
 from customhouse.domain.message import (
     Audio,
+    Blocks,
     File,
     Image,
     Inline,
@@ -165,6 +166,8 @@ def _file(message: Message, part: File) -> Wire:
             return {"type": "input_file", "file_data": _data_url(Inline("text/plain", text)), **named}
         case Inline():
             return {"type": "input_file", "file_data": _data_url(part.source), **named}
+        case Blocks():
+            raise _inexpressible(message, "content", "a document in blocks")
 
 
 def _data_url(source: Inline) -> str:

@@ -169,7 +169,12 @@ def ended(found: Response, *, calls: bool) -> tuple[StopReason, str]:
 def refuse_kind(kind: str) -> None:
     """Raise UpstreamFailed for an item that no answer may have: what a provider did by itself was granted by nobody."""
     if kind not in KINDS:
-        raise UpstreamFailed(f"the upstream's answer has an item of kind {plain(kind)}, which nobody granted")
+        raise ungranted(f"an item of kind {plain(kind)}")
+
+
+def ungranted(what: str) -> UpstreamFailed:
+    """Return the failure of an answer with something that a provider did by itself."""
+    return UpstreamFailed(f"the upstream's answer has {what}, which nobody granted", reason="upstream.ungranted")
 
 
 def plain(kind: str) -> str:
@@ -186,7 +191,7 @@ def call(found: Item, position: int) -> ToolCall:
 def citation(found: Annotation) -> Citation:
     """Return what a text rests on. Raises UpstreamFailed for files, which only a provider's own tools bring in."""
     if found.type != "url_citation" or found.url is None:
-        raise UpstreamFailed(f"the upstream's answer has a citation of kind {plain(found.type)}, which nobody granted")
+        raise ungranted(f"a citation of kind {plain(found.type)}")
     return WebCitation(url=found.url, title=found.title or None, start=found.start_index, end=found.end_index)
 
 

@@ -108,7 +108,7 @@ class Collector:
         if event.type == "error":
             # What it says of why is the provider's text, which may quote the prompt.
             raise UpstreamFailed("the upstream reported an error inside its stream")
-        raise UpstreamFailed(f"the upstream's stream has an event of kind {output.plain(event.type)}, not granted")
+        raise output.ungranted(f"an event of kind {output.plain(event.type)}")
 
     @property
     def started(self) -> bool:
