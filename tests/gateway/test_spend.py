@@ -151,6 +151,17 @@ def test_a_dearer_deployment_that_does_not_fit_gives_way_to_a_cheaper_one(home: 
         assert [request.model for request in upstream.requests] == ["one-call"]
 
 
+def test_of_several_refusals_the_one_that_ends_first_is_told(home: Path, upstream: Upstream) -> None:
+    """The dearer deployment never fits; the cheaper one does, when the month is over."""
+    limit = Limit(of="assistant", per="month", money="0.0025")
+    prices = {"answer": PRICE, "one-call": Price(input="200", output="200")}
+    with running(home, limited(upstream, limit, models=("answer", "one-call"), prices=prices)) as gateway:
+        while (answer := gateway.chat()).status == 200:
+            pass
+        assert answer.json["error"]["code"] == "budget.exceeded"
+        assert int(answer.headers["retry-after"]) >= 1
+
+
 def test_a_call_that_can_never_fit_is_told_so_and_no_time(home: Path, upstream: Upstream) -> None:
     with running(home, limited(upstream, Limit(of="key", per="minute", tokens=50))) as gateway:
         refused = gateway.chat()

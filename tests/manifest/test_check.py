@@ -117,6 +117,15 @@ def test_the_anchor_file(tmp_path: Path) -> None:
                 "model, or write until when it answers as `retires`"
             ),
         ),
+        (
+            "bot.yaml",
+            "    prompt: prompts/bot.md\n",
+            "    prompt: prompts/bot.md\n    limits: [{of: key, per: day, money: 2}]\n",
+            (
+                "bot.yaml:12: bot: money is limited and big, small has no price, so it would never be asked; "
+                "say what it costs"
+            ),
+        ),
     ],
 )
 def test_errors(tmp_path: Path, file: str, old: str, new: str, expected: str) -> None:

@@ -23,7 +23,7 @@ from customhouse.gateway.account import Account
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce
 from customhouse.gateway.reply import Reply
-from customhouse.gateway.spend import Spending
+from customhouse.gateway.spend import Spending, sooner
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry
 from customhouse.planes.model.call import Upstreams
@@ -112,7 +112,7 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             continue
         over = None if progress.spending is None else await progress.spending.reserve(deployment, ask.request, body)
         if over is not None:
-            exceeded = over
+            exceeded = sooner(exceeded, over)
             refused.append(over.code)
             continue
         try:

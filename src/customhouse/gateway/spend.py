@@ -100,6 +100,13 @@ class Spending:
             await asyncio.wait(self.settling, timeout=SEEN_S)
 
 
+def sooner(one: BudgetExceeded | None, other: BudgetExceeded) -> BudgetExceeded:
+    """Return which of two refusals ends first: that is when it is worth asking again."""
+    if one is None or one.retry_after_s is None:
+        return other
+    return one if other.retry_after_s is None or one.retry_after_s <= other.retry_after_s else other
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
     """A call's reservation, and by whose price it is settled."""

@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 
-from customhouse.budget.estimate import DEFAULT_OUTPUT_TOKENS
 from customhouse.manifest.assistant import Assistant
 from customhouse.manifest.compile import compile_assistant, compile_policy, undeclared_tools
+from customhouse.manifest.limits import unbounded, unpriced
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.mixed import copilots_due, mixed
 from customhouse.manifest.policy import Policy
@@ -217,13 +217,14 @@ def _incomplete(manifest: Manifest, _: date) -> Iterator[Remark]:
         yield Remark(place=".", text="no people are declared: owners and approvers are checked by the registry only")
 
 
+def _unpriced(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for path, text in unpriced(manifest):
+        yield Remark(place=str(manifest.place(*path)), text=text)
+
+
 def _unbounded(manifest: Manifest, _: date) -> Iterator[Remark]:
-    for name, assistant in manifest.declared.assistants.items():
-        counted = any(limited.tokens is not None or limited.money is not None for limited in assistant.limits)
-        if counted and assistant.model is not None and assistant.model.parameters.max_tokens is None:
-            place = str(manifest.place("assistants", name, "limits"))
-            text = f"{name}: tokens are limited and no max_tokens is released: an answer has {DEFAULT_OUTPUT_TOKENS}"
-            yield Remark(place=place, text=f"{text} at most, unless the client asks for more or less")
+    for path, text in unbounded(manifest):
+        yield Remark(place=str(manifest.place(*path)), text=text)
 
 
 def _spaces(manifest: Manifest, _: date) -> Iterator[Remark]:
@@ -296,6 +297,7 @@ _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ..
     ("error", _conflicts),
     ("error", _ended),
     ("error", _retired),
+    ("error", _unpriced),
     ("warning", _policy_only),
     ("warning", _ending),
     ("warning", _unreasoned),
