@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway under the real `anthropic` SDK, in front of providers of each dialect: only URL and key are changed."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import anthropic
 import pytest
 from anthropic.types import Message, MessageParam, TextBlock, ThinkingBlock, ToolParam, ToolUseBlock
-from tests.gateway.running import BOT, FALLBACK, Running, documents, running
+from tests.gateway.running import BOT, FALLBACK
+from tests.gateway.scene import KEY, scene
 from tests.upstream import messages, replies, responses
-from tests.upstream.server import Upstream, scripted_upstream
 from tests.upstream.wire import Reply
 
 from customhouse.dialects.provider import PROVIDERS
 from customhouse.domain.message import DialectName
 from customhouse.planes.model.document import Parameters
 
-KEY: Final = "UPSTREAM_KEY"
 ASKED: Final[list[MessageParam]] = [{"role": "user", "content": "Where is order 7?"}]
 NAMES: Final = ("get_order_status", "issue_refund", "search_help_center")
 TOOLS: Final[list[ToolParam]] = [{"name": name, "input_schema": {"type": "object"}} for name in NAMES]
@@ -27,30 +24,11 @@ ANSWERS: Final[dict[DialectName, Reply]] = {
     "openai_responses": responses.answer(responses.message(responses.text())),
     "anthropic": messages.answer(messages.text()),
 }
-Scene = tuple[Running, Upstream, anthropic.Anthropic]
 
 
 @pytest.fixture(autouse=True)
 def upstream_key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY, "secret")
-
-
-@contextmanager
-def scene(
-    home: Path,
-    *models: str,
-    dialect: DialectName = "anthropic",
-    **fields: Any,  # noqa: ANN401 - passed on
-) -> Generator[Scene]:
-    """Run a provider, a gateway with a deployment for each model, and the SDK."""
-    with (
-        scripted_upstream() as upstream,
-        running(home, documents(upstream.base_url, models, dialect=dialect, api_key_env=KEY, **fields)) as gateway,
-        anthropic.Anthropic(
-            base_url=f"http://127.0.0.1:{gateway.port}", api_key=gateway.key, max_retries=0, timeout=30
-        ) as client,
-    ):
-        yield gateway, upstream, client
 
 
 def said(client: anthropic.Anthropic, history: list[MessageParam], *, streamed: bool) -> Message:

@@ -53,6 +53,13 @@ def test_limits_are_read_as_they_count(tmp_path: Path) -> None:
     ]
 
 
+def test_a_parameter_that_a_deployment_cannot_be_told_is_an_error(tmp_path: Path) -> None:
+    found = report(tmp_path, {"house.yaml": ("away:\n    {dialect: openai_chat", "away:\n    {dialect: anthropic")})
+    assert said(found.errors) == [
+        "bot.yaml:10: bot: away/big speaks anthropic, which cannot be told this seed; leave it out, or route elsewhere"
+    ]
+
+
 def test_the_anchor_file(tmp_path: Path) -> None:
     found = check(load(write(tmp_path, {"policy.yaml": ANCHOR})), today=TODAY)
     assert found.errors == ()

@@ -52,6 +52,15 @@ def test_good_documents_come_back_as_bytes() -> None:
             ManifestInvalid,
             "cannot be put to work",
         ),
+        (
+            with_model(
+                parameters=Parameters(seed=7),
+                deployments={"small": msgspec.structs.replace(SMALL, dialect="anthropic")},
+            ),
+            CHARTER,
+            ManifestInvalid,
+            "small speaks anthropic, which cannot be told this seed",
+        ),
         (with_model(route=(Choice(use=("small", "gone")),)), CHARTER, ManifestInvalid, "cannot be put to work"),
         (
             with_model(deployments={"small": msgspec.structs.replace(SMALL, name="other")}),

@@ -77,6 +77,7 @@ ANTHROPIC: Final = ClientDialect(
     writer=EventWriter,
     error=anthropic_reply.error,
 )
+ANTHROPIC_COUNT: Final = ANTHROPIC._replace(read=anthropic.read_count, whole=anthropic_reply.count)
 CLIENTS: Final[Mapping[str, ClientDialect]] = MappingProxyType(
     {
         "/v1/chat/completions": OPENAI_CHAT,
@@ -87,6 +88,10 @@ CLIENTS: Final[Mapping[str, ClientDialect]] = MappingProxyType(
 """Every endpoint that answers with the next message of a conversation."""
 
 
+COUNTERS: Final[Mapping[str, ClientDialect]] = MappingProxyType({"/v1/messages/count_tokens": ANTHROPIC_COUNT})
+"""Every endpoint that answers with how many tokens a request has, which is its answer's `usage.prompt_tokens`."""
+
+
 def spoken(path: str) -> ClientDialect:
     """Return the dialect of a path, also for its errors: OpenAI's where the path is none of these."""
-    return CLIENTS.get(path, OPENAI_CHAT)
+    return CLIENTS.get(path) or COUNTERS.get(path, OPENAI_CHAT)

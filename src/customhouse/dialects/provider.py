@@ -46,13 +46,24 @@ class Collector(Protocol):
         ...
 
 
+class Counting(NamedTuple):
+    """How a dialect asks for the number of tokens of a request, below base_url, and reads it.
+
+    `body` raises Inexpressible, `tokens` UpstreamFailed.
+    """
+
+    path: str
+    body: Callable[[Request], bytes]
+    tokens: Callable[[bytes], int]
+
+
 class ProviderDialect(NamedTuple):
     """One dialect towards providers.
 
     `path` stands below the provider's base_url. `body` is given a request as it leaves and the deployment's features,
     and raises Inexpressible with the client's field in `param`. `answer` reads a whole answer and raises
     UpstreamFailed. `collector` is given a bound in characters. `error_message` returns the sentence of an error body,
-    300 characters at most, or None.
+    300 characters at most, or None. `counting` is None for a dialect that has no request for it.
     """
 
     path: str
@@ -60,6 +71,7 @@ class ProviderDialect(NamedTuple):
     answer: Callable[[bytes], Answer]
     collector: Callable[[int], Collector]
     error_message: Callable[[bytes], str | None]
+    counting: Counting | None = None
 
 
 OPENAI_CHAT: Final = ProviderDialect(
@@ -82,6 +94,7 @@ ANTHROPIC: Final = ProviderDialect(
     answer=anthropic_answer.answer,
     collector=AnthropicCollector,
     error_message=anthropic_answer.error_message,
+    counting=Counting(anthropic.COUNT_PATH, anthropic.count_body, anthropic_answer.tokens),
 )
 PROVIDERS: Final[Mapping[DialectName, ProviderDialect]] = MappingProxyType(
     {

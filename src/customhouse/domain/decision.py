@@ -45,6 +45,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "route.classification": "The deployment's provider does not accept data of this turn's class.",
         "route.residency": "The deployment's region is outside the assistant's residency.",
         "route.unpriced": "Money is limited and the deployment has no price, so what it costs could not be counted.",
+        "route.cannot_count": "Tokens were to be counted, and the deployment's provider has no request for that.",
         "route.inexpressible": "The request has something that the provider cannot be told in its dialect.",
         "route.condition_failed": "A route condition could not be evaluated, so no deployment was selected.",
         "route.no_entry": "No route entry holds for this turn.",

@@ -8,7 +8,7 @@
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
     |                         SwitchedOff
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
-    |                         SwitchUnknown
+    |                         SwitchUnknown  CannotCount
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
     |                           ModelRetired
@@ -181,6 +181,13 @@ class NotFound(CustomhouseError):
     code = "request.not_found"
     title = "Not found"
     status_hint = 404
+
+
+class CannotCount(NotFound):
+    """No deployment that may answer here counts tokens: its provider's dialect has no such request."""
+
+    code = "route.cannot_count"
+    title = "Nobody counts"
 
 
 class AssistantUnknown(NotFound):

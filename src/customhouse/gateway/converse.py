@@ -118,13 +118,13 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
         try:
             answer = await _attempt(ask, progress, upstreams, reply, deployment, attempt, body)
         except UpstreamFailed as error:
-            _fail(progress, error)
+            fail(progress, error)
             failure = error
             if reply.began:
                 raise
         else:
             progress.call = None
-            _settle(progress, answer, sent=True)
+            settle(progress, answer, sent=True)
             answered = _answered(progress, deployment, attempt, answer)
             progress.said = answered.payloads[0].commitment
             progress.pending.append(answered)
@@ -154,20 +154,8 @@ def _body(request: Request, deployment: Deployment) -> bytes:
 async def _attempt(
     ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply, deployment: Deployment, attempt: int, body: bytes
 ) -> Answer:
-    span_id = progress.evidence.clock.uuid7()
     collector = PROVIDERS[deployment.dialect].collector(ask.answer_bytes) if ask.request.streamed else None
-    names = tuple(offer.name for offer in ask.request.offers)
-    progress.span_id = span_id
-    progress.call = OpenCall(span_id, deployment, attempt, collector)
-    level = ask.selection.classification
-    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld, level)])
-    # However long that took, nothing leaves for what has been switched off meanwhile.
-    off = ask.in_force.refuses(deployment)
-    if off is not None:
-        raise UpstreamFailed("what was about to be asked has been switched off", reason=off)
-    progress.call = progress.call._replace(sent=True)
-    reply.deployment(deployment.label, deployment.model)
-    reply.mark("record")
+    await leave(ask, progress, reply, deployment, attempt, collector)
     if collector is None:
         answer = await upstreams.answer(deployment, body)
         reply.require(answer)
@@ -182,20 +170,40 @@ async def _attempt(
     return answer
 
 
+async def leave(
+    ask: Ask, progress: Progress, reply: Reply, deployment: Deployment, attempt: int, collector: Collector | None
+) -> None:
+    """Make a call's record durable and look once more whether it may leave. Raises UpstreamFailed when it may not."""
+    span_id = progress.evidence.clock.uuid7()
+    names = tuple(offer.name for offer in ask.request.offers)
+    progress.span_id = span_id
+    progress.call = OpenCall(span_id, deployment, attempt, collector)
+    level = ask.selection.classification
+    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld, level)])
+    # However long that took, nothing leaves for what has been switched off meanwhile.
+    off = ask.in_force.refuses(deployment)
+    if off is not None:
+        raise UpstreamFailed("what was about to be asked has been switched off", reason=off)
+    progress.call = progress.call._replace(sent=True)
+    reply.deployment(deployment.label, deployment.model)
+    reply.mark("record")
+
+
 def _answered(progress: Progress, deployment: Deployment, attempt: int, answer: Answer) -> Entry:
     span_id = progress.span_id or progress.evidence.accepted
     return progress.evidence.model_answered(span_id, deployment, attempt, answer, outcome="complete")
 
 
-def _fail(progress: Progress, error: UpstreamFailed) -> None:
+def fail(progress: Progress, error: UpstreamFailed) -> None:
+    """Take down that the open call gave nothing."""
     call = progress.call
     if call is not None:
-        _settle(progress, _partial(call), sent=call.sent, reason=error.reason)
+        settle(progress, _partial(call), sent=call.sent, reason=error.reason)
         progress.pending.append(_failed(progress.evidence, call, error.reason))
         progress.call = None
 
 
-def _settle(progress: Progress, answer: Answer | None, *, sent: bool, reason: str | None = None) -> None:
+def settle(progress: Progress, answer: Answer | None, *, sent: bool, reason: str | None = None) -> None:
     """Settle what a call reserved. A provider's count before the answer's end is not the whole count."""
     if progress.spending is not None:
         usage = None if answer is None or answer.stop is None else answer.usage
@@ -209,7 +217,7 @@ async def settle_unfinished(progress: Progress, reply: Reply, problem: Customhou
     """
     call, reason = progress.call, None if problem is None else problem.code
     if call is not None:
-        _settle(progress, _partial(call), sent=call.sent, reason=reason)
+        settle(progress, _partial(call), sent=call.sent, reason=reason)
     if isinstance(problem, LedgerUnavailable):
         if progress.span_id is not None:
             progress.orphans.add(progress.span_id)

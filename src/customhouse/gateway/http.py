@@ -6,13 +6,13 @@ Raw ASGI, since nothing between the server and the turn is needed here (docs/ben
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from customhouse.dialects.client import CLIENTS, spoken
+from customhouse.dialects.client import CLIENTS, COUNTERS, spoken
 from customhouse.dialects.openai_chat import reply as openai_chat_reply
 from customhouse.domain.errors import (
     BodyTooLarge,
@@ -27,6 +27,7 @@ from customhouse.domain.principal import Principal
 from customhouse.gateway import identity
 from customhouse.gateway.account import MAX_PARENT, Account, Watch, unwatched
 from customhouse.gateway.body import ClientLeft, read_body
+from customhouse.gateway.count import count
 from customhouse.gateway.in_force import InForce
 from customhouse.gateway.reply import Reply
 from customhouse.gateway.turn import Gateway, Incoming, chat
@@ -35,7 +36,10 @@ RETRY_AFTER_S: Final = 1
 WATCH_AFTER_S: Final = 0.02
 """How long a turn runs before somebody watches for its client to leave."""
 
-ENDPOINTS: Final[Mapping[str, str]] = {**dict.fromkeys(CLIENTS, "POST"), "/v1/models": "GET"}
+Verb = Callable[[Gateway, Incoming, Reply], Awaitable[None]]
+TURNS: Final[Mapping[str, Verb]] = {**dict.fromkeys(CLIENTS, chat), **dict.fromkeys(COUNTERS, count)}
+"""What a turn at each endpoint does."""
+ENDPOINTS: Final[Mapping[str, str]] = {**dict.fromkeys(TURNS, "POST"), "/v1/models": "GET"}
 """The method of each endpoint."""
 _log = logging.getLogger(__name__)
 
@@ -62,7 +66,7 @@ class DataPlane:
         account = Account(clock.uuid7(), clock.now_us())
         reply = Reply(send, account, spoken(scope["path"]))
         await self._answer(scope, receive, reply)
-        if scope["path"] in CLIENTS and scope["method"] == "POST":
+        if scope["path"] in TURNS and scope["method"] == "POST":
             account.steps_us = reply.timing_us()
             self._watch(account)
 
@@ -96,12 +100,13 @@ class DataPlane:
             raise Overloaded(retry_after_s=RETRY_AFTER_S)
         self._in_flight += 1
         try:
-            dialect = CLIENTS[scope["path"]]
-            await self._turn(Incoming(trace_id, dialect, headers, lambda: self._body(headers, receive)), receive, reply)
+            path = scope["path"]
+            incoming = Incoming(trace_id, spoken(path), headers, lambda: self._body(headers, receive))
+            await self._turn(TURNS[path], incoming, receive, reply)
         finally:
             self._in_flight -= 1
 
-    async def _turn(self, incoming: Incoming, receive: Receive, reply: Reply) -> None:
+    async def _turn(self, verb: Verb, incoming: Incoming, receive: Receive, reply: Reply) -> None:
         """Run the turn; a client that leaves cancels it, and with it the provider's call."""
         turn = asyncio.current_task()
         left = False
@@ -123,7 +128,7 @@ class DataPlane:
                 turn.cancel()
 
         try:
-            await chat(self._gateway, replace(incoming, body=body), reply)
+            await verb(self._gateway, replace(incoming, body=body), reply)
         except asyncio.CancelledError:
             if not left:
                 raise

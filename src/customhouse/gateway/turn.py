@@ -77,8 +77,16 @@ class Incoming:
     body: Callable[[], Awaitable[bytes]]
 
 
+Answering = Callable[[Gateway, Incoming, Reply, Progress, InForce], Awaitable[None]]
+
+
 async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
     """Answer one chat request into `reply`. Raises CustomhouseError; what could be recorded then is recorded."""
+    await run(gateway, incoming, reply, _answer)
+
+
+async def run(gateway: Gateway, incoming: Incoming, reply: Reply, answer: Answering) -> None:
+    """Do what every turn begins and ends with, and `answer` in between. Raises as `chat`."""
     # (1) identity: a key decides who calls; headers can only narrow it
     key = identity.authenticate(incoming.headers, gateway.credentials)
     try:
@@ -105,7 +113,7 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
     )
     try:
         async with asyncio.timeout(gateway.turn_timeout_s):
-            await _answer(gateway, incoming, reply, progress, in_force)
+            await answer(gateway, incoming, reply, progress, in_force)
     except TimeoutError as error:
         timeout = UpstreamTimeout(f"the turn took longer than {gateway.turn_timeout_s:g} s")
         await settle_unfinished(progress, reply, timeout)
@@ -121,7 +129,10 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
         raise
 
 
-async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress, in_force: InForce) -> None:
+async def decide(
+    gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress, in_force: InForce
+) -> tuple[Ask, str | None]:
+    """Return what to ask, and the reason for which only tools that read may be called. Raises CustomhouseError."""
     evidence = progress.evidence
     prepared, principal = evidence.prepared, evidence.principal
     documents = prepared.snapshot.documents
@@ -164,12 +175,20 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         answer_bytes=gateway.answer_bytes,
         in_force=in_force,
     )
+    return ask, narrowed
+
+
+async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress, in_force: InForce) -> None:
+    ask, narrowed = await decide(gateway, incoming, reply, progress, in_force)
+    evidence = progress.evidence
+    declared = evidence.prepared.snapshot.documents.safety.ledger_failure
+    offered = frozenset(offer.name for offer in ask.request.offers)
     answer = await converse(ask, progress, gateway.upstreams, reply)
     reply.mark("model")
     # (8) permit: every proposed call meets the one decision, and what is newest; what is not allowed leaves the answer
     if answer.tool_calls:
         narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
-    judged = judge(evidence, answer, frozenset(offer.name for offer in offered), progress.span_id, in_force, narrowed)
+    judged = judge(evidence, answer, offered, progress.span_id, in_force, narrowed)
     reply.mark("permit")
     # (10) stamp: the evidence is durable before the answer is complete; no call leaves that was taken away meanwhile
     progress.ended = True

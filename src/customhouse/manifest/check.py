@@ -29,8 +29,9 @@ from customhouse.manifest.sentences import (
 )
 from customhouse.manifest.terms import over_terms, past_review
 from customhouse.manifest.unenforced import unenforced
+from customhouse.planes.model.parameters import untold
 from customhouse.planes.model.reach import reached
-from customhouse.registry.conflict import conflicts
+from customhouse.registry.conflict import conflicts, routed
 
 AHEAD: Final = timedelta(days=60)
 """How long before a posture ends `check` begins to warn; for models `registry/retirement.py` says it."""
@@ -96,6 +97,19 @@ def _conflicts(manifest: Manifest, _: date) -> Iterator[Remark]:
         place = str(manifest.place("assistants", name))
         for conflict in conflicts(compile_assistant(manifest, name).documents):
             yield Remark(place=place, text=f"{name}: {conflict.text}")
+
+
+def _untold(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name in manifest.declared.assistants:
+        if undeclared_tools(manifest, name):
+            continue
+        document = compile_assistant(manifest, name).documents.model
+        for deployment in dict.fromkeys(routed(document)):
+            field = untold(deployment, document.parameters)
+            if field is not None:
+                place = str(manifest.place("assistants", name, "model", "parameters", field))
+                told = f"{deployment.label} speaks {deployment.dialect}, which cannot be told this {field}"
+                yield Remark(place=place, text=f"{name}: {told}; leave it out, or route elsewhere")
 
 
 def _ended(manifest: Manifest, today: date) -> Iterator[Remark]:
@@ -295,6 +309,7 @@ def _readings(manifest: Manifest) -> Iterator[Reading]:
 _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ...]] = (
     ("error", _undeclared),
     ("error", _conflicts),
+    ("error", _untold),
     ("error", _ended),
     ("error", _retired),
     ("error", _unpriced),

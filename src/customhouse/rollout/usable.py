@@ -14,7 +14,7 @@ from customhouse.domain.plane import Plane
 from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.document import Document as ModelDocument
 from customhouse.planes.model.embedding import embedding_route, embeds
-from customhouse.planes.model.parameters import released
+from customhouse.planes.model.parameters import released, untold
 from customhouse.planes.model.select import Route, ends_us
 from customhouse.planes.prompt.render import Prompt
 from customhouse.planes.tools.definition import parameters_problem
@@ -48,6 +48,7 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
         embedding_route(documents.model)
         released(documents.model.parameters)
         _require_parameters(documents)
+        _require_told(documents.model)
         _require_posture(documents.model)
         _require_days(documents)
     except ValueError as error:
@@ -88,6 +89,14 @@ def _require_posture(document: ModelDocument) -> None:
     for deployment in (*routed(document), *routed(embeds(document))):
         if deployment.posture not in POSTURES_WITHIN[use]:
             raise ValueError(f"{deployment.label} is {deployment.posture}, in an assistant of posture {use}")
+
+
+def _require_told(document: ModelDocument) -> None:
+    """Raise ValueError for a parameter that a deployment would never be told: every turn would pass it over."""
+    for deployment in routed(document):
+        field = untold(deployment, document.parameters)
+        if field is not None:
+            raise ValueError(f"{deployment.label} speaks {deployment.dialect}, which cannot be told this {field}")
 
 
 def _require_parameters(documents: Documents) -> None:

@@ -123,7 +123,7 @@ def test_no_arguments_are_an_empty_object(arguments: str) -> None:
 
 
 def test_a_count() -> None:
-    assert json.loads(dialect.count(14, RECEIPT))["input_tokens"] == 14
+    assert json.loads(dialect.count(Answer(usage=Usage(14, 0)), ENVELOPE, RECEIPT))["input_tokens"] == 14
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import Any, Final
 import pytest
 from anthropic.types import message_create_params
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec.structs import replace
 from pydantic import TypeAdapter
 from tests.dialects.anthropic.values import conversations, requests
@@ -181,8 +180,3 @@ def test_a_name_cannot_be_said() -> None:
     with pytest.raises(Inexpressible) as caught:
         sent(Message("user", (Text("hi"),), "ada", "messages.0"))
     assert caught.value.param == "messages.0.name"
-
-
-@given(st.floats(0, 1), st.integers(0, 9))
-def test_what_a_release_may_say(temperature: float, top_k: int) -> None:
-    assert dialect.inexpressible_sampling({"temperature": temperature, "top_k": top_k, "seed": 1}) == ("seed",)

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from customhouse.domain.message import DialectName
 from customhouse.domain.request import SAMPLING_FIELDS
-from customhouse.planes.model.document import Document, Parameters, Posture
-from customhouse.planes.model.parameters import bounded_tokens, released, settle
+from customhouse.planes.model.document import Deployment, Document, Parameters, Posture
+from customhouse.planes.model.parameters import bounded_tokens, released, settle, untold
 
 VALUES = st.floats(0, 2) | st.integers(0, 5)
 ASKED = st.dictionaries(st.sampled_from(SAMPLING_FIELDS), VALUES)
@@ -36,6 +37,32 @@ def test_a_client_moves_only_what_it_may(base: dict[str, float], asked: dict[str
         moved = name in may and wish is not None
         assert settled.values.get(name) == (wish if moved else base.get(name))
         assert (name in settled.kept) == (wish is not None and not moved and wish != base.get(name))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "parameters", "field"),
+    [
+        ("anthropic", Parameters(temperature="1", top_k=40, thinking_tokens=2048, max_tokens=9), None),
+        ("anthropic", Parameters(temperature="1.5"), "temperature"),
+        ("anthropic", Parameters(seed=7), "seed"),
+        ("anthropic", Parameters(reasoning_effort="minimal"), "reasoning_effort"),
+        ("openai_chat", Parameters(temperature="1.5", seed=7), None),
+        ("openai_chat", Parameters(top_k=40), "top_k"),
+        ("openai_chat", Parameters(thinking_tokens=2048), "thinking_tokens"),
+    ],
+    ids=str,
+)
+def test_what_a_deployment_cannot_be_told(dialect: DialectName, parameters: Parameters, field: str | None) -> None:
+    deployment = Deployment(
+        name="a",
+        provider="p",
+        model="m",
+        dialect=dialect,
+        base_url="http://x.test",
+        posture="self_hosted",
+        accepts="internal",
+    )
+    assert untold(deployment, parameters) == field
 
 
 @given(ASKED, ASKED)

@@ -178,9 +178,10 @@ def usage(counted: Usage | None) -> OutUsage:
     )
 
 
-def count(tokens: int, receipt: Receipt) -> bytes:
-    """Return how many tokens a request has."""
-    return _encode({"input_tokens": tokens, "customhouse": receipt})
+def count(answer: Answer, envelope: Envelope, receipt: Receipt) -> bytes:
+    """Return how many tokens a request has, which is the answer's count of its prompt."""
+    del envelope
+    return _encode({"input_tokens": answer.usage.prompt_tokens if answer.usage else 0, "customhouse": receipt})
 
 
 def error(problem: CustomhouseError, trace_id: str) -> bytes:

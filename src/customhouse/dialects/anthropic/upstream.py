@@ -88,11 +88,6 @@ def count_body(request: Request) -> bytes:
     return _encode(_counted(request, _expressible(request.sampling)))
 
 
-def inexpressible_sampling(sampling: Mapping[str, Number]) -> tuple[str, ...]:
-    """Return the names of the values that this dialect cannot be told."""
-    return tuple(name for name, value in sampling.items() if not _tellable(name, value))
-
-
 def _tellable(name: str, value: Number) -> bool:
     match name:
         case "temperature":
@@ -106,8 +101,9 @@ def _tellable(name: str, value: Number) -> bool:
 
 
 def _expressible(sampling: Mapping[str, Number]) -> Mapping[str, Number]:
-    for name in inexpressible_sampling(sampling):
-        raise Inexpressible(f"Anthropic's messages know no {name} of this value: leave it out", param=name)
+    for name, value in sampling.items():
+        if not _tellable(name, value):
+            raise Inexpressible(f"Anthropic's messages know no {name} of this value: leave it out", param=name)
     return sampling
 
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from customhouse import __version__
-from customhouse.dialects.provider import PROVIDERS, Collector
+from customhouse.dialects.provider import PROVIDERS, Collector, Counting
 from customhouse.dialects.sse import EventReader
 from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected, UpstreamTimeout
@@ -63,14 +63,20 @@ class Upstreams:
 
     async def answer(self, deployment: Deployment, body: bytes) -> Answer:
         """Ask for a whole answer. Raises UpstreamFailed (or Limited, Timeout) and UpstreamRejected."""
-        async with self._opened(deployment, body) as response:
-            return PROVIDERS[deployment.dialect].answer(await self._whole(response))
+        dialect = PROVIDERS[deployment.dialect]
+        async with self._opened(deployment, dialect.path, body) as response:
+            return dialect.answer(await self._whole(response))
+
+    async def count(self, deployment: Deployment, counting: Counting, body: bytes) -> int:
+        """Ask how many tokens a request has. Raises as `answer`."""
+        async with self._opened(deployment, counting.path, body) as response:
+            return counting.tokens(await self._whole(response))
 
     async def stream(
         self, deployment: Deployment, body: bytes, collector: Collector
     ) -> AsyncGenerator[list[Delta], None]:
         """Ask for a stream; yield what of each read may pass now, while `collector` keeps all. Raises as `answer`."""
-        async with self._opened(deployment, body) as response:
+        async with self._opened(deployment, PROVIDERS[deployment.dialect].path, body) as response:
             reader = EventReader()
             async for content in self._within_idle(response):
                 read = _read(reader.feed(content), collector)
@@ -83,8 +89,10 @@ class Upstreams:
             _refuse_unfinished(collector)
 
     @asynccontextmanager
-    async def _opened(self, deployment: Deployment, body: bytes) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        url = deployment.base_url.rstrip("/") + PROVIDERS[deployment.dialect].path
+    async def _opened(
+        self, deployment: Deployment, path: str, body: bytes
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        url = deployment.base_url.rstrip("/") + path
         headers = {"Content-Type": "application/json", **self._credential(deployment)}
         if deployment.dialect == "anthropic":
             headers["anthropic-version"] = ANTHROPIC_VERSION

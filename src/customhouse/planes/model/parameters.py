@@ -8,8 +8,11 @@ evidence can say so.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from customhouse.domain.request import SAMPLING_FIELDS, Number
-from customhouse.planes.model.document import Document, Parameters
+from customhouse.dialects.provider import PROVIDERS
+from customhouse.domain.errors import Inexpressible
+from customhouse.domain.message import Message, Text
+from customhouse.domain.request import SAMPLING_FIELDS, Number, Request
+from customhouse.planes.model.document import Deployment, Document, Parameters
 
 _DECIMALS: Final = frozenset({"temperature", "top_p", "frequency_penalty", "presence_penalty"})
 
@@ -29,6 +32,27 @@ def released(parameters: Parameters) -> dict[str, Number]:
         if value is not None:
             values[name] = float(value) if isinstance(value, str) and name in _DECIMALS else value
     return values
+
+
+def untold(deployment: Deployment, parameters: Parameters) -> str | None:
+    """Return the first released parameter that a deployment's provider cannot be told in its dialect, or None.
+
+    Raises ValueError as `released`. It is tried with the smallest request there is, so the answer is the dialect's own.
+    """
+    dialect = PROVIDERS.get(deployment.dialect)
+    if dialect is None:
+        return None
+    smallest = Request(
+        model=deployment.model,
+        messages=(Message("user", (Text("a"),)),),
+        sampling=released(parameters),
+        max_tokens=parameters.max_tokens,
+    )
+    try:
+        dialect.body(smallest, deployment.features)
+    except Inexpressible as error:
+        return error.param
+    return None
 
 
 def settle(document: Document, base: Mapping[str, Number], asked: Mapping[str, Number]) -> Settled:
