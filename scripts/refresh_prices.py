@@ -30,6 +30,7 @@ from typing import Any, Final
 
 import msgspec
 
+from customhouse.domain.price import LongPrompt
 from customhouse.manifest.prices import FILE, Catalog, ListedName, Listing, Provenance, Source, Table, read, render
 
 PACKAGE: Final = "litellm"
@@ -56,11 +57,13 @@ FIELDS: Final = {
     "cached_input": "cache_read_input_token_cost",
     "cache_write": "cache_creation_input_token_cost",
     "output": "output_cost_per_token",
+    "long_prompt": "the same fields with _above_Nk_tokens",
     "retires": "deprecation_date",
     "successor": "successor_model",
 }
 """Our fields, and theirs."""
 PRICES: Final = ("input", "cached_input", "cache_write", "output")
+LONG: Final = re.compile(r"input_cost_per_token_above_([1-9][0-9]{0,4})k_tokens")
 NINTH_PLACE: Final = Decimal("1e-9")
 TABLE: Final = Path(__file__).parents[1] / "src" / "customhouse" / "manifest" / FILE
 
@@ -166,17 +169,32 @@ def _catalog(wheel: Wheel, catalog: Catalog, before: Table | None, today: date) 
 
 def _listing(entry: Mapping[str, Any], prefix: str, today: date) -> Listing:
     prices = {field: _per_million(entry.get(FIELDS[field])) for field in PRICES}
+    long = _long_prompt(entry)
     if entry["mode"] == "embedding" and prices["output"] is None:
         prices["output"] = "0"  # an embedding has no output tokens
     if prices["input"] is None or prices["output"] is None or prices["input"] == prices["output"] == "0":
-        prices = dict.fromkeys(PRICES)  # half a price is none, and so is a zero that stands for "not known"
+        prices, long = dict.fromkeys(PRICES), None  # half a price is none, and so is a zero that stands for "not known"
     for field in ("cached_input", "cache_write"):
         prices[field] = None if prices[field] == "0" else prices[field]  # likewise: then it costs what input costs
     retires = _day(entry.get(FIELDS["retires"]))
-    successor = entry.get(FIELDS["successor"])
     return Listing(
-        since=today.isoformat(), **prices, retires=retires, successor=_successor(successor, prefix) if retires else None
+        since=today.isoformat(),
+        **prices,
+        long_prompt=long,
+        retires=retires,
+        successor=_successor(entry.get(FIELDS["successor"]), prefix) if retires else None,
     )
+
+
+def _long_prompt(entry: Mapping[str, Any]) -> LongPrompt | None:
+    """Return the prices of long prompts, where they differ; of several tiers the first."""
+    overs = sorted(int(found[1]) for field in entry if (found := LONG.fullmatch(field)))
+    for over in overs:
+        prices = {field: _per_million(entry.get(f"{FIELDS[field]}_above_{over}k_tokens")) for field in PRICES}
+        told = {field: price for field, price in prices.items() if price not in {None, "0"}}
+        if "input" in told and "output" in told:
+            return msgspec.convert({"over": over * 1000, **told}, LongPrompt)
+    return None
 
 
 def _successor(text: object, prefix: str) -> str | None:

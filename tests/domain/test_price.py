@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customhouse.domain.price import Price, cost_microusd
+from customhouse.domain.price import LongPrompt, Price, cost_microusd
 
 MINI = Price(input="0.15", cached_input="0.075", output="0.60")
 CACHING = Price(input="3", cached_input="0.3", cache_write="3.75", output="15")
+LONG = Price(input="1", cached_input="0.1", output="2", long_prompt=LongPrompt(over=200_000, input="2", output="3"))
 TOKENS = st.integers(0, 10**9)
 DOLLARS = st.decimals(0, 999999, places=9).map(lambda value: f"{value.normalize():f}")
 PRICES = st.builds(
@@ -34,6 +35,9 @@ PRICES = st.builds(
         (MINI, -5, -5, -5, -5, 0),  # a count below zero is zero
         (Price(input="0", output="0"), 10**9, 0, 0, 10**9, 0),  # free
         (Price(input="0.000000001", output="0"), 1, 0, 0, 0, 1),  # the smallest price
+        (LONG, 200_000, 0, 0, 10, 200_020),  # not longer than what is long
+        (LONG, 200_001, 0, 0, 10, 400_032),  # one token more: all of them are dearer
+        (LONG, 200_001, 200_001, 0, 0, 400_002),  # no price for cached input of long prompts: that of their input
     ],
 )
 def test_what_a_call_costs(

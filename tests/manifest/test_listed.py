@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tests.manifest.written import house
 
-from customhouse.domain.price import Price
+from customhouse.domain.price import LongPrompt, Price
 from customhouse.manifest.compile import compile_assistant
 from customhouse.manifest.listed import Known, known
 from customhouse.manifest.prices import Listing, Provenance, Table
@@ -75,6 +75,16 @@ def model(name: str = "mini", **declared: object) -> Model:
             provider(),
             model(price={"input": "10", "cached_input": "0", "cache_write": "12.50", "output": "100"}),
             Known(Price(input="10", cached_input="0", cache_write="12.5", output="100"), "manifest", None, None),
+        ),
+        (
+            provider(),
+            model(price={"input": "1", "output": "2", "long_prompt": {"over": 9, "input": "2.0", "output": "4.50"}}),
+            Known(
+                Price(input="1", output="2", long_prompt=LongPrompt(over=9, input="2", output="4.5")),
+                "manifest",
+                None,
+                None,
+            ),
         ),
         (
             provider(catalog="openai"),

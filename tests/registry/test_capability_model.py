@@ -8,7 +8,7 @@ import pytest
 
 from customhouse.domain.capability import Capability
 from customhouse.domain.label import Classification
-from customhouse.domain.price import Price
+from customhouse.domain.price import LongPrompt, Price
 from customhouse.planes.model.document import (
     POSTURES_WITHIN,
     Choice,
@@ -209,11 +209,17 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
     (
         "a price at all",
         routed(BIG),
-        routed(msgspec.structs.replace(BIG, price=Price(input="1", output="2"), price_source="table 2026-11-24")),
+        routed(
+            msgspec.structs.replace(
+                BIG,
+                price=Price(input="1", output="2", long_prompt=LongPrompt(over=200000, input="2", output="3")),
+                price_source="table 2026-11-24",
+            )
+        ),
         [
             (
-                "deployment_changed ~ openai/big: price is input 1, output 2 USD per million tokens by table "
-                "2026-11-24 (was none)"
+                "deployment_changed ~ openai/big: price is input 1, output 2; above 200000 prompt tokens input 2, "
+                "output 3 USD per million tokens by table 2026-11-24 (was none)"
             )
         ],
     ),

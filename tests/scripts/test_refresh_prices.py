@@ -48,9 +48,9 @@ def table(directory: Path, models: Mapping[str, object], before: Table | None = 
     return refreshed(read_wheel(wheel(directory, models)), before, today)
 
 
-def facts(directory: Path, catalog: Catalog, models: Mapping[str, object]) -> dict[str, dict[str, str]]:
+def facts(directory: Path, catalog: Catalog, models: Mapping[str, object]) -> dict[str, dict[str, object]]:
     """Return what a fresh table says of the models of one catalog, without the day."""
-    found: dict[str, dict[str, str]] = json.loads(render(table(directory, models)))["catalogs"][catalog]
+    found: dict[str, dict[str, object]] = json.loads(render(table(directory, models)))["catalogs"][catalog]
     return {name: {key: value for key, value in entry.items() if key != "since"} for name, entry in found.items()}
 
 
@@ -75,6 +75,33 @@ def facts(directory: Path, catalog: Catalog, models: Mapping[str, object]) -> di
             "azure/eu/mini",
             {**MINI, "litellm_provider": "azure", "successor_model": "azure/luna", "cache_read_input_token_cost": 0},
             {"input": "0.15", "output": "0.6", "retires": "2027-01-14", "successor": "luna"},
+        ),
+        # a dearer price of long prompts; what of it is not told, or told as zero, is left out
+        (
+            "openai",
+            "long",
+            {
+                **CHAT,
+                "input_cost_per_token": 1e-6,
+                "output_cost_per_token": 2e-6,
+                "input_cost_per_token_above_200k_tokens": 2e-6,
+                "input_cost_per_token_above_200k_tokens_batches": 1e-6,
+                "output_cost_per_token_above_200k_tokens": 3e-6,
+                "cache_read_input_token_cost_above_200k_tokens": 0,
+            },
+            {"input": "1", "output": "2", "long_prompt": {"over": 200000, "input": "2", "output": "3"}},
+        ),
+        # half of such a price is none
+        (
+            "openai",
+            "half-long",
+            {
+                **CHAT,
+                "input_cost_per_token": 1e-6,
+                "output_cost_per_token": 2e-6,
+                "input_cost_per_token_above_200k_tokens": 2e-6,
+            },
+            {"input": "1", "output": "2"},
         ),
         # an embedding has no output tokens
         (
@@ -113,7 +140,7 @@ def facts(directory: Path, catalog: Catalog, models: Mapping[str, object]) -> di
     ],
 )
 def test_what_becomes_of_one_model(
-    tmp_path: Path, catalog: Catalog, name: str, entry: Mapping[str, object], expected: dict[str, str] | None
+    tmp_path: Path, catalog: Catalog, name: str, entry: Mapping[str, object], expected: dict[str, object] | None
 ) -> None:
     found = facts(tmp_path, catalog, {name: entry})
     assert list(found.values()) == ([] if expected is None else [expected])

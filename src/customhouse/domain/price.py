@@ -4,7 +4,8 @@
 A US dollar per million tokens is a micro-dollar per token: the arithmetic is exact, and only its sum is rounded, up.
 Story: a model costs "0.15" for input, "0.075" for cached input and "0.60" for output. A call with 1,000 prompt tokens,
 400 of them read from the provider's cache, and 10 completion tokens costs 600 * 0.15 + 400 * 0.075 + 10 * 0.60 = 126
-micro-dollars. One prompt token alone costs 0.15, which is 1: many small calls are never free.
+micro-dollars. One prompt token alone costs 0.15, which is 1: many small calls are never free. Where a longer prompt is
+dearer, a call of one token more than the limit costs the dearer price for all its tokens, as providers count it.
 """
 
 from fractions import Fraction
@@ -19,6 +20,16 @@ Dollars = Annotated[str, msgspec.Meta(pattern=DOLLARS_FORM)]
 """US dollars per million tokens. A string, for a document has one canonical form (`domain/digest.py`)."""
 
 
+class LongPrompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """What a million tokens cost in a call whose prompt has more than `over` tokens: all of them, not those above."""
+
+    over: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
+
+
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What a million tokens cost, in US dollars.
 
@@ -30,6 +41,7 @@ class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     output: Dollars
     cached_input: Dollars | None = None
     cache_write: Dollars | None = None
+    long_prompt: LongPrompt | None = None
 
 
 def cost_microusd(
@@ -40,11 +52,13 @@ def cost_microusd(
     `prompt_tokens` counts the whole prompt; `cached_tokens` of them were read from the provider's cache, and
     `cache_write_tokens` written to it. Total: a count below zero is zero, and parts that exceed the whole are paid for.
     """
+    long = price.long_prompt
+    rate = price if long is None or prompt_tokens <= long.over else long
     cached, written = max(cached_tokens, 0), max(cache_write_tokens, 0)
     fresh = max(prompt_tokens - cached - written, 0)
     return ceil(
-        fresh * Fraction(price.input)
-        + cached * Fraction(price.cached_input or price.input)
-        + written * Fraction(price.cache_write or price.input)
-        + max(completion_tokens, 0) * Fraction(price.output)
+        fresh * Fraction(rate.input)
+        + cached * Fraction(rate.cached_input or rate.input)
+        + written * Fraction(rate.cache_write or rate.input)
+        + max(completion_tokens, 0) * Fraction(rate.output)
     )

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-from customhouse.domain.price import Price
+from customhouse.domain.price import LongPrompt, Price
 from customhouse.manifest.prices import Catalog, Listing, Table
 from customhouse.manifest.provider import Model, ModelPrice, Provider
 
@@ -63,12 +63,26 @@ def listed_name(model: Model, provider: Provider) -> str | None:
 
 def _stated(price: ModelPrice) -> Price:
     """Return the manifest's price in the form in which the table writes it, so that 0.60 and 0.6 are one price."""
+    long = price.long_prompt
     return Price(
         input=_plain(price.input),
         output=_plain(price.output),
-        cached_input=None if price.cached_input is None else _plain(price.cached_input),
-        cache_write=None if price.cache_write is None else _plain(price.cache_write),
+        cached_input=_perhaps(price.cached_input),
+        cache_write=_perhaps(price.cache_write),
+        long_prompt=None
+        if long is None
+        else LongPrompt(
+            over=long.over,
+            input=_plain(long.input),
+            output=_plain(long.output),
+            cached_input=_perhaps(long.cached_input),
+            cache_write=_perhaps(long.cache_write),
+        ),
     )
+
+
+def _perhaps(dollars: str | None) -> str | None:
+    return None if dollars is None else _plain(dollars)
 
 
 def _plain(dollars: str) -> str:

@@ -16,7 +16,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from customhouse.domain.price import Dollars, Price
+from customhouse.domain.price import Dollars, LongPrompt, Price
 
 Catalog = Literal[
     "anthropic",
@@ -46,6 +46,7 @@ class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     cached_input: Dollars | None = None
     cache_write: Dollars | None = None
     output: Dollars | None = None
+    long_prompt: LongPrompt | None = None
     retires: Day | None = None
     successor: ListedName | None = None
     last_in: str | None = None
@@ -55,7 +56,13 @@ class Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Return the list price; None unless both input and output are known."""
         if self.input is None or self.output is None:
             return None
-        return Price(input=self.input, output=self.output, cached_input=self.cached_input, cache_write=self.cache_write)
+        return Price(
+            input=self.input,
+            output=self.output,
+            cached_input=self.cached_input,
+            cache_write=self.cache_write,
+            long_prompt=self.long_prompt,
+        )
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

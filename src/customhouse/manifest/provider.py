@@ -17,6 +17,7 @@ from customhouse.manifest.words import (
     Email,
     HttpUrl,
     Name,
+    PromptTokens,
     SecretName,
     Sha256,
     Text,
@@ -73,13 +74,24 @@ class Tokenizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     licence: Text | None = None
 
 
+class LongPromptPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a million tokens cost in a call whose prompt has more than `over` tokens: all of them, not those above."""
+
+    over: PromptTokens
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
+    cache_write: Dollars | None = None
+
+
 class ModelPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a model's tokens cost, in US dollars per million; without the last two, all input costs the same."""
+    """What a model's tokens cost, in US dollars per million. Where only `input` is stated, all input costs that."""
 
     input: Dollars
     output: Dollars
     cached_input: Dollars | None = None
     cache_write: Dollars | None = None
+    long_prompt: LongPromptPrice | None = None
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

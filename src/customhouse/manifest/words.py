@@ -141,6 +141,7 @@ Money = Annotated[
     ),
 ]
 Dimensions = Annotated[int, Meta(ge=1, le=16_384, extra={"expected": "a whole number from 1 to 16384"})]
+PromptTokens = Annotated[int, Meta(ge=1, le=1_000_000_000, extra={"expected": "a whole number from 1 to 1000000000"})]
 Opaque = Annotated[
     dict[str, Any], Meta(description="Kept and versioned; not enforced yet.", extra={"expected": "a mapping"})
 ]

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from customhouse.domain.capability import Capability, CapabilityKind
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
+from customhouse.domain.price import LongPrompt, Price
 from customhouse.planes.model.document import (
     POSTURES_WITHIN,
     Choice,
@@ -238,13 +239,19 @@ def _price(deployment: Deployment) -> str | None:
     price = deployment.price
     if price is None:
         return None
+    long = price.long_prompt
+    longer = "" if long is None else f"; above {long.over} prompt tokens {_rates(long)}"
+    return f"{_rates(price)}{longer} USD per million tokens by {deployment.price_source or 'nobody'}"
+
+
+def _rates(price: Price | LongPrompt) -> str:
     parts = (
         f"input {price.input}",
         price.cached_input and f"cached input {price.cached_input}",
         price.cache_write and f"cache writes {price.cache_write}",
         f"output {price.output}",
     )
-    return f"{', '.join(filter(None, parts))} USD per million tokens by {deployment.price_source or 'nobody'}"
+    return ", ".join(filter(None, parts))
 
 
 def _rank(deployment: Deployment) -> Classification:
