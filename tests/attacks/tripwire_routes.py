@@ -86,6 +86,10 @@ PARAMETERS: Final[Mapping[str, Callable[[Case], str | None]]] = {
     "before": lambda _: "1000",
     "limit": lambda _: "10",
     "state": lambda _: "all",
+    "classification": lambda _: "public",
+    "since": lambda _: "2026-01-01",
+    "until": lambda _: None,
+    "assistant": lambda case: (None, BOT)[case.turned % 2],
 }
 BODIES: Final[Mapping[type, Callable[[Case], object]]] = {
     Submission: lambda case: _submission(case.turned),
