@@ -35,7 +35,7 @@ def called(
 
 def stored(given: Record, *, leaf: bytes | None = b"own") -> Found:
     canonical = encode(given)
-    return Found(given.trace_id, given.id, canonical, chain.leaf_hash(canonical) if leaf == b"own" else leaf)
+    return Found(given.trace_id, canonical, chain.leaf_hash(canonical) if leaf == b"own" else leaf)
 
 
 def folded(*records: Found, question: Question = ASKED) -> Fold:
@@ -56,7 +56,7 @@ ROWS: Final = [
     ("before", stored(called("confidential", "2026-10-31T23:59:59.999999Z")), 0, 0, 0),
     ("staged: it has no leaf yet", stored(called("confidential"), leaf=None), 1, 0, 0),
     ("an altered record proves nothing", stored(called("internal"), leaf=bytes(32)), 0, 0, 1),
-    ("bytes that are no record", Found("t", "i", b"{}", chain.leaf_hash(b"{}")), 0, 0, 1),
+    ("bytes that are no record", Found("t", b"{}", chain.leaf_hash(b"{}")), 0, 0, 1),
 ]
 
 

@@ -75,6 +75,16 @@ def test_more_than_a_page_counts_each_once(place: Path | str) -> None:
     in_book(place, story)
 
 
+def test_a_trace_of_more_than_a_page(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        trace = CLOCK.uuid7()
+        entries = [called("acme", "confidential", trace) for _ in range(tables.PAGE + 1)]
+        await book.ledger.append([*entries, called("acme", "confidential")])
+        assert counted(await asked(book)) == (tables.PAGE + 2, 0)
+
+    in_book(place, story)
+
+
 def test_what_began_before_the_time_or_is_out_of_it(place: Path | str) -> None:
     async def story(book: Book) -> None:
         early = CLOCK.now_us() - 2 * HOUR_US

@@ -23,6 +23,7 @@ def forever() -> str:
         "data.classification == restricted || tenant in ['a', 'b']",
         "!(environment == 'dev') && tenant.startsWith('data.x')",
         "data.classification > internal ? true : false",
+        "task == 'draft' && region in ['eu', 'us'] && workflow != ''",
         "true",
     ],
 )
@@ -39,6 +40,9 @@ def test_a_route_may_compare_and_combine(expression: str) -> None:
         ("data.classification", "it gives int, not true or false"),
         ("data.classification >= 'internal'", "No such overload"),
         ("data.classification >=", "at 1:23: Syntax error"),
+        ("task == 'draft' && data.classification > 'internal'", "No such overload"),
+        ("tenant == 'acme' ? region < 1 : true", "No such overload"),
+        ("workflow == 'x' ? data.classification : true", "it gives int, not true or false"),
         ("tenant.matches('^(a+)+$')", "the unknown function matches"),
         ("[1, 2].exists(tenant, tenant > 1)", "the unknown function @not_strictly_false"),
         (forever(), "the unknown "),

@@ -9,11 +9,11 @@ from tests.rollout.yard import CHARTER, READ, documents
 
 from customhouse.domain.errors import CustomhouseError, InvalidRequest, ManifestInvalid, PlanesConflict
 from customhouse.domain.plane import PLANES
-from customhouse.planes.model.document import Choice, Parameters
+from customhouse.planes.model.document import Choice, Parameters, Posture
 from customhouse.planes.tools.document import Grant
 from customhouse.registry.charter import Charter
 from customhouse.registry.documents import Documents
-from customhouse.rollout.usable import MAX_DOCUMENT_BYTES, MAX_MEMBERS, require_usable
+from customhouse.rollout.usable import MAX_DOCUMENT_BYTES, MAX_MEMBERS, require_lasting, require_usable
 
 GOOD = documents()
 SMALL = GOOD.model.deployments["small"]
@@ -68,6 +68,19 @@ def test_good_documents_come_back_as_bytes() -> None:
             ManifestInvalid,
             "the deployment small calls itself other",
         ),
+        (
+            with_model(posture=Posture(use="api")),
+            CHARTER,
+            ManifestInvalid,
+            "local/small is self_hosted, in an assistant of posture api",
+        ),
+        (
+            with_model(postures_allowed=("embedded", "hybrid")),
+            CHARTER,
+            ManifestInvalid,
+            "the posture is self_hosted, and the organisation allows embedded, hybrid",
+        ),
+        (with_model(posture=Posture(use="self_hosted", until="soon")), CHARTER, ManifestInvalid, "cannot be put"),
         (with_model(parameters=Parameters(temperature="hot")), CHARTER, ManifestInvalid, "cannot be put to work"),
         (with_model(parameters=Parameters(seed=2**53)), CHARTER, InvalidRequest, "no canonical form"),
         (documents(sources={"big": "x" * MAX_DOCUMENT_BYTES}), CHARTER, ManifestInvalid, "at most 1048576"),
@@ -85,3 +98,21 @@ def test_refusals(given: Documents, terms: Charter, error: type[CustomhouseError
 
 def test_a_tool_that_may_be_called_needs_nothing_but_an_effect() -> None:
     assert set(require_usable(documents(tools={"a": READ}), CHARTER)) == set(PLANES)
+
+
+@pytest.mark.parametrize(
+    ("until", "now_us", "refused"),
+    [
+        (None, 2**60, False),
+        ("2026-06-30", 1_782_863_999_999_999, False),
+        ("2026-06-30", 1_782_864_000_000_000, True),
+        ("9999-12-31", 2**60, True),
+    ],
+)
+def test_a_posture_that_has_ended_is_not_published(until: str | None, now_us: int, *, refused: bool) -> None:
+    model = with_model(posture=Posture(use="self_hosted", until=until)).model
+    if not refused:
+        require_lasting(model, now_us)
+        return
+    with pytest.raises(ManifestInvalid, match="the posture self_hosted ended on"):
+        require_lasting(model, now_us)

@@ -41,7 +41,6 @@ class Found(NamedTuple):
     """A stored `model.called` record. Without a place in its log yet, it has no leaf hash."""
 
     trace_id: str
-    id: str
     canonical: bytes
     leaf_hash: bytes | None
 

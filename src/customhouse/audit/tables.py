@@ -1,31 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of audits: the only file of this room that names queries, all of which read a page of one log."""
+"""The SQL of audits: the only file of this room that names queries, all of which read a page of one log.
 
-from typing import Final, NamedTuple, cast
+A page ends between two traces, so that each trace is read in one state of the database: a record which gets its place
+in the chain meanwhile is neither read twice nor left out.
+"""
+
+from collections.abc import Callable
+from typing import Final, cast
 
 from customhouse.audit.routing import Found
-from customhouse.store.database import Transaction
+from customhouse.store.database import Row, Transaction
 
 PAGE: Final = 500
-"""Records read at once, 8 KB each at most: bounds memory at 4 MB, and how long a reader holds the store up."""
+"""Records of each place read at once, 8 KB each at most: bounds memory, and how long a reader holds the store up."""
 
 
-class After(NamedTuple):
-    """Where a page begins: behind this record, traces in the order of their ids (so of their beginnings)."""
-
-    trace_id: str
-    id: str = ""
-
-
-def calls(tx: Transaction, log: str, after: After, before: str) -> tuple[Found, ...]:
-    """Return the next `model.called` records of a log, of traces whose ids come before `before`; PAGE at most."""
+def calls(tx: Transaction, log: str, after: str, before: str) -> tuple[Found, ...]:
+    """Return the next `model.called` records of a log, of traces whose ids stand between `after` and `before`."""
     tx.act_for(log)
-    rows = tx.rows("audit_calls", tenant=log, after=after.trace_id, after_id=after.id, before=before, limit=PAGE)
-    return tuple(Found(*cast("tuple[str, str, bytes, bytes | None]", row)) for row in rows)
+    return _page(lambda limit: tx.rows("audit_calls", tenant=log, after=after, before=before, limit=limit))
 
 
-def gaps(tx: Transaction, log: str, after: After, before: str) -> tuple[Found, ...]:
+def gaps(tx: Transaction, log: str, after: str, before: str) -> tuple[Found, ...]:
     """Return the next `gap.declared` records of a log, likewise."""
     tx.act_for(log)
-    rows = tx.rows("audit_gaps", tenant=log, after=after.trace_id, after_id=after.id, before=before, limit=PAGE)
-    return tuple(Found(*cast("tuple[str, str, bytes, bytes | None]", row)) for row in rows)
+    return _page(lambda limit: tx.rows("audit_gaps", tenant=log, after=after, before=before, limit=limit))
+
+
+def _page(rows_of: Callable[[int], list[Row]]) -> tuple[Found, ...]:
+    limit = PAGE
+    while rows := rows_of(limit):
+        found = [(staged, Found(*cast("tuple[str, bytes, bytes | None]", tuple(rest)))) for staged, *rest in rows]
+        # Where a place gave as many as were asked for, its last trace may not be whole.
+        halves = ([each for staged, each in found if staged == place] for place in (0, 1))
+        cut = min((half[-1].trace_id for half in halves if len(half) == limit), default=None)
+        whole = tuple(each for _, each in found if cut is None or each.trace_id < cut)
+        if whole:
+            return whole
+        limit *= 2  # one trace has as many
+    return ()

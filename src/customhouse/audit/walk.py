@@ -11,7 +11,6 @@ import msgspec
 
 from customhouse.audit import tables
 from customhouse.audit.routing import Fold, Found, MissingRecords, Question, Routing
-from customhouse.audit.tables import After
 from customhouse.ledger import tables as ledger
 from customhouse.ledger.record import ORGANIZATION
 from customhouse.ledger.tables import Place
@@ -22,7 +21,7 @@ from customhouse.store.database import Readable, Transaction
 MAX_TURN_US: Final = 24 * 3600 * 1_000_000
 """A trace's id tells when it began; a call within the time may belong to a turn that began so much earlier."""
 
-_Page = Callable[[Transaction, str, After, str], tuple[Found, ...]]
+_Page = Callable[[Transaction, str, str, str], tuple[Found, ...]]
 
 
 class _Gap(msgspec.Struct, frozen=True, rename={"since": "from", "until": "to"}):
@@ -44,7 +43,7 @@ async def routing(database: Readable, question: Question, since_us: int, until_u
     Cost: for each log, one indexed look-up for each PAGE calls of the time.
     """
     fold = Fold(question)
-    first, before = After(_id_at(max(0, since_us - MAX_TURN_US))), _id_at(until_us + 1000)
+    first, before = _id_at(max(0, since_us - MAX_TURN_US)), _id_at(until_us + 1000)
     logs = await database.read(ledger.logs) if question.tenant is None else (question.tenant,)
     for log in logs:
         async for page in _pages(database, tables.calls, log, first, before):
@@ -56,7 +55,7 @@ async def routing(database: Readable, question: Question, since_us: int, until_u
 async def _gaps(database: Readable, fold: Fold, before: str) -> list[MissingRecords]:
     """Return the gaps that touch the time: the organisation's log has all of them, a tenant's its own share."""
     question, found = fold.question, list[MissingRecords]()
-    async for page in _pages(database, tables.gaps, ORGANIZATION, After(""), before):
+    async for page in _pages(database, tables.gaps, ORGANIZATION, "", before):
         for record in page:
             try:
                 gap = _gap(record.canonical)
@@ -93,11 +92,11 @@ async def _pending(database: Readable) -> tuple[str, ...]:
 
 
 async def _pages(
-    database: Readable, page_of: _Page, log: str, after: After, before: str
+    database: Readable, page_of: _Page, log: str, after: str, before: str
 ) -> AsyncIterator[tuple[Found, ...]]:
     while page := await database.read(lambda tx, after=after: page_of(tx, log, after, before)):
         yield page
-        after = After(page[-1].trace_id, page[-1].id)
+        after = page[-1].trace_id
 
 
 def _id_at(at_us: int) -> str:

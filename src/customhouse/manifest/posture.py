@@ -146,7 +146,11 @@ def _sources(manifest: Manifest, documents: Documents) -> Iterator[Source]:
 
 
 def _cost(deployment: Deployment) -> str:
-    return _OURS if deployment.posture in {"self_hosted", "embedded"} else "by use; no price is declared"
+    """Return what a million tokens cost, where somebody says so; our own machines cost whether they answer or not."""
+    price = deployment.price
+    if price is None:
+        return _OURS if deployment.posture in {"self_hosted", "embedded"} else "by use; no price is known"
+    return f"${price.input} in, ${price.output} out, per million tokens ({deployment.price_source or 'no source'})"
 
 
 def _paged(manifest: Manifest, on_call: str) -> tuple[str, ...]:

@@ -1,38 +1,37 @@
 -- audit_calls [sqlite] --
--- A page of a log's model calls, in the order in which their traces began. The index is named since SQLite would read the
+-- The next model calls of a log, in the order in which their traces began. The index is named since SQLite would read the
 -- tenant's whole log by its primary key.
-SELECT trace_id, id, canonical, leaf_hash FROM evidence INDEXED BY evidence_trace
- WHERE tenant_id = :tenant AND kind = 'model.called'
-   AND trace_id >= :after AND trace_id < :before AND (trace_id, id) > (:after, :after_id)
- ORDER BY trace_id, id LIMIT :limit;
+SELECT 0, trace_id, canonical, leaf_hash FROM evidence INDEXED BY evidence_trace
+ WHERE tenant_id = :tenant AND kind = 'model.called' AND trace_id > :after AND trace_id < :before
+ ORDER BY trace_id, position LIMIT :limit;
 
 -- audit_calls [postgres] --
--- The same, with records that are staged: one statement sees each record in exactly one of the two places.
-SELECT trace_id, id, canonical, leaf_hash FROM (
-    SELECT trace_id, id, canonical, leaf_hash FROM evidence
-     WHERE tenant_id = :tenant AND kind = 'model.called'
-       AND trace_id >= :after AND trace_id < :before AND (trace_id, id) > (:after, :after_id)
+-- The same, and as many of those that are staged: one statement sees each record in exactly one of the two places. Each
+-- half is ordered as its index is, so that it ends at its limit.
+SELECT staged, trace_id, canonical, leaf_hash FROM (
+    (SELECT 0 AS staged, trace_id, canonical, leaf_hash FROM evidence
+      WHERE tenant_id = :tenant AND kind = 'model.called' AND trace_id > :after AND trace_id < :before
+      ORDER BY trace_id, position LIMIT :limit)
      UNION ALL
-    SELECT trace_id, id, canonical, NULL FROM evidence_staged
-     WHERE tenant_id = :tenant AND kind = 'model.called'
-       AND trace_id >= :after AND trace_id < :before AND (trace_id, id) > (:after, :after_id)
-) AS found ORDER BY trace_id, id LIMIT :limit;
+    (SELECT 1, trace_id, canonical, NULL FROM evidence_staged
+      WHERE tenant_id = :tenant AND kind = 'model.called' AND trace_id > :after AND trace_id < :before
+      ORDER BY trace_id, seq LIMIT :limit)
+) AS found ORDER BY trace_id, staged;
 
 -- audit_gaps [sqlite] --
--- A page of a log's declared gaps, likewise.
-SELECT trace_id, id, canonical, leaf_hash FROM evidence INDEXED BY evidence_trace
- WHERE tenant_id = :tenant AND kind = 'gap.declared'
-   AND trace_id >= :after AND trace_id < :before AND (trace_id, id) > (:after, :after_id)
- ORDER BY trace_id, id LIMIT :limit;
+-- The next declared gaps of a log, likewise.
+SELECT 0, trace_id, canonical, leaf_hash FROM evidence INDEXED BY evidence_trace
+ WHERE tenant_id = :tenant AND kind = 'gap.declared' AND trace_id > :after AND trace_id < :before
+ ORDER BY trace_id, position LIMIT :limit;
 
 -- audit_gaps [postgres] --
--- A page of a log's declared gaps, likewise.
-SELECT trace_id, id, canonical, leaf_hash FROM (
-    SELECT trace_id, id, canonical, leaf_hash FROM evidence
-     WHERE tenant_id = :tenant AND kind = 'gap.declared'
-       AND trace_id >= :after AND trace_id < :before AND (trace_id, id) > (:after, :after_id)
+-- The next declared gaps of a log, likewise.
+SELECT staged, trace_id, canonical, leaf_hash FROM (
+    (SELECT 0 AS staged, trace_id, canonical, leaf_hash FROM evidence
+      WHERE tenant_id = :tenant AND kind = 'gap.declared' AND trace_id > :after AND trace_id < :before
+      ORDER BY trace_id, position LIMIT :limit)
      UNION ALL
-    SELECT trace_id, id, canonical, NULL FROM evidence_staged
-     WHERE tenant_id = :tenant AND kind = 'gap.declared'
-       AND trace_id >= :after AND trace_id < :before AND (trace_id, id) > (:after, :after_id)
-) AS found ORDER BY trace_id, id LIMIT :limit;
+    (SELECT 1, trace_id, canonical, NULL FROM evidence_staged
+      WHERE tenant_id = :tenant AND kind = 'gap.declared' AND trace_id > :after AND trace_id < :before
+      ORDER BY trace_id, seq LIMIT :limit)
+) AS found ORDER BY trace_id, staged;
