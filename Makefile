@@ -45,6 +45,7 @@ check: $(VENV)/.ready-test ## the static part: format, lint, types, import contr
 
 bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measure for most of an hour, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.bench
+	@$(BIN)/python -m benchmarks.dialects
 	@$(BIN)/python -m benchmarks.rollback
 	@$(BIN)/python -m benchmarks.crash
 	@$(BIN)/python -m benchmarks.crash_replicas
@@ -62,6 +63,8 @@ docs: $(VENV)/.ready-test ## write the generated reference anew
 
 clean: ## remove the environment and what was built; the home .customhouse and manifest stay
 	@rm -rf $(VENV) benchmarks/bin .pytest_cache .ruff_cache .hypothesis
+
+benchmarks/bin/upstream: benchmarks/replies.h
 
 benchmarks/bin/%: benchmarks/%.c
 	@command -v cc >/dev/null || { echo "make bench compiles two small C programs: apt-get install gcc libc6-dev" >&2; exit 1; }

@@ -135,7 +135,7 @@ def cpu_rounds(targets: list[Target], body: Path, requests: int, rounds: int) ->
                 target.port, body, "-c", str(CONNECTIONS), "-n", str(requests), "-d", "120", headers=target.headers
             )
             used = cpu_ns(target.pid) - before
-            require_good(target, seen)
+            require_good(target.name, seen)
             spent[target.name].append(used / 1000 / seen["ok"])
             rate[target.name].append(seen["rps"])
     return {
@@ -155,7 +155,7 @@ def latency_rounds(targets: list[Target], body: Path, seconds: float, rate: int 
         for target in targets:
             options = ("-c", "32", "-r", str(rate), "-w", "1", "-d", str(seconds / 3))
             answer = load(target.port, body, *options, headers=target.headers)
-            require_good(target, answer)
+            require_good(target.name, answer)
             seen[target.name].append(answer)
     figures = ("p50_us", "p99_us", "first_p50_us", "first_p99_us")
     medians = {
@@ -186,7 +186,7 @@ def threads_of(target: Target, body: Path) -> dict[str, float]:
     assert target.pid is not None  # noqa: S101 - the gateway is a server that can be measured
     all_before, main_before = cpu_ns(target.pid), cpu_ns_of_main(target.pid)
     seen = load(target.port, body, "-c", str(CONNECTIONS), "-n", str(BURST), "-d", "120", headers=target.headers)
-    require_good(target, seen)
+    require_good(target.name, seen)
     main_us = (cpu_ns_of_main(target.pid) - main_before) / 1000 / seen["ok"]
     all_us = (cpu_ns(target.pid) - all_before) / 1000 / seen["ok"]
     return {
@@ -197,13 +197,15 @@ def threads_of(target: Target, body: Path) -> dict[str, float]:
 
 def fill(target: Target, body: Path, total: int) -> None:
     """Send so many requests, for the memory that is left afterwards."""
-    require_good(target, load(target.port, body, "-c", "16", "-n", str(total), "-d", "600", headers=target.headers))
+    require_good(
+        target.name, load(target.port, body, "-c", "16", "-n", str(total), "-d", "600", headers=target.headers)
+    )
 
 
-def require_good(target: Target, seen: dict[str, Any]) -> None:
+def require_good(name: str, seen: dict[str, Any]) -> None:
     """Refuse to publish figures of a run that was not all good answers."""
     if seen["bad"] or not seen["ok"]:
-        raise RuntimeError(f"{target.name}: {seen['bad']} bad answers of {seen['ok'] + seen['bad']}: {seen['problem']}")
+        raise RuntimeError(f"{name}: {seen['bad']} bad answers of {seen['ok'] + seen['bad']}: {seen['problem']}")
 
 
 def start_nginx(stack: ExitStack, upstream_port: int) -> Target | None:

@@ -138,13 +138,23 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def documents(upstream_url: str, prompt: str) -> dict[str, Any]:
+def assistant_key(furnished: House, upstream_url: str, assistant: str, dialect: str) -> str:
+    """Release one more assistant, whose provider speaks `dialect`, and return a key for it in dev."""
+    control = furnished.control()
+    try:
+        control.call("POST", "/api/v1/releases", _release(upstream_url, PROMPT, dialect, assistant, dialect))
+        return _key(control, assistant)
+    finally:
+        control.close()
+
+
+def documents(upstream_url: str, prompt: str, dialect: str = "openai_chat") -> dict[str, Any]:
     """Return the five documents of an assistant that asks a given upstream."""
     deployment = {
         "name": "bench-chat",
         "provider": "bench",
         "model": "bench-model",
-        "dialect": "openai_chat",
+        "dialect": dialect,
         "base_url": upstream_url,
         "posture": "self_hosted",
         "accepts": "restricted",
@@ -181,18 +191,24 @@ def _furnish(control: Client, upstream_url: str, prompts: Sequence[str]) -> str:
     try:
         for number, prompt in enumerate(prompts, 1):
             control.call("POST", "/api/v1/releases", _release(upstream_url, prompt, f"benchmark release {number}"))
-        made = control.call("POST", "/api/v1/keys", {"assistant": ASSISTANT, "environment": "dev", "note": "benchmark"})
+        return _key(control, ASSISTANT)
     finally:
         control.close()
+
+
+def _key(control: Client, assistant: str) -> str:
+    made = control.call("POST", "/api/v1/keys", {"assistant": assistant, "environment": "dev", "note": "benchmark"})
     if not isinstance(made, dict):
         raise TypeError("the control API answered no key")
     return str(made["token"])  # pyright: ignore[reportUnknownArgumentType] - plain data from the API
 
 
-def _release(upstream_url: str, prompt: str, notes: str) -> dict[str, Any]:
+def _release(
+    upstream_url: str, prompt: str, notes: str, assistant: str = ASSISTANT, dialect: str = "openai_chat"
+) -> dict[str, Any]:
     return {
-        "assistant": ASSISTANT,
-        "documents": documents(upstream_url, prompt),
+        "assistant": assistant,
+        "documents": documents(upstream_url, prompt, dialect),
         "charter": {"owner": "dana@acme.test", "on_call": "bench", "fallback": "Please try again later."},
         "notes": notes,
         "git_commit": None,

@@ -2,7 +2,7 @@
  *
  * A load generator for one HTTP/1.1 server on loopback. One thread, epoll, keep-alive connections, no pipelining.
  *
- *   load -p PORT -u PATH -b BODY_FILE [-H 'name: value']... [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS] [-r RATE] [-w WARM_S] [-l LOG]
+ *   load -p PORT -u PATH -b BODY_FILE [-H 'name: value']... [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS] [-r RATE] [-w WARM_S] [-l LOG] [-f MARK]
  *
  * Closed loop (no -r): every connection sends its next request as soon as the answer is complete.
  * Open loop (-r RATE): requests are due at fixed times, whatever the server does. Latency counts from the time a request
@@ -10,6 +10,9 @@
  *
  * With -l every answer is one line of LOG, tabs between: when it was complete (ns of CLOCK_MONOTONIC), status, the headers
  * customhouse-trace-id, -release, -generation and server-timing, and the text of the answer.
+ *
+ * With -f the first body byte is that of the first MARK, a text of which no other byte is like its first one: a piece of
+ * what a model said, not what a dialect sends before it.
  *
  * Prints one line of JSON: requests per second, answers with status 200 ("ok") and others ("bad"), percentiles in
  * microseconds to the last byte and to the first body byte, and server-sent events per answer. Ends by -d, -n or
@@ -46,6 +49,7 @@ typedef struct {
     size_t head_size;
     uint64_t left;             /* bytes of the body, or of the chunk, still to come */
     uint64_t due, first_byte;  /* ns; first_byte is 0 until a body byte came */
+    size_t matched;            /* bytes of the mark seen so far, the last of them the last byte read */
     bool line_empty;           /* the trailer's line, or the stream's line, has no byte so far */
     char kept[KEPT_MAX + 1];   /* the beginning of the body, for the log */
     size_t kept_size;
@@ -53,12 +57,12 @@ typedef struct {
 
 static struct {
     uint16_t port;
-    const char *path, *body_file;
+    const char *path, *body_file, *mark;
     int connections;
     double seconds, warm_s, rate;
     uint64_t requests;
     char headers[HEAD_MAX];
-} options = {.path = "/", .connections = 32, .seconds = 5};
+} options = {.path = "/", .mark = "", .connections = 32, .seconds = 5};
 
 static char *request;
 static size_t request_size;
@@ -111,6 +115,7 @@ static void fire(Connection *c, uint64_t due) {
     c->kept_size = 0;
     c->due = due;
     c->first_byte = 0;
+    c->matched = 0;
     c->close_after = false;
     sent++;
     /* A request is small against the socket's buffer: a short write only means a dead connection. */
@@ -171,6 +176,14 @@ static void count_events(Connection *c, const char *p, size_t size) {
     }
 }
 
+/* Return whether the mark has come. */
+static bool marked(Connection *c, const char *p, size_t size) {
+    const char *mark = options.mark;
+    for (const char *end = p + size; p < end && mark[c->matched]; p++)
+        c->matched = *p == mark[c->matched] ? c->matched + 1 : *p == *mark;
+    return !mark[c->matched];
+}
+
 static void head_complete(Connection *c, const char *rest, size_t rest_size) {
     c->status = atoi(c->head + 9);
     const char *length = strcasestr(c->head, "\r\ncontent-length:");
@@ -207,8 +220,8 @@ static void feed(Connection *c, const char *p, size_t size) {
         }
         case BODY_BY_LENGTH:
         case CHUNK_DATA:
-            if (!c->first_byte) c->first_byte = now();
             used = size < c->left ? size : c->left;
+            if (!c->first_byte && marked(c, p, used)) c->first_byte = now();
             if (answers) {
                 size_t room = KEPT_MAX - c->kept_size, take = used < room ? used : room;
                 memcpy(c->kept + c->kept_size, p, take);
@@ -283,7 +296,7 @@ static void build_request(void) {
 }
 
 static void read_options(int argc, char **argv) {
-    for (int option; (option = getopt(argc, argv, "p:u:b:H:c:d:n:r:w:l:")) > 0;) switch (option) {
+    for (int option; (option = getopt(argc, argv, "p:u:b:H:c:d:n:r:w:l:f:")) > 0;) switch (option) {
         case 'p': options.port = (uint16_t)atoi(optarg); break;
         case 'u': options.path = optarg; break;
         case 'b': options.body_file = optarg; break;
@@ -292,6 +305,7 @@ static void read_options(int argc, char **argv) {
         case 'n': options.requests = strtoull(optarg, NULL, 10); break;
         case 'r': options.rate = atof(optarg); break;
         case 'w': options.warm_s = atof(optarg); break;
+        case 'f': options.mark = optarg; break;
         case 'l':
             if (!(answers = fopen(optarg, "w"))) die(optarg);
             break;

@@ -69,10 +69,12 @@ def memory_mb(pid: int) -> float:
     return total_kb / 1024
 
 
-def load(port: int, body: Path, *options: str, headers: tuple[str, ...] = ()) -> dict[str, Any]:
+def load(
+    port: int, body: Path, *options: str, headers: tuple[str, ...] = (), path: str = "/v1/chat/completions"
+) -> dict[str, Any]:
     """Run the load generator on its core and return what it saw."""
     named = [part for header in headers for part in ("-H", header)]
-    command = [*pinned(LOAD_CORE), str(BIN / "load"), "-p", str(port), "-u", "/v1/chat/completions", "-b", str(body)]
+    command = [*pinned(LOAD_CORE), str(BIN / "load"), "-p", str(port), "-u", path, "-b", str(body)]
     done = subprocess.run([*command, *named, *options], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from benchmarks import report_replicas
+from benchmarks import report_dialects, report_replicas
 from benchmarks.bench import BURST, CHUNKS, CONNECTIONS, RATE, STEPS_SAMPLE, STREAM_BURST
 from benchmarks.measure import RESULTS, ROOT
 
@@ -90,6 +90,11 @@ header. Waiting for the disk and for the upstream is in it, so it does not add u
 |---|---:|
 {chr(10).join(memory)}
 """
+
+
+def dialects_part(kept: dict[str, Any]) -> str:
+    """Return the section on what dialects cost."""
+    return report_dialects.dialects_part(kept, _origin(kept, "python -m benchmarks.dialects"))
 
 
 def rollback_part(kept: dict[str, Any]) -> str:
@@ -251,6 +256,7 @@ def scale_part(kept: dict[str, Any]) -> str:
 
 PARTS: Final[Mapping[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
     "bench": ("What a turn costs", turn_part),
+    "dialects": ("What translation costs", dialects_part),
     "rollback": ("Rolling one plane back under load", rollback_part),
     "crash": ("kill -9 under load", crash_part),
     "crash_replicas": ("kill -9 of replicas, sequencer and PostgreSQL under load", crash_replicas_part),

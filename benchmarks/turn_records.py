@@ -16,6 +16,7 @@ from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import judge
 from customhouse.gateway.prepare import Prepared
 from customhouse.ledger.entry import Entry
+from customhouse.planes.model.select import Facts
 from customhouse.registry.current import Current
 from customhouse.vault.seal import TenantKey
 
@@ -53,8 +54,9 @@ def turn_records(
     evidence = Evidence(clock.uuid7(), clock.uuid7(), principal, prepared, key, clock)
     deployment = next(iter(prepared.snapshot.documents.model.deployments.values()))
     span_id = clock.uuid7()
-    accepted = evidence.request_accepted(BODY, Classification.INTERNAL, None, ())
-    called = evidence.model_called(span_id, deployment, 1, OFFERED, ())
+    facts = Facts(Classification.INTERNAL, principal.tenant, principal.environment)
+    accepted = evidence.request_accepted(BODY, facts, None, ())
+    called = evidence.model_called(span_id, deployment, 1, OFFERED, (), facts.classification)
     calls = (ToolCall(f"call_{clock.random(12).hex()}", "get_order_status", '{"order_id":"4711"}'),) if tool else ()
     answer = Answer(
         upstream_id=f"chatcmpl-{clock.random(12).hex()}",

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An OpenAI-compatible provider that costs almost nothing, so that what is measured is the gateway in front of it.
+ * A provider of every dialect that costs almost nothing, so that what is measured is the gateway in front of it.
  * One thread, epoll, keep-alive, no pipelining; requests up to 64 KB.
  *
  *   upstream PORT [CHUNKS] [LATENCY_US] [GAP_US] [echo]
  *
- * With `echo` a whole answer's text is the system prompt that was sent: what the model was really told.
+ * With `echo` a whole answer's text is the system prompt that was sent (chat completions): what the model was really told.
  *
- * POST (any path)   a chat completion after LATENCY_US; with "stream":true an event stream of CHUNKS chunks, each written
- *                   by its own send(), GAP_US apart, then a finish chunk and [DONE] in one more send()
+ * POST /v1/messages, /v1/responses, any other path
+ *                   an Anthropic message, an OpenAI response, a chat completion after LATENCY_US; with "stream":true an
+ *                   event stream of CHUNKS pieces, each written by its own send(), GAP_US apart, then its end in one more
  * GET (any path)    {"status":"ok"}
  */
 #define _GNU_SOURCE
@@ -17,6 +18,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,8 +30,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "replies.h"
+
 enum { REQUEST_MAX = 65536, CONNECTIONS_MAX = 4096, EVENTS_MAX = 256 };
 #define SECOND 1000000000ull
+
+/* What goes over the wire, made once in main. */
+typedef struct {
+    char *bytes;
+    size_t size;
+} Bytes;
+
+/* A dialect's replies. */
+typedef struct {
+    Bytes whole, opening, ending, *pieces;
+} Ready;
 
 typedef struct {
     int fd;
@@ -37,6 +52,7 @@ typedef struct {
     bool waiting;   /* a reply is planned for `due` */
     bool streaming; /* the head of a stream was sent; `left` chunks are to come */
     bool stream;
+    const Ready *reply;
     int left;
     uint64_t due;
     char request[REQUEST_MAX + 1];
@@ -48,22 +64,11 @@ static int chunks = 50;
 static uint64_t latency_ns, gap_ns;
 static bool echo;
 
-static const char ANSWER[] =
-    "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1790000000,\"model\":\"bench-model\","
-    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"The parcel left the warehouse this morning "
-    "and should arrive on Friday afternoon.\"},\"finish_reason\":\"stop\"}],"
-    "\"usage\":{\"prompt_tokens\":24,\"completion_tokens\":15,\"total_tokens\":39}}";
 static const char STREAM_HEAD[] =
     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-static const char CHUNK[] =
-    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\"model\":\"bench-model\","
-    "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"word \"},\"finish_reason\":null}]}\n\n";
-static const char LAST[] =
-    "data: {\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,\"model\":\"bench-model\","
-    "\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
 
-static char answer[2048], health[256], chunk[1024], last[1024]; /* ready for the wire, made once in main */
-static size_t answer_size, health_size, chunk_size, last_size;
+static Ready replies[DIALECTS_COUNT];
+static Bytes health;
 
 static uint64_t now(void) {
     struct timespec t;
@@ -103,9 +108,9 @@ static void plan(Connection *c, uint64_t after_ns) {
 }
 
 static bool send_chunk(Connection *c) {
-    if (c->left-- > 0) return put(c, chunk, chunk_size);
-    c->streaming = false;
-    return put(c, last, last_size);
+    Bytes next = c->left > 0 ? c->reply->pieces[chunks - c->left] : c->reply->ending;
+    c->streaming = c->left-- > 0;
+    return put(c, next.bytes, next.size);
 }
 
 static size_t with_length(char *out, size_t room, const char *body) {
@@ -126,17 +131,63 @@ static void put_echo(Connection *c) {
     put(c, whole, with_length(whole, sizeof whole, body));
 }
 
+static Bytes made(const char *format, ...) {
+    Bytes it;
+    va_list values;
+    va_start(values, format);
+    it.size = (size_t)vasprintf(&it.bytes, format, values);
+    va_end(values);
+    return it;
+}
+
+/* A chunk of chunked coding (RFC 9112, 7.1) with this content, which is freed; none for no content. */
+static Bytes chunked(Bytes content) {
+    Bytes it = content.size ? made("%zx\r\n%s\r\n", content.size, content.bytes) : made("%s", "");
+    free(content.bytes);
+    return it;
+}
+
+static Ready ready_of(const Dialect *dialect) {
+    Ready it = {.pieces = calloc((size_t)chunks + 1, sizeof(Bytes))};
+    char whole[4096], *text = calloc((size_t)chunks + 1, sizeof "word ");
+    it.whole.size = with_length(whole, sizeof whole, dialect->whole);
+    it.whole.bytes = strdup(whole);
+    Bytes opening = chunked(made("%s", dialect->opening));
+    it.opening = made("%s%s", STREAM_HEAD, opening.bytes);
+    free(opening.bytes);
+    for (int i = 0; i < chunks; i++) {
+        it.pieces[i] = chunked(made(dialect->piece, dialect->numbered_from + i));
+        strcat(text, "word ");
+    }
+    int next = dialect->numbered_from + chunks;
+    Bytes ending = chunked(made(dialect->ending, text, next, next + 1, next + 2, next + 3));
+    it.ending = made("%s0\r\n\r\n", ending.bytes);
+    free(ending.bytes);
+    free(text);
+    return it;
+}
+
+/* The replies of the dialect that is spoken on a request's path. */
+static const Ready *spoken(const char *asked) {
+    size_t line = strcspn(asked, "\r");
+    for (int i = 0; i < DIALECTS_COUNT; i++) {
+        const char *found = strstr(asked, DIALECTS[i].path);
+        if (found && (size_t)(found - asked) < line) return replies + i;
+    }
+    return replies + DIALECTS_COUNT - 1;
+}
+
 /* Do what is due on this connection now: begin the reply, or send the stream's next piece. */
 static void advance(Connection *c) {
     if (!c->stream) {
         if (echo) put_echo(c);
-        else put(c, answer, answer_size);
+        else put(c, c->reply->whole.bytes, c->reply->whole.size);
         return;
     }
     if (!c->streaming) {
         c->streaming = true;
         c->left = chunks;
-        if (!put(c, STREAM_HEAD, sizeof STREAM_HEAD - 1)) return;
+        if (!put(c, c->reply->opening.bytes, c->reply->opening.size)) return;
     }
     while (c->streaming) {
         if (!send_chunk(c)) return;
@@ -150,9 +201,10 @@ static void advance(Connection *c) {
 static void received(Connection *c, const char *body) {
     c->size = 0;
     if (!strncmp(c->request, "GET ", 4)) {
-        put(c, health, health_size);
+        put(c, health.bytes, health.size);
         return;
     }
+    c->reply = spoken(c->request);
     c->stream = strstr(body, "\"stream\":true") || strstr(body, "\"stream\": true");
     if (latency_ns) plan(c, latency_ns);
     else advance(c);
@@ -220,10 +272,10 @@ int main(int argc, char **argv) {
     if (argc > 4) gap_ns = strtoull(argv[4], NULL, 10) * 1000;
     echo = argc > 5 && !strcmp(argv[5], "echo");
     signal(SIGPIPE, SIG_IGN);
-    answer_size = with_length(answer, sizeof answer, ANSWER);
-    health_size = with_length(health, sizeof health, "{\"status\":\"ok\"}");
-    chunk_size = (size_t)snprintf(chunk, sizeof chunk, "%zx\r\n%s\r\n", strlen(CHUNK), CHUNK);
-    last_size = (size_t)snprintf(last, sizeof last, "%zx\r\n%s\r\n0\r\n\r\n", strlen(LAST), LAST);
+    for (int i = 0; i < DIALECTS_COUNT; i++) replies[i] = ready_of(DIALECTS + i);
+    char alive[256];
+    health.size = with_length(alive, sizeof alive, "{\"status\":\"ok\"}");
+    health.bytes = alive;
 
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
