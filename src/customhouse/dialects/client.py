@@ -11,6 +11,8 @@ from customhouse.dialects.anthropic.reply_stream import EventWriter
 from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.dialects.openai_chat import reply as openai_chat_reply
 from customhouse.dialects.openai_chat import request as openai_chat
+from customhouse.dialects.openai_embeddings import reply as openai_embeddings_reply
+from customhouse.dialects.openai_embeddings import request as openai_embeddings
 from customhouse.dialects.openai_responses import reply as openai_responses_reply
 from customhouse.dialects.openai_responses import reply_stream as openai_responses_stream
 from customhouse.dialects.openai_responses import request as openai_responses
@@ -78,6 +80,13 @@ ANTHROPIC: Final = ClientDialect(
     error=anthropic_reply.error,
 )
 ANTHROPIC_COUNT: Final = ANTHROPIC._replace(read=anthropic.read_count, whole=anthropic_reply.count)
+OPENAI_EMBEDDINGS: Final = ClientDialect(
+    read=openai_embeddings.read,
+    require=openai_embeddings_reply.require,
+    whole=openai_embeddings_reply.whole,
+    writer=openai_embeddings_reply.NoStream,
+    error=openai_chat_reply.error,
+)
 CLIENTS: Final[Mapping[str, ClientDialect]] = MappingProxyType(
     {
         "/v1/chat/completions": OPENAI_CHAT,
@@ -86,12 +95,12 @@ CLIENTS: Final[Mapping[str, ClientDialect]] = MappingProxyType(
     }
 )
 """Every endpoint that answers with the next message of a conversation."""
-
-
+EMBEDDERS: Final[Mapping[str, ClientDialect]] = MappingProxyType({"/v1/embeddings": OPENAI_EMBEDDINGS})
+"""Every endpoint that answers with the vectors of texts."""
 COUNTERS: Final[Mapping[str, ClientDialect]] = MappingProxyType({"/v1/messages/count_tokens": ANTHROPIC_COUNT})
 """Every endpoint that answers with how many tokens a request has, which is its answer's `usage.prompt_tokens`."""
 
 
 def spoken(path: str) -> ClientDialect:
     """Return the dialect of a path, also for its errors: OpenAI's where the path is none of these."""
-    return CLIENTS.get(path) or COUNTERS.get(path, OPENAI_CHAT)
+    return CLIENTS.get(path) or EMBEDDERS.get(path) or COUNTERS.get(path, OPENAI_CHAT)

@@ -11,6 +11,7 @@ from customhouse.dialects.anthropic.upstream_stream import Collector as Anthropi
 from customhouse.dialects.openai_chat import upstream_answer as openai_chat_answer
 from customhouse.dialects.openai_chat import upstream_request as openai_chat_request
 from customhouse.dialects.openai_chat.upstream_stream import Collector as OpenAIChatCollector
+from customhouse.dialects.openai_embeddings import upstream as openai_embeddings
 from customhouse.dialects.openai_responses import upstream as openai_responses
 from customhouse.dialects.openai_responses.upstream_output import error_message as openai_responses_error
 from customhouse.dialects.openai_responses.upstream_stream import Collector as OpenAIResponsesCollector
@@ -96,6 +97,14 @@ ANTHROPIC: Final = ProviderDialect(
     error_message=anthropic_answer.error_message,
     counting=Counting(anthropic.COUNT_PATH, anthropic.count_body, anthropic_answer.tokens),
 )
+EMBEDDINGS: Final = ProviderDialect(
+    path=openai_embeddings.PATH,
+    body=openai_embeddings.body,
+    answer=openai_embeddings.answer,
+    collector=OpenAIChatCollector,  # never asked for one: vectors are not streamed
+    error_message=openai_chat_answer.error_message,
+)
+"""What embedding models are asked in, at every provider that has OpenAI's endpoint."""
 PROVIDERS: Final[Mapping[DialectName, ProviderDialect]] = MappingProxyType(
     {
         "openai_chat": OPENAI_CHAT,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model answered, in whichever dialect: whole, or in the pieces of a stream."""
 
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -28,8 +28,14 @@ class Usage(msgspec.Struct, frozen=True):
     reasoning_tokens: int = 0
 
 
+NUMBER_BYTES: Final = 4
+"""A vector's numbers have 32 bits."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One answer, from a whole body or collected from a stream. `stop` is None when it never came to an end.
+
+    `vectors` answer texts to embed, in their order, each packed: 32 bits a number, little-endian.
 
     `stop_word` is the provider's own word for why it stopped, `stop_sequence` the text that stopped it.
     """
@@ -42,6 +48,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     stop_word: str | None = None
     stop_sequence: str | None = None
     usage: Usage | None = None
+    vectors: tuple[bytes, ...] = ()
 
     @property
     def text(self) -> str | None:

@@ -61,6 +61,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "upstream.credential_missing": "The environment variable of the provider's key is not set.",
         "upstream.ungranted": "The upstream's answer uses a capability that nobody granted, such as a server's tool.",
         "upstream.inexpressible": "The upstream's answer has something that the client's dialect cannot express.",
+        "upstream.dimensions": "The upstream's vectors have another number of dimensions than the release says.",
         "upstream.empty_stream": "The upstream answered 200 with a stream that held nothing.",
         "upstream.cut_stream": "The upstream's stream ended without a finish_reason.",
         "upstream.too_large": "The upstream's answer is larger than max_answer_bytes.",

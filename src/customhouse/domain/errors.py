@@ -8,7 +8,7 @@
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
     |                         SwitchedOff
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
-    |                         SwitchUnknown  CannotCount
+    |                         SwitchUnknown  CannotCount  NothingEmbeds
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
     |                           ModelRetired
@@ -195,6 +195,13 @@ class AssistantUnknown(NotFound):
 
     code = "assistant.unknown"
     title = "Unknown assistant"
+
+
+class NothingEmbeds(NotFound):
+    """The assistant's release names no embedding model; add `embeddings` to its `model`, and release it."""
+
+    code = "assistant.nothing_embeds"
+    title = "No embedding model"
 
 
 class TraceUnknown(NotFound):

@@ -53,6 +53,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     prompt. As it leaves, `model` is the deployment's, `sampling` what was settled, `messages` begin with our prompt,
     and `offers` are the tools that may be shown.
 
+    `texts` are to be embedded, and then there are no messages; `packed` asks for vectors in base64, `dimensions` for
+    that many numbers.
+
     `previous` names a stored response that this one continues, `keep` asks to store this one.
     """
 
@@ -70,6 +73,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, str] = TEXT
     previous: str | None = None
     keep: bool = False
+    texts: tuple[str, ...] = ()
+    packed: bool = False
+    dimensions: int | None = None
 
     @property
     def must_call(self) -> bool:
@@ -79,4 +85,4 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def needs_form(self) -> bool:
         """Return whether a plain sentence would break what the client asked for."""
-        return self.must_call or self.form is not None
+        return self.must_call or self.form is not None or bool(self.texts)

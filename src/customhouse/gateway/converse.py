@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from customhouse.dialects.provider import PROVIDERS, Collector
+from customhouse.dialects.provider import Collector
 from customhouse.domain.answer import Answer
 from customhouse.domain.errors import BudgetExceeded, CustomhouseError, Inexpressible, LedgerUnavailable, UpstreamFailed
 from customhouse.domain.failure_mode import FailureMode
@@ -28,7 +28,9 @@ from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry
 from customhouse.planes.model.call import Upstreams
 from customhouse.planes.model.document import Deployment
+from customhouse.planes.model.embedding import require_vectors
 from customhouse.planes.model.select import Selection
+from customhouse.planes.model.spoken import spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +150,22 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
 def _body(request: Request, deployment: Deployment) -> bytes:
     """Return what would be sent to a deployment, in its provider's dialect. Raises Inexpressible."""
     asked = replace(request, model=deployment.model)
-    return PROVIDERS[deployment.dialect].body(asked, deployment.features)
+    if request.texts:
+        if request.dimensions not in {None, deployment.dimensions}:
+            raise Inexpressible(f"the released model gives {deployment.dimensions} dimensions", param="dimensions")
+        asked = replace(asked, dimensions=deployment.dimensions)
+    return spoken(deployment).body(asked, deployment.features)
 
 
 async def _attempt(
     ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply, deployment: Deployment, attempt: int, body: bytes
 ) -> Answer:
-    collector = PROVIDERS[deployment.dialect].collector(ask.answer_bytes) if ask.request.streamed else None
+    collector = spoken(deployment).collector(ask.answer_bytes) if ask.request.streamed else None
     await leave(ask, progress, reply, deployment, attempt, collector)
     if collector is None:
         answer = await upstreams.answer(deployment, body)
+        if ask.request.texts:
+            require_vectors(deployment, answer, len(ask.request.texts))
         reply.require(answer)
     else:
         async for deltas in upstreams.stream(deployment, body, collector):
@@ -178,8 +186,9 @@ async def leave(
     names = tuple(offer.name for offer in ask.request.offers)
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
-    level = ask.selection.classification
-    await progress.commit([progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld, level)])
+    level, texts = ask.selection.classification, len(ask.request.texts)
+    called = progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld, level, texts=texts)
+    await progress.commit([called])
     # However long that took, nothing leaves for what has been switched off meanwhile.
     off = ask.in_force.refuses(deployment)
     if off is not None:

@@ -4,13 +4,15 @@
 Labels are not computed yet, and every record says so; nobody shall read their absence as "clean".
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
 import msgspec
+from msgspec.structs import replace
 
 from customhouse.access.credentials import ApiKey
-from customhouse.domain.answer import Answer, Usage
+from customhouse.domain.answer import NUMBER_BYTES, Answer, Usage
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.digest import digest
 from customhouse.domain.errors import BudgetExceeded, CustomhouseError, SwitchedOff
@@ -111,17 +113,20 @@ class Evidence:
         offered: tuple[str, ...],
         withheld: tuple[str, ...],
         level: Classification,
+        *,
+        texts: int = 0,
     ) -> Entry:
         """Record a call that is about to leave, with the tools it may propose; open until its outcome is written.
 
-        `level` is the class of data for which the deployment was selected.
+        `level` is the class of data for which the deployment was selected. `texts` are how many it is to embed: then no
+        prompt goes with them.
         """
-        names = {"offered": _listed(offered), "withheld": _listed(withheld)}
+        names = {"offered": _listed(offered), "withheld": _listed(withheld), "texts": texts}
         record = Record(
             **self._facts("model.called", span_id),
             span_id=span_id,
             parents=(self.accepted,),
-            versions={plane: self.prepared.versions[plane] for plane in ("model", "prompt")},
+            versions={plane: self.prepared.versions[plane] for plane in (("model",) if texts else ("model", "prompt"))},
             model=_model(deployment, attempt),
             tools_offered=digest(sorted(offered)) if offered else None,
             detail={"classification": level.label, **{name: listed for name, listed in names.items() if listed}},
@@ -148,7 +153,7 @@ class Evidence:
         self, span_id: str, deployment: Deployment, attempt: int, answer: Answer, *, outcome: str
     ) -> Entry:
         """Record what a model said, whole (`complete`) or as far as it came (`partial`)."""
-        said = self.key.seal(self.trace_id, "model_answer", _encode(answer))
+        said = self.key.seal(self.trace_id, "model_answer", _encode(_kept(answer)))
         record = Record(
             **self._facts("model.answered", self.clock.uuid7()),
             span_id=span_id,
@@ -275,6 +280,13 @@ def key_refused(clock: Clock, trace_id: str, key: ApiKey, problem: CustomhouseEr
     return Entry(record, references=(key.id,))
 
 
+def _kept(answer: Answer) -> Answer:
+    """Return an answer as evidence keeps it: of each vector its digest, which tells whether a vector is this one."""
+    if not answer.vectors:
+        return answer
+    return replace(answer, vectors=tuple(hashlib.sha256(vector).digest() for vector in answer.vectors))
+
+
 def _counts(usage: Usage | None) -> dict[str, int] | None:
     """Return what a provider counted; counts that few providers make stand only where they are more than nothing."""
     if usage is None:
@@ -289,6 +301,8 @@ def _counts(usage: Usage | None) -> dict[str, int] | None:
 
 def _stopped(answer: Answer) -> dict[str, object]:
     """Return why a model stopped, and its provider's own word for it where that is another."""
+    if answer.vectors:
+        return {"vectors": len(answer.vectors), "dimensions": len(answer.vectors[0]) // NUMBER_BYTES}
     detail: dict[str, object] = {"finish_reason": answer.stop or "none"}
     if answer.stop_word is not None and answer.stop_word != answer.stop:
         detail["stop_word"] = answer.stop_word[:MAX_NAME]

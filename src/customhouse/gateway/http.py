@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
-from customhouse.dialects.client import CLIENTS, COUNTERS, spoken
+from customhouse.dialects.client import CLIENTS, COUNTERS, EMBEDDERS, spoken
 from customhouse.dialects.openai_chat import reply as openai_chat_reply
 from customhouse.domain.errors import (
     BodyTooLarge,
@@ -28,6 +28,7 @@ from customhouse.gateway import identity
 from customhouse.gateway.account import MAX_PARENT, Account, Watch, unwatched
 from customhouse.gateway.body import ClientLeft, read_body
 from customhouse.gateway.count import count
+from customhouse.gateway.embed import embed
 from customhouse.gateway.in_force import InForce
 from customhouse.gateway.reply import Reply
 from customhouse.gateway.turn import Gateway, Incoming, chat
@@ -37,7 +38,11 @@ WATCH_AFTER_S: Final = 0.02
 """How long a turn runs before somebody watches for its client to leave."""
 
 Verb = Callable[[Gateway, Incoming, Reply], Awaitable[None]]
-TURNS: Final[Mapping[str, Verb]] = {**dict.fromkeys(CLIENTS, chat), **dict.fromkeys(COUNTERS, count)}
+TURNS: Final[Mapping[str, Verb]] = {
+    **dict.fromkeys(CLIENTS, chat),
+    **dict.fromkeys(EMBEDDERS, embed),
+    **dict.fromkeys(COUNTERS, count),
+}
 """What a turn at each endpoint does."""
 ENDPOINTS: Final[Mapping[str, str]] = {**dict.fromkeys(TURNS, "POST"), "/v1/models": "GET"}
 """The method of each endpoint."""

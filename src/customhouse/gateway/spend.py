@@ -67,7 +67,9 @@ class Spending:
             raise BudgetUnavailable
         size, references = weighed(len(body), request.messages)
         output = DEFAULT_OUTPUT_TOKENS if request.max_tokens is None else request.max_tokens
-        most = at_most(size, references, output, deployment.context)
+        # An embedding model's context is what one text may have.
+        context = None if deployment.context is None else deployment.context * max(len(request.texts), 1)
+        most = at_most(size, references, output, context)
         now_us = self.clock.now_us()
         answer = await self.budgets.reserve(
             bounds(self.limits, self.caller, now_us), asked(most, deployment.price, first=not self.counted)

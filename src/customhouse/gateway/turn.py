@@ -26,6 +26,7 @@ from customhouse.domain.errors import (
     Forbidden,
     Internal,
     InvalidRequest,
+    NothingEmbeds,
     UpstreamTimeout,
 )
 from customhouse.domain.message import Message, Text, ToolOffer
@@ -140,6 +141,8 @@ async def decide(
     body = await incoming.body()
     request = incoming.dialect.read(body)
     identity.named(request.model, principal.assistant, prepared.names)
+    if request.texts and not documents.model.embeddings:
+        raise NothingEmbeds(param="model")
     reply.ask(request)
     # (3) label: not computed yet, and every record says so; only the class of the turn's data is known
     facts = Facts(
@@ -159,7 +162,7 @@ async def decide(
     offered, withheld = _offer(prepared, request, narrowed, in_force)
     progress.mode = degraded.mode(declared, documents.tools, (offer.name for offer in offered))
     sampling = settle(documents.model, prepared.sampling, request.sampling)
-    tokens = bounded_tokens(documents.model.parameters, request.max_tokens)
+    tokens = 0 if request.texts else bounded_tokens(documents.model.parameters, request.max_tokens)
     if progress.spending is not None:
         tokens = progress.spending.bounded(tokens)
     notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
@@ -170,7 +173,7 @@ async def decide(
     ask = Ask(
         request=replace(request, messages=conversation, offers=offered, sampling=sampling.values, max_tokens=tokens),
         withheld=withheld,
-        selection=prepared.route.select(facts),
+        selection=(prepared.embeddings if request.texts else prepared.route).select(facts),
         fallback=prepared.snapshot.charter.fallback,
         answer_bytes=gateway.answer_bytes,
         in_force=in_force,
@@ -213,6 +216,8 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
 
 
 def _render(prepared: Prepared, request: Request) -> tuple[tuple[Message, ...], bool]:
+    if request.texts:  # what is embedded is embedded as it is
+        return (), False
     sent = request.messages
     foreign = any(message.role in {"system", "developer"} for message in sent)
     if foreign:

@@ -149,8 +149,9 @@ Opaque = Annotated[
 Feature = Literal["tools", "json_schema", "vision", "audio", "reasoning"]
 """What a deployment can do beyond text, and what a prompt may ask for."""
 
-DeploymentFeature = Literal[Feature, "max_completion_tokens"]
-"""What a deployment can do; `max_completion_tokens` says under which name it takes the bound of an answer."""
+DeploymentFeature = Literal[Feature, "max_completion_tokens", "dimensions"]
+"""What a deployment can do; `max_completion_tokens` says under which name it takes the bound of an answer, `dimensions`
+that it is told how many a vector shall have."""
 
 SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

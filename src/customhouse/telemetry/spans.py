@@ -100,8 +100,9 @@ def _turn(account: Account, parent: int | None) -> Span:
 
 
 def _call(called: Record, ended: Record | None, model: ModelFacts, turn: Span) -> Span:
+    operation = "embeddings" if "texts" in (called.detail or {}) else "chat"
     attributes: dict[str, Value] = {
-        "gen_ai.operation.name": "chat",
+        "gen_ai.operation.name": operation,
         "gen_ai.provider.name": model.provider,
         "gen_ai.request.model": model.requested,
         "customhouse.deployment": model.deployment,
@@ -118,7 +119,7 @@ def _call(called: Record, ended: Record | None, model: ModelFacts, turn: Span) -
     if error is not None:
         attributes["error.type"] = error
     span_id = _id(called.span_id or called.id)
-    return Span(f"chat {model.requested}", "client", span_id, turn.id, _ns(called.at), end_ns, attributes, error)
+    return Span(f"{operation} {model.requested}", "client", span_id, turn.id, _ns(called.at), end_ns, attributes, error)
 
 
 def _answer(ended: Record) -> dict[str, Value]:

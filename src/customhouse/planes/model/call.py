@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from customhouse import __version__
-from customhouse.dialects.provider import PROVIDERS, Collector, Counting
+from customhouse.dialects.provider import Collector, Counting
 from customhouse.dialects.sse import EventReader
 from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected, UpstreamTimeout
 from customhouse.planes.model.document import Deployment
+from customhouse.planes.model.spoken import spoken
 
 MAX_CONNECTIONS: Final = 512
 """Open upstream connections at most; above max_turns, so that it never is what limits."""
@@ -63,7 +64,7 @@ class Upstreams:
 
     async def answer(self, deployment: Deployment, body: bytes) -> Answer:
         """Ask for a whole answer. Raises UpstreamFailed (or Limited, Timeout) and UpstreamRejected."""
-        dialect = PROVIDERS[deployment.dialect]
+        dialect = spoken(deployment)
         async with self._opened(deployment, dialect.path, body) as response:
             return dialect.answer(await self._whole(response))
 
@@ -76,7 +77,7 @@ class Upstreams:
         self, deployment: Deployment, body: bytes, collector: Collector
     ) -> AsyncGenerator[list[Delta], None]:
         """Ask for a stream; yield what of each read may pass now, while `collector` keeps all. Raises as `answer`."""
-        async with self._opened(deployment, PROVIDERS[deployment.dialect].path, body) as response:
+        async with self._opened(deployment, spoken(deployment).path, body) as response:
             reader = EventReader()
             async for content in self._within_idle(response):
                 read = _read(reader.feed(content), collector)
@@ -162,7 +163,7 @@ class Upstreams:
                 reason="upstream.misconfigured",
             )
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            said = PROVIDERS[deployment.dialect].error_message(await response.content.read(MAX_ERROR_BYTES))
+            said = spoken(deployment).error_message(await response.content.read(MAX_ERROR_BYTES))
             return UpstreamRejected(f"the model's provider refused the request ({status}): {said or 'no reason given'}")
         return UpstreamFailed(f"the upstream answered {status}", reason="upstream.server_error")
 

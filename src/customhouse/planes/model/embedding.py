@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from customhouse.domain.answer import NUMBER_BYTES, Answer
+from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import DialectName
 from customhouse.planes.model.document import Choice, Deployment, Document, ModelKind
 from customhouse.planes.model.select import Route
@@ -69,6 +71,19 @@ def embedding_route(document: Document) -> Route:
 def spaces(document: Document, choice: Choice) -> frozenset[Space]:
     """Return the spaces of an entry's deployments; more than one is refused."""
     return frozenset(space(document.deployments[name]) for name in choice.use if name in document.deployments)
+
+
+def require_vectors(deployment: Deployment, answer: Answer, texts: int) -> None:
+    """Check that there is one vector for each text, as long as released. Raises UpstreamFailed."""
+    if len(answer.vectors) != texts:
+        raise UpstreamFailed(f"{texts} texts were sent and the upstream gave {len(answer.vectors)} vectors")
+    for vector in answer.vectors:
+        count = len(vector) // NUMBER_BYTES
+        if count != deployment.dimensions:
+            raise UpstreamFailed(
+                f"a vector of the upstream has {count} dimensions, {deployment.dimensions} are released",
+                reason="upstream.dimensions",
+            )
 
 
 def _require_kind(document: Document, choices: tuple[Choice, ...], kind: ModelKind) -> None:
