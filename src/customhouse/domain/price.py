@@ -8,12 +8,11 @@ micro-dollars. One prompt token alone costs 0.15, which is 1: many small calls a
 dearer, a call of one token more than the limit costs the dearer price for all its tokens, as providers count it.
 """
 
-from fractions import Fraction
-from math import ceil
 from typing import Annotated, Final
 
 import msgspec
 
+PLACES: Final = 9
 DOLLARS_FORM: Final = r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,9})?(?![\s\S])"
 """At most 999999 dollars and nine places: below that, a single token costs what no ledger counts."""
 Dollars = Annotated[str, msgspec.Meta(pattern=DOLLARS_FORM)]
@@ -56,9 +55,16 @@ def cost_microusd(
     rate = price if long is None or prompt_tokens <= long.over else long
     cached, written = max(cached_tokens, 0), max(cache_write_tokens, 0)
     fresh = max(prompt_tokens - cached - written, 0)
-    return ceil(
-        fresh * Fraction(rate.input)
-        + cached * Fraction(rate.cached_input or rate.input)
-        + written * Fraction(rate.cache_write or rate.input)
-        + max(completion_tokens, 0) * Fraction(rate.output)
+    billionths = (
+        fresh * _billionths(rate.input)
+        + cached * _billionths(rate.cached_input or rate.input)
+        + written * _billionths(rate.cache_write or rate.input)
+        + max(completion_tokens, 0) * _billionths(rate.output)
     )
+    return -(-billionths // 10**PLACES)
+
+
+def _billionths(dollars: str) -> int:
+    """Return a price as a whole number: fractions would be as exact and slower, and every call is waiting."""
+    whole, _, rest = dollars.partition(".")
+    return int(whole + rest.ljust(PLACES, "0"))

@@ -99,7 +99,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 def shipped() -> Table:
-    """Return the table that this version of Customhouse came with. Reads one file of the package, about 2 ms."""
+    """Return the table that this version of Customhouse came with. Reads one file of the package; some ms."""
     return read(files("customhouse.manifest").joinpath(FILE).read_bytes())
 
 
