@@ -86,6 +86,11 @@ def _drawn(shown: Shown) -> Group | str:
         for each in entry.retirements
     )
     lines.extend(
+        f"{'POSTURE ENDED' if end.days < 0 else 'Ends soon'}: {entry.assistant} in {entry.environment}: {end.text}"
+        for entry in found.assistants
+        if (end := entry.posture_end) is not None
+    )
+    lines.extend(
         f"Held: {hold.plane} version {hold.version} of {hold.assistant} in {hold.environment}, "
         f"by {hold.by}: {hold.reason} (customhouse holds lift {hold.seq} --reason …)"
         for hold in found.holds

@@ -6,7 +6,7 @@ that nobody relies on it. The readings say in sentences what each assistant may 
 """
 
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -32,9 +32,7 @@ from customhouse.manifest.unenforced import unenforced
 from customhouse.planes.model.parameters import untold
 from customhouse.planes.model.reach import reached
 from customhouse.registry.conflict import conflicts, routed
-
-AHEAD: Final = timedelta(days=60)
-"""How long before a posture ends `check` begins to warn; for models `registry/retirement.py` says it."""
+from customhouse.registry.posture_end import AHEAD
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True):

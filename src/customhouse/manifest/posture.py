@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import msgspec
 
-from customhouse.manifest.check import AHEAD, Remark
+from customhouse.manifest.check import Remark
 from customhouse.manifest.compile import compile_assistant, undeclared_tools
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.mixed import copilots_due, mixed
@@ -21,6 +21,7 @@ from customhouse.planes.model.document import Deployment, PostureName
 from customhouse.planes.model.embedding import embeds
 from customhouse.registry.conflict import routed
 from customhouse.registry.documents import Documents
+from customhouse.registry.posture_end import AHEAD
 
 _WAY: Final[dict[PostureName, str]] = {
     "embedded": "on the same machine",

@@ -30,6 +30,7 @@ from customhouse.registry.environment import ENVIRONMENTS, Environment, unused
 from customhouse.registry.history import Event, Point
 from customhouse.registry.history_tables import EventRow, Hold
 from customhouse.registry.pins import Pin, Pins, stamp
+from customhouse.registry.posture_end import PostureEnd, posture_end
 from customhouse.registry.replica import live
 from customhouse.registry.replicas import LedgerTrouble, troubles
 from customhouse.registry.retirement import Retirement, retirements
@@ -90,7 +91,7 @@ class AssistantInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     """One assistant in one environment. `refused` says why it is not served although it has pins; None is good.
 
     `ledger_failure` is what its turns do while evidence cannot be written; None while it is not served. `retirements`
-    are the models it asks that have retired or soon will.
+    are the models it asks that have retired or soon will, `posture_end` that its posture has ended or soon will.
     """
 
     assistant: str
@@ -104,6 +105,7 @@ class AssistantInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     refused: str | None
     ledger_failure: FailureMode | None = None
     retirements: tuple[Retirement, ...] = ()
+    posture_end: PostureEnd | None = None
 
 
 class EnvironmentView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -321,6 +323,7 @@ def _assistants(
             _assistant(key, planes, environments[key[0]].generation if key[0] in environments else 0, refused.get(key)),
             ledger_failure=served[key].safety.ledger_failure if key in served else None,
             retirements=retirements(served[key].model, today) if key in served else (),
+            posture_end=posture_end(served[key].model, today) if key in served else None,
         )
         for key, planes in grouped.items()
     )
