@@ -34,6 +34,8 @@ BAD = [
     ({"CUSTOMHOUSE_OTLP_ENDPOINT": "http://collector:4318/?token=secret"}, "without credentials and query"),
     ({"CUSTOMHOUSE_OTLP_ENDPOINT": "http://[::1"}, "otlp_endpoint"),
     ({"CUSTOMHOUSE_OTLP_ENDPOINT": "collector:4318"}, "otlp_endpoint"),
+    ({"CUSTOMHOUSE_CREDENTIALS": ".customhouse/keys"}, "credentials is the home or the keys"),
+    ({"CUSTOMHOUSE_CREDENTIALS": "x/../.customhouse"}, "credentials is the home or the keys"),
 ]
 
 

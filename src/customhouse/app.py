@@ -38,12 +38,15 @@ from customhouse.ledger.retention import Calendar
 from customhouse.ledger.sequence import Progress, Sequencer
 from customhouse.ledger.standby import Standby, open_standby
 from customhouse.planes.model.call import Limits, Upstreams
+from customhouse.planes.model.circuits import Circuits
+from customhouse.planes.model.credential import ProviderCredentials
 from customhouse.registry import dead_replicas
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
 from customhouse.registry.look import Looker
 from customhouse.registry.presence import Presence
-from customhouse.registry.replica import State
+from customhouse.registry.replica import State, Unreached
+from customhouse.registry.unreached import unreached
 from customhouse.settings import Settings
 from customhouse.store import home_lock
 from customhouse.store.disk import Disk, RealDisk
@@ -170,14 +173,14 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                 _log.warning("%d model calls were open when the last server ended: recorded as model.unknown", settled)
             if built.stores.shared:  # before the first turn: what is in no day's partition stays in none
                 await leader.make_days(built.stores.sequencer, control.clock)
-            upstreams = Upstreams(_limits(settings), os.environ)
+            upstreams = _upstreams(settings, control)
             orphans: set[str] = set()
             sequencer = _sequencer(settings, built)
             watches = (turns.ended, access_line.write, *(() if export is None else (export.watch,)))
             data = _data_plane(settings, built, upstreams, orphans, watches)
-            pages = _pages(settings, built, data, sequencer, (turns, evidence), export)
+            pages = _pages(settings, built, data, sequencer, upstreams, (turns, evidence), export)
             api = build_api(control, built.credentials, built.current, ROUTES, local_actor=None)
-            presence = _presence(settings, built, data, sequencer)
+            presence = _presence(settings, built, data, sequencer, upstreams)
             try:
                 # Said before it is read what is in force: whoever moves that from now on waits for this replica.
                 await presence.begin()
@@ -203,6 +206,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                         tasks.create_task(upkeep.catch_up_again(control, built.standby, orphans)),
                         tasks.create_task(upkeep.place_or_expire(control, sequencer, keep_days)),
                         tasks.create_task(upkeep.send_spans(export)),
+                        tasks.create_task(upkeep.renew_credentials(upstreams.credentials)),
                     )
                     yield Front(settings.hosts, {"/v1/": data, "/api/": api}, pages)
                     for task in running:
@@ -257,6 +261,7 @@ def _pages(
     built: Installation,
     data: DataPlane,
     sequencer: Sequencer | None,
+    upstreams: Upstreams,
     counts: "Sequence[Collector]",
     export: "SpanExport | None",
 ) -> Mapping[str, ASGIApp]:
@@ -288,6 +293,7 @@ def _pages(
         sequencer=progress,
         waiting=stores.waiting,
         spans=lambda: SpanCounts() if export is None else export.counts,
+        unreached=lambda: _unreached(upstreams),
     )
     state, registry = StateMetrics(sources), CollectorRegistry()
     for collector in (*counts, state):
@@ -314,6 +320,15 @@ def _name(settings: Settings) -> str:
     return settings.replica_name or f"{socket.gethostname()}:{settings.port}"
 
 
+def _upstreams(settings: Settings, control: Control) -> Upstreams:
+    credentials = ProviderCredentials(settings.credentials_path, os.environ, control.clock)
+    return Upstreams(_limits(settings), credentials, Circuits(control.clock), control.clock)
+
+
+def _unreached(upstreams: Upstreams) -> tuple[Unreached, ...]:
+    return unreached(upstreams.circuits.troubles(), upstreams.credentials.troubles())
+
+
 def _limits(settings: Settings) -> Limits:
     return Limits(
         connect_s=settings.connect_timeout_s,
@@ -337,13 +352,16 @@ def _sequencer(settings: Settings, built: Installation) -> Sequencer | None:
     return Sequencer(stores.sequencer, stores.leadership, clock, built.replica, duties)
 
 
-def _presence(settings: Settings, built: Installation, data: DataPlane, sequencer: Sequencer | None) -> Presence:
+def _presence(
+    settings: Settings, built: Installation, data: DataPlane, sequencer: Sequencer | None, upstreams: Upstreams
+) -> Presence:
     def state() -> State:
         return State(
             stale_refuse_s=settings.stale_refuse_s,
             ledger=built.control.ledger.state.status,
             turns=data.turns,
             sequencer=None if sequencer is None else sequencer.progress.epoch,
+            unreached=_unreached(upstreams),
         )
 
     return Presence(

@@ -37,6 +37,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """URL of a PostgreSQL database (postgresql://…) that several replicas share; empty is SQLite in `home`."""
     keys: str = ""
     """Directory of the key files, the same on every replica; empty is `keys` in `home`."""
+    credentials: str = ""
+    """Directory of the files and commands that providers' keys come from; empty is `credentials` in `home`."""
     replica_name: str = ""
     """What people read of this process in `status` and `--wait`; empty is the machine's name and the port."""
     region: Word = ""
@@ -113,6 +115,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return Path(self.keys) if self.keys else self.home_path / "keys"
 
     @property
+    def credentials_path(self) -> Path:
+        """Return the directory of providers' credentials."""
+        return Path(self.credentials) if self.credentials else self.home_path / "credentials"
+
+    @property
     def shown(self) -> dict[str, object]:
         """Return the settings as they may be printed: a password in the database's URL is masked."""
         return {**msgspec.to_builtins(self), "database": masked(self.database)}
@@ -168,6 +175,10 @@ def load(environ: Mapping[str, str], **overrides: object) -> Settings:
         raise InvalidRequest(f"a setting is not valid: {error}") from error
     if settings.database:
         require_database_url(settings.database)
+    if settings.credentials_path.resolve() in {settings.home_path.resolve(), settings.keys_path.resolve()}:
+        raise InvalidRequest(
+            "credentials is the home or the keys: whoever may release could have a provider sent those"
+        )
     if (settings.tls_certificate is None) != (settings.tls_key is None):
         raise InvalidRequest("tls_certificate and tls_key go together: set both or neither")
     try:

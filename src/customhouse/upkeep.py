@@ -97,6 +97,24 @@ async def send_spans(export: "SpanExport | None") -> None:
             await asyncio.sleep(PAUSE_S)
 
 
+async def renew_credentials(credentials: "Renewable") -> None:
+    """Renew what providers are shown before it ends."""
+    while True:
+        try:
+            await credentials.keep()
+        except Exception:  # noqa: BLE001 - the supervisor of this task: a turn that needs one asks for it by itself
+            _log.exception("providers' credentials could not be renewed")
+            await asyncio.sleep(PAUSE_S)
+
+
+class Renewable(Protocol):
+    """What has to be renewed."""
+
+    async def keep(self) -> None:
+        """Renew what is due, until cancelled."""
+        ...
+
+
 class SpanExport(Protocol):
     """Who sends spans."""
 

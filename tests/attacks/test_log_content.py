@@ -11,12 +11,13 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import apsw
+import msgspec
 import pytest
 from tests.cli.test_serve import CUSTOMHOUSE
 from tests.gateway.running import BOT, TOOLS, create_key, documents, publish
@@ -26,6 +27,7 @@ from tests.upstream.wire import Close, Received, Reply, Send, Step
 
 from customhouse.app import installation
 from customhouse.cli.serve_address import read_address
+from customhouse.rollout.submission import SubmittedDocuments
 from customhouse.settings import Settings
 
 PLANTED: Final = re.compile(rb"trip.?wire", re.IGNORECASE)
@@ -52,14 +54,21 @@ def script(request: Received) -> Iterator[Step]:
 
 
 @contextmanager
-def served(home: Path, base_url: str, form: str) -> Generator[tuple[str, int, Path]]:
-    """Serve in a process until the block ends; give a key, the port, and the file that the log goes to."""
+def served(
+    home: Path,
+    base_url: str,
+    form: str,
+    changed: Callable[[SubmittedDocuments], SubmittedDocuments] | None = None,
+) -> Generator[tuple[str, int, Path]]:
+    """Serve in a process until the block ends; give a key, the port, and the file that the log goes to.
+
+    Without `changed`, the provider's key is the variable PROVIDER_KEY.
+    """
 
     async def furnish() -> str:
         async with installation(Settings(home=str(home))) as built:
-            await publish(
-                built.control, documents(base_url, prompt=WIRE, api_key_env="PROVIDER_KEY"), fallback=f"see {WIRE}"
-            )
+            submitted = documents(base_url, prompt=WIRE, api_key_env=None if changed else "PROVIDER_KEY")
+            await publish(built.control, changed(submitted) if changed else submitted, fallback=f"see {WIRE}")
             return await create_key(built.control)
 
     key, log = asyncio.run(furnish()), home.parent / "log"
@@ -95,11 +104,55 @@ def chat(mode: str, **fields: object) -> bytes:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "command"])
+def test_no_rotated_credential_is_anywhere_but_where_the_operator_put_it(home: Path, kind: str) -> None:
+    """It is shown to the provider, refused, renewed, and its renewal fails; its value is in no file and no answer."""
+    credentials = home / "credentials"
+    home.mkdir(mode=0o700)
+    credentials.mkdir(mode=0o700)
+    source = credentials / "provider"
+
+    def put(content: str) -> None:
+        new = credentials / "new"
+        new.write_text(content if kind == "file" else f"#!/bin/sh\necho {content} >&2\n{content}\n")
+        new.chmod(0o700 if kind == "command" else 0o600)
+        new.rename(source)
+
+    def changed(submitted: SubmittedDocuments) -> SubmittedDocuments:
+        model = submitted.model
+        named = {f"api_key_{kind}": "provider"}
+        moved = {name: msgspec.structs.replace(each, **named) for name, each in model.deployments.items()}
+        return msgspec.structs.replace(submitted, model=msgspec.structs.replace(model, deployments=moved))
+
+    put(CREDENTIAL if kind == "file" else f"echo {CREDENTIAL}")
+    refusing = failure(401, "invalid_api_key", f"Incorrect API key provided: {CREDENTIAL}")
+    with (
+        scripted_upstream(refusing, answer("ok"), answer("ok")) as upstream,
+        served(home, upstream.base_url, "json", changed) as (key, port, log),
+    ):
+        for _ in range(3):
+            send(port, key, chat("text"))
+        put(f"two words {CREDENTIAL}" if kind == "file" else f"echo {CREDENTIAL}; exit 3")
+        os.utime(source)
+        for _ in range(3):
+            send(port, key, chat("text"))
+        scraped = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        scraped.request("GET", "/metrics")
+        assert CREDENTIAL.encode() not in scraped.getresponse().read()
+        scraped.close()
+    assert f"Bearer {CREDENTIAL}" in {request.headers["authorization"] for request in upstream.requests}
+    files = [path for path in (*home.rglob("*"), log) if path.is_file() and credentials not in path.parents]
+    assert len(files) > 3
+    assert [path.name for path in files if CREDENTIAL.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_no_content_and_no_secret_is_in_the_log(home: Path, form: str) -> None:
     with scripted_upstream(script) as upstream, served(home, upstream.base_url, form) as (key, port, log):
         statuses: dict[str, int] = {}
         for mode in MODES:
+            send(port, key, chat("text"))  # so that the deployment is not left alone for what the modes do to it
             for fields in ({}, {"stream": True}, {"response_format": {"type": "json_object"}}):
                 status, trace_id = send(port, key, chat(mode, **fields))
                 statuses[trace_id] = status

@@ -151,17 +151,38 @@ def deployment(base_url: str, **more: object) -> Deployment:
 
 def test_upstreams_are_connected_to_and_get_no_key(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOME_KEY", raising=False)
-    (found,) = checkup.upstream(deployment(upstream.base_url))
+    nowhere = Path("nowhere")
+    (found,) = checkup.upstream(deployment(upstream.base_url), nowhere)
     assert found.state == "ok"
-    keyless, _ = checkup.upstream(deployment(upstream.base_url, api_key_env="SOME_KEY"))
+    keyless, _ = checkup.upstream(deployment(upstream.base_url, api_key_env="SOME_KEY"), nowhere)
     assert (keyless.state, "SOME_KEY" in keyless.found) == ("warn", True)
     assert upstream.requests == []
     # One whole request, so that the provider has seen both connections end before it is stopped.
     with urllib.request.urlopen(f"http://127.0.0.1:{upstream.port}/health", timeout=10) as answer:
         assert answer.status == 200
-    (gone,) = checkup.upstream(deployment("http://127.0.0.1:1/v1"))
+    (gone,) = checkup.upstream(deployment("http://127.0.0.1:1/v1"), nowhere)
     assert gone.state == "warn"
     assert "customhouse up" in str(gone.advice)
+
+
+@pytest.mark.parametrize("kind", ["file", "command"])
+def test_a_credential_that_the_server_could_not_use_is_found(upstream: Upstream, tmp_path: Path, kind: str) -> None:
+    asked = deployment(upstream.base_url, **{f"api_key_{kind}": "key"})
+    tmp_path.chmod(0o700)
+    path = tmp_path / "key"
+    missing, _ = checkup.upstream(asked, tmp_path)
+    assert (missing.state, "No such file" in missing.found) == ("warn", True)
+    path.write_text("s3cret")
+    path.chmod(0o666)
+    readable, _ = checkup.upstream(asked, tmp_path)
+    assert (readable.state, "open to others" in readable.found) == ("warn", True)
+    path.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n" if kind == "command" else "s3cret")
+    path.chmod(0o700)
+    (found,) = checkup.upstream(asked, tmp_path)
+    assert found.state == "ok"
+    assert not (tmp_path / "ran").exists(), "no command is run"
+    with urllib.request.urlopen(f"http://127.0.0.1:{upstream.port}/health", timeout=10) as answer:
+        assert answer.status == 200
 
 
 def test_weights_are_compared_with_the_release() -> None:

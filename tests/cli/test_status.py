@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.cli.shop import shop
 
 from customhouse.registry import replica_tables
-from customhouse.registry.replica import State
+from customhouse.registry.replica import State, Unreached
 from customhouse.store.database import Transaction
 
 
@@ -51,3 +51,23 @@ def test_a_model_that_retires_soon_is_named_by_check_release_and_status(home: Pa
         planned = opened.run("dana", "plan", "support", "-m", str(opened.manifest))
         assert planned.exit_code == 1
         assert f"conflict: the model plane asks what has retired: local/small-chat retired on {gone}" in planned.output
+
+
+def test_what_a_replica_does_not_reach_is_named(home: Path) -> None:
+    def work(tx: Transaction) -> None:
+        now_us = replica_tables.now_us(tx)
+        found = (
+            Unreached(subject="away/big", state="open", reason="upstream.limited", since_us=1, until_us=now_us),
+            Unreached(subject="credential: command entra", state="stands", reason="it ended with status 1", since_us=2),
+        )
+        state = State(stale_refuse_s=30, ledger="ok", turns=0, unreached=found)
+        replica_tables.put(tx, "gateway-2", "gateway-2", "0.1.0", now_us, state)
+
+    with shop(home) as opened:
+        opened.release()
+        opened.server.run(opened.server.house.control.database.transact(work))
+        told = " ".join(opened.good("sam", "status", "-m", str(opened.manifest)).split())
+        assert "LEFT ALONE: away/big on gateway-2, since 1970-01-01T00:00:00Z: upstream.limited (asked again" in told
+        assert "NOT RENEWED: credential: command entra on gateway-2" in told
+        found = opened.json("sam", "status", "-m", str(opened.manifest))["status"]["unreached"]
+        assert [each["subject"] for each in found] == ["away/big", "credential: command entra"]

@@ -232,7 +232,7 @@ def test_safety(before: dict[str, object], after: dict[str, object], text: str, 
 def test_a_first_release_gains_everything_it_can_do() -> None:
     found = compare(None, documents(tools=tools(t=READ), model=routed(LOCAL, BIG)))
     assert [capability.text for capability in found if capability.loosens] == [
-        "+ may now be answered by openai/big (api, us, accepts internal, at https://api.test/v1)",
+        "+ may now be answered by openai/big (api, us, accepts internal, at https://api.test/v1, shown KEY)",
         "+ may now be answered by local/small (self_hosted, local, accepts confidential, at http://127.0.0.1:1/v1)",
         "+ may now call t (read)",
     ]

@@ -11,6 +11,7 @@ from customhouse.domain.label import Classification
 from customhouse.domain.price import LongPrompt, Price
 from customhouse.planes.model.document import (
     POSTURES_WITHIN,
+    Azure,
     Choice,
     Deployment,
     Document,
@@ -74,7 +75,10 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         routed(),
         routed(LOCAL, BIG),
         [
-            "deployment_added! + may now be answered by openai/big (api, us, accepts internal, at https://api.test/v1)",
+            (
+                "deployment_added! + may now be answered by openai/big "
+                "(api, us, accepts internal, at https://api.test/v1, shown KEY)"
+            ),
             "route_changed! ~ the route decides differently: small or big (was small)",
         ],
     ),
@@ -115,7 +119,12 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
         "one deployment less",
         routed(LOCAL, BIG),
         routed(LOCAL),
-        ["deployment_removed - no longer answered by openai/big (api, us, accepts internal, at https://api.test/v1)"],
+        [
+            (
+                "deployment_removed - no longer answered by openai/big "
+                "(api, us, accepts internal, at https://api.test/v1, shown KEY)"
+            )
+        ],
     ),
     ("a deployment that no route names is no capability", routed(), routed(LOCAL, BIG, route=(ALL,)), []),
     (
@@ -170,11 +179,21 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
             ("model", "gpt-2", "openai/big: model is gpt-2", "gpt"),
             ("base_url", "https://evil.test/v1", "openai/big: address is https://evil.test/v1", "https://api.test/v1"),
             ("api_key_env", "OTHER_KEY", "openai/big: credential is OTHER_KEY", "KEY"),
+            ("azure", Azure(api_version="v1", auth="entra"), "openai/big: azure is v1 by entra", "none"),
             ("region", "cn", "openai/big: region is cn", "us"),
             ("posture", "managed", "openai/big: posture is managed", "api"),
             ("terms", None, "openai/big: terms is none", "DPA-17"),
             ("approved_by", "mallory@acme.test", "openai/big: approval is mallory@acme.test", "none"),
         )
+    ),
+    *(
+        (
+            f"a key from a {kind} instead",
+            routed(BIG),
+            routed(msgspec.structs.replace(BIG, api_key_env=None, **{f"api_key_{kind}": "away"})),
+            [f"deployment_changed! ~ openai/big: credential is the {kind} away (was KEY)"],
+        )
+        for kind in ("file", "command")
     ),
     (
         "weights of other terms",

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.rollout.yard import CHARTER, READ, documents
 
-from customhouse.planes.model.document import Weights
+from customhouse.planes.model.document import Azure, Weights
 from customhouse.planes.prompt.document import Variable
 from customhouse.planes.tools.document import Approval, Grant
 from customhouse.registry.charter import Charter
@@ -44,6 +44,9 @@ def charter(**fields: object) -> Charter:
         (deployed(region="eu\n"), CHARTER, "a region"),
         (deployed(base_url="http://a.test/\n"), CHARTER, "an address"),
         (deployed(api_key_env="KEY\n"), CHARTER, "a credential's name"),
+        (deployed(api_key_file="key\n"), CHARTER, "a credential's name"),
+        (deployed(api_key_command="x" * 65), CHARTER, "a credential's name"),
+        (deployed(azure=Azure(api_version="v1&x=y")), CHARTER, "an API version"),
         (deployed(weights=Weights(digest="sha256:" + "a" * 9000, source="s")), CHARTER, "a digest of weights"),
         (deployed(approved_by="dana\u202etset.emca"), CHARTER, "who approved a deployment"),
         (replace(GOOD, model=msgspec.structs.replace(GOOD.model, aliases=("a\n",))), CHARTER, "an alias"),

@@ -76,6 +76,7 @@ REASONS = {
     403: "Forbidden",
     404: "Not Found",
     413: "Payload Too Large",
+    422: "Unprocessable Content",
     429: "Too Many Requests",
     500: "Internal Server Error",
     502: "Bad Gateway",

@@ -25,7 +25,9 @@ from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.own_key import require_own_key
+from customhouse.planes.model import credential_file
 from customhouse.planes.model.document import Deployment
+from customhouse.planes.model.reference import reference
 from customhouse.processes import weights
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
@@ -104,7 +106,7 @@ async def contents(chosen: Settings) -> list[Finding]:
         for deployment in snapshot.documents.model.deployments.values()
     }
     for _, deployment in sorted(used.items()):
-        found += [*upstream(deployment), *released_weights(deployment)]
+        found += [*upstream(deployment, chosen.credentials_path), *released_weights(deployment)]
     return found
 
 
@@ -122,12 +124,13 @@ def _evidence(logs: Logs) -> Finding:
     return ok("evidence", f"{logs.records} records in {logs.logs} logs verify from the first to the head")
 
 
-def upstream(deployment: Deployment) -> Iterator[Finding]:
-    """Check that a deployment's provider can be connected to, and that its key is set; the key is not sent."""
+def upstream(deployment: Deployment, credentials: Path) -> Iterator[Finding]:
+    """Check that a deployment's provider can be connected to, and that its key is there.
+
+    The key is not sent, and no command is run.
+    """
     name = f"upstream {deployment.label}"
-    if deployment.api_key_env and not os.environ.get(deployment.api_key_env):
-        advice = f"set it where the server starts: {deployment.provider} asks for it"
-        yield warn(name, f"{deployment.api_key_env} is not set here", advice)
+    yield from _credential(name, deployment, credentials)
     parts = urlsplit(deployment.base_url)
     where = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
     try:
@@ -141,6 +144,20 @@ def upstream(deployment: Deployment) -> Iterator[Finding]:
         yield warn(name, f"{where[0]}:{where[1]} does not answer: {error}", advice)
     else:
         yield ok(name, f"{where[0]}:{where[1]} answers")
+
+
+def _credential(name: str, deployment: Deployment, credentials: Path) -> Iterator[Finding]:
+    found = reference(deployment)
+    if found is None:
+        return
+    if found.kind == "env":
+        if not os.environ.get(found.name):
+            advice = f"set it where the server starts: {deployment.provider} asks for it"
+            yield warn(name, f"{found.name} is not set here", advice)
+        return
+    problem = credential_file.problem(credentials, found)
+    if problem is not None:
+        yield warn(name, f"{found} in {credentials}: {problem}", "put it there, for the server's user alone")
 
 
 def released_weights(deployment: Deployment) -> Iterator[Finding]:

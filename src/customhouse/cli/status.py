@@ -33,6 +33,13 @@ _MEANING: Final[Mapping[str, str]] = {
     "open": "turns of assistants declared `open` went on without evidence; the gap is declared later",
 }
 """What a ledger's state means to whoever reads `status`."""
+_UNREACHED: Final[Mapping[str, str]] = {
+    "open": "LEFT ALONE",
+    "half_open": "TRIED AGAIN",
+    "stands": "NOT RENEWED",
+    "ended": "ENDED",
+}
+"""What a breaker's or a credential's state is called."""
 
 
 @click.command()
@@ -64,6 +71,12 @@ def _drawn(shown: Shown) -> Group | str:
         f"EVIDENCE: {each.replica} is {each.state}: {_MEANING.get(each.state, 'look at its log')} "
         "(its /readyz says more; customhouse replicas)"
         for each in found.ledgers
+    )
+    lines.extend(
+        f"{_UNREACHED[each.state]}: {each.subject} on {each.replica}, since {each.since[:19]}Z: {each.reason}"
+        + (f" (asked again at {each.until[:19]}Z)" if each.until else " (customhouse doctor)")
+        for each in found.unreached
+        if each.state in _UNREACHED
     )
     lines.extend(
         f"SWITCHED OFF: {each.scope}, by {each.by} at {each.since[:19]}Z: {each.reason} "

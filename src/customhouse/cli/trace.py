@@ -22,6 +22,8 @@ from customhouse.ledger.trace import Payload, Trace
 
 _SHOWN_PAYLOAD: Final = 2000
 _ORDER: Final = ("identity", "render", "record", "model", "permit", "evidence", "total")
+_TOLD: Final = frozenset({"numbers", "substituted", "fingerprint_changed"})
+"""Details that are told elsewhere, in words."""
 _COLOURS: Final = {"allow": "green", "deny": "red", "hold": "yellow"}
 _ENDINGS: Final = {"answered": "green", "fallback": "yellow", "failed": "red", "client_left": "yellow"}
 
@@ -178,7 +180,7 @@ def _details(record: Record) -> list[Text]:
     if record.timing_us is not None:
         steps = sorted(record.timing_us.items(), key=lambda step: _ORDER.index(step[0]) if step[0] in _ORDER else 99)
         found.append(("ms", ", ".join(f"{name} {micros / 1000:.1f}" for name, micros in steps)))
-    found += [(name, _text(value)) for name, value in (record.detail or {}).items() if name != "numbers"]
+    found += [(name, _text(value)) for name, value in (record.detail or {}).items() if name not in _TOLD]
     return [Text.assemble((f"{name}: ", "dim"), value) for name, value in found]
 
 
@@ -209,6 +211,11 @@ def _model_details(record: Record) -> list[tuple[str, str]]:
         ("provider's id", model.upstream_id),
         ("tools offered, as a set", record.tools_offered),
     ]
+    detail = record.detail or {}
+    if "substituted" in detail:
+        pairs.append(("SUBSTITUTED", f"asked for {model.requested}, and {model.answered} answered"))
+    if "fingerprint_changed" in detail:
+        pairs.append(("fingerprint changed", f"the answer before had {_text(detail['fingerprint_changed'])}"))
     return [(name, value) for name, value in pairs if value]
 
 

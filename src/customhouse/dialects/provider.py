@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Protocol
 from customhouse.dialects.anthropic import upstream as anthropic
 from customhouse.dialects.anthropic import upstream_answer as anthropic_answer
 from customhouse.dialects.anthropic.upstream_stream import Collector as AnthropicCollector
+from customhouse.dialects.openai_chat import refusal as openai_chat_refusal
 from customhouse.dialects.openai_chat import upstream_answer as openai_chat_answer
 from customhouse.dialects.openai_chat import upstream_request as openai_chat_request
 from customhouse.dialects.openai_chat.upstream_stream import Collector as OpenAIChatCollector
@@ -80,7 +81,7 @@ OPENAI_CHAT: Final = ProviderDialect(
     body=openai_chat_request.body,
     answer=openai_chat_answer.answer,
     collector=OpenAIChatCollector,
-    error_message=openai_chat_answer.error_message,
+    error_message=openai_chat_refusal.error_message,
 )
 OPENAI_RESPONSES: Final = ProviderDialect(
     path=openai_responses.PATH,
@@ -102,7 +103,7 @@ EMBEDDINGS: Final = ProviderDialect(
     body=openai_embeddings.body,
     answer=openai_embeddings.answer,
     collector=OpenAIChatCollector,  # never asked for one: vectors are not streamed
-    error_message=openai_chat_answer.error_message,
+    error_message=openai_chat_refusal.error_message,
 )
 """What embedding models are asked in, at every provider that has OpenAI's endpoint."""
 PROVIDERS: Final[Mapping[DialectName, ProviderDialect]] = MappingProxyType(

@@ -3,7 +3,7 @@
 
     CustomhouseError
     |- InvalidRequest (400)     FieldNotAllowed  DuplicateKey  UnknownClassification  VariableInvalid
-    |                         UpstreamRejected  Inexpressible
+    |                         UpstreamRejected (ContentFiltered)  Inexpressible
     |- Unauthenticated (401)
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
     |                         SwitchedOff
@@ -435,6 +435,13 @@ class UpstreamRejected(InvalidRequest):
 
     code = "upstream.rejected"
     title = "Rejected by the provider"
+
+
+class ContentFiltered(UpstreamRejected):
+    """The provider's content filter refused the request; no other provider is asked. Change what is asked."""
+
+    code = "upstream.content_filtered"
+    title = "Refused by the provider's content filter"
 
 
 class LedgerUnavailable(CustomhouseError):

@@ -31,6 +31,7 @@ from customhouse.planes.model.document import Deployment
 from customhouse.planes.model.embedding import require_vectors
 from customhouse.planes.model.select import Selection
 from customhouse.planes.model.spoken import spoken
+from customhouse.planes.model.substitution import Noticed, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,13 @@ class Ask:
     fallback: str
     answer_bytes: int
     in_force: InForce
+
+
+class LeftAlone(NamedTuple):
+    """A deployment of the route whose breaker is open, and what asking it would have come to."""
+
+    label: str
+    failure: UpstreamFailed
 
 
 class OpenCall(NamedTuple):
@@ -101,10 +109,9 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
     untold: Inexpressible | None = None
     exceeded: BudgetExceeded | None = None
     refused: list[str] = []
+    alone: list[LeftAlone] = []
     for attempt, deployment in enumerate(ask.selection.deployments, start=1):
-        off = ask.in_force.refuses(deployment)
-        if off is not None:
-            refused.append(off)
+        if not _may_ask(ask, upstreams, deployment, refused, alone):
             continue
         try:
             body = _body(ask.request, deployment)
@@ -118,7 +125,7 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             refused.append(over.code)
             continue
         try:
-            answer = await _attempt(ask, progress, upstreams, reply, deployment, attempt, body)
+            answer = await _attempt(ask, progress, upstreams, reply, deployment, attempt, body, alone)
         except UpstreamFailed as error:
             fail(progress, error)
             failure = error
@@ -127,24 +134,48 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
         else:
             progress.call = None
             settle(progress, answer, sent=True)
-            answered = _answered(progress, deployment, attempt, answer)
+            noticed = upstreams.circuits.noticed(deployment, Seen(answer.model, answer.fingerprint))
+            answered = _answered(progress, deployment, attempt, answer, noticed)
             progress.said = answered.payloads[0].commitment
             progress.pending.append(answered)
             return answer
-    problem = exceeded or untold
+    # Who is left alone now might have been told it: then nothing is wrong with the request.
+    problem = exceeded or (None if alone else untold)
     if problem is not None and failure is None:
         raise problem
     reasons = tuple(dict.fromkeys((*(reason for _, reason in ask.selection.excluded), *refused)))
     progress.reasons = tuple(dict.fromkeys((*reasons, failure.reason))) if failure else reasons
     if ask.request.needs_form:
-        raise failure or UpstreamFailed(
-            "no deployment may answer a turn of this class", reason=(reasons or ("route.no_entry",))[0]
-        )
+        raise failure or _nobody(alone, reasons)
     progress.fell_back = True
     progress.said = None
     progress.span_id = None
     reply.deployment(None, "fallback")
     return Answer(model="fallback", content=(Text(ask.fallback),), stop="stop")
+
+
+def _may_ask(
+    ask: Ask, upstreams: Upstreams, deployment: Deployment, refused: list[str], alone: list[LeftAlone]
+) -> bool:
+    """Whether a deployment of the route may be asked now; why not is added to `refused`, its breaker to `alone`."""
+    off = ask.in_force.refuses(deployment)
+    if off is not None:
+        refused.append(off)
+        return False
+    failed = upstreams.circuits.refusal(deployment)
+    if failed is not None:
+        refused.append(failed.reason)
+        alone.append(LeftAlone(deployment.label, failed))
+        return False
+    return True
+
+
+def _nobody(alone: Sequence[LeftAlone], reasons: Sequence[str]) -> UpstreamFailed:
+    """Return the failure of a turn that asked nobody: of who is asked again first, where somebody was left alone."""
+    soonest = min((each.failure for each in alone), key=lambda each: each.retry_after_s or 0, default=None)
+    return soonest or UpstreamFailed(
+        "no deployment may answer a turn of this class", reason=reasons[0] if reasons else "route.no_entry"
+    )
 
 
 def _body(request: Request, deployment: Deployment) -> bytes:
@@ -158,10 +189,17 @@ def _body(request: Request, deployment: Deployment) -> bytes:
 
 
 async def _attempt(
-    ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply, deployment: Deployment, attempt: int, body: bytes
+    ask: Ask,
+    progress: Progress,
+    upstreams: Upstreams,
+    reply: Reply,
+    deployment: Deployment,
+    attempt: int,
+    body: bytes,
+    alone: Sequence[LeftAlone],
 ) -> Answer:
     collector = spoken(deployment).collector(ask.answer_bytes) if ask.request.streamed else None
-    await leave(ask, progress, reply, deployment, attempt, collector)
+    await leave(ask, progress, reply, deployment, attempt, collector, alone)
     if collector is None:
         answer = await upstreams.answer(deployment, body)
         if ask.request.texts:
@@ -179,7 +217,13 @@ async def _attempt(
 
 
 async def leave(
-    ask: Ask, progress: Progress, reply: Reply, deployment: Deployment, attempt: int, collector: Collector | None
+    ask: Ask,
+    progress: Progress,
+    reply: Reply,
+    deployment: Deployment,
+    attempt: int,
+    collector: Collector | None,
+    alone: Sequence[LeftAlone] = (),
 ) -> None:
     """Make a call's record durable and look once more whether it may leave. Raises UpstreamFailed when it may not."""
     span_id = progress.evidence.clock.uuid7()
@@ -187,7 +231,10 @@ async def leave(
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
     level, texts = ask.selection.classification, len(ask.request.texts)
-    called = progress.evidence.model_called(span_id, deployment, attempt, names, ask.withheld, level, texts=texts)
+    passed_over = tuple(each.label for each in alone)
+    called = progress.evidence.model_called(
+        span_id, deployment, attempt, names, ask.withheld, level, left_alone=passed_over, texts=texts
+    )
     await progress.commit([called])
     # However long that took, nothing leaves for what has been switched off meanwhile.
     off = ask.in_force.refuses(deployment)
@@ -198,9 +245,9 @@ async def leave(
     reply.mark("record")
 
 
-def _answered(progress: Progress, deployment: Deployment, attempt: int, answer: Answer) -> Entry:
+def _answered(progress: Progress, deployment: Deployment, attempt: int, answer: Answer, noticed: Noticed) -> Entry:
     span_id = progress.span_id or progress.evidence.accepted
-    return progress.evidence.model_answered(span_id, deployment, attempt, answer, outcome="complete")
+    return progress.evidence.model_answered(span_id, deployment, attempt, answer, outcome="complete", noticed=noticed)
 
 
 def fail(progress: Progress, error: UpstreamFailed) -> None:

@@ -52,6 +52,7 @@ async def _counted(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
             continue
         request = replace(ask.request, model=deployment.model, max_tokens=1)
         try:
+            upstreams.circuits.require(deployment)
             body = counting.body(request)
             over = None if progress.spending is None else await progress.spending.reserve(deployment, request, body)
             if over is not None:

@@ -25,6 +25,7 @@ from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ORGANIZATION, ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.planes.model.document import Deployment
 from customhouse.planes.model.select import Facts
+from customhouse.planes.model.substitution import Noticed
 from customhouse.vault.seal import TenantKey
 
 LABELS: Final = "labels: not computed yet"
@@ -114,14 +115,20 @@ class Evidence:
         withheld: tuple[str, ...],
         level: Classification,
         *,
+        left_alone: tuple[str, ...] = (),
         texts: int = 0,
     ) -> Entry:
         """Record a call that is about to leave, with the tools it may propose; open until its outcome is written.
 
-        `level` is the class of data for which the deployment was selected. `texts` are how many it is to embed: then no
-        prompt goes with them.
+        `level` is the class of data for which the deployment was selected; `left_alone` are the deployments before it
+        whose breakers were open. `texts` are how many it is to embed: then no prompt goes with them.
         """
-        names = {"offered": _listed(offered), "withheld": _listed(withheld), "texts": texts}
+        names = {
+            "offered": _listed(offered),
+            "withheld": _listed(withheld),
+            "left_alone": _listed(left_alone),
+            "texts": texts,
+        }
         record = Record(
             **self._facts("model.called", span_id),
             span_id=span_id,
@@ -150,9 +157,16 @@ class Evidence:
         return Entry(record, (said,) if said else (), closes=span_id)
 
     def model_answered(
-        self, span_id: str, deployment: Deployment, attempt: int, answer: Answer, *, outcome: str
+        self,
+        span_id: str,
+        deployment: Deployment,
+        attempt: int,
+        answer: Answer,
+        *,
+        outcome: str,
+        noticed: Noticed | None = None,
     ) -> Entry:
-        """Record what a model said, whole (`complete`) or as far as it came (`partial`)."""
+        """Record what a model said, whole (`complete`) or as far as it came (`partial`), and what is odd about it."""
         said = self.key.seal(self.trace_id, "model_answer", _encode(_kept(answer)))
         record = Record(
             **self._facts("model.answered", self.clock.uuid7()),
@@ -162,7 +176,7 @@ class Evidence:
             usage=_counts(answer.usage),
             commitments={"model_answer": said.commitment},
             outcome=outcome,
-            detail=_stopped(answer),
+            detail={**_stopped(answer), **_odd(noticed or Noticed())},
         )
         return Entry(record, (said,), closes=span_id)
 
@@ -297,6 +311,15 @@ def _counts(usage: Usage | None) -> dict[str, int] | None:
         if count:
             counts[name] = count
     return counts
+
+
+def _odd(noticed: Noticed) -> dict[str, object]:
+    """Return that another model answered than the one asked for, and the fingerprint before where it has changed."""
+    before = noticed.fingerprint_before
+    return {
+        **({"substituted": True} if noticed.substituted else {}),
+        **({"fingerprint_changed": before[:MAX_NAME]} if before is not None else {}),
+    }
 
 
 def _stopped(answer: Answer) -> dict[str, object]:

@@ -18,10 +18,10 @@ from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.policy import ApprovalRule, Policy
 from customhouse.manifest.prices import Table
 from customhouse.manifest.problem import ManifestErrors, Problem, nearest, shown
-from customhouse.manifest.provider import Model, Provider
+from customhouse.manifest.provider import KeySource, Model, Provider
 from customhouse.manifest.tool import Tool, ToolServer
 from customhouse.manifest.words import seconds, secret_name
-from customhouse.planes.model.document import Choice, Deployment, Parameters, Posture, Weights
+from customhouse.planes.model.document import Azure, Choice, Deployment, Parameters, Posture, Weights
 from customhouse.planes.model.document import Document as ModelDocument
 from customhouse.planes.prompt.document import Document as PromptDocument
 from customhouse.planes.prompt.document import Variable
@@ -96,6 +96,7 @@ def deployment(name: str, model: Model, provider: Provider, prices: Table) -> De
     """Return a model in resolved form. A provider outside without terms gets public data only, whatever it accepts."""
     found = known(prices, model, provider)
     outside = provider.posture in {"api", "managed"}
+    key = provider.api_key
     return Deployment(
         name=name,
         provider=model.provider,
@@ -104,7 +105,10 @@ def deployment(name: str, model: Model, provider: Provider, prices: Table) -> De
         base_url=provider.base_url.rstrip("/"),
         posture=provider.posture,
         accepts="public" if outside and provider.terms is None else provider.accepts,
-        api_key_env=None if provider.api_key is None else secret_name(provider.api_key),
+        api_key_env=secret_name(key) if isinstance(key, str) else None,
+        api_key_file=key.file if isinstance(key, KeySource) else None,
+        api_key_command=key.command if isinstance(key, KeySource) else None,
+        azure=None if provider.azure is None else Azure(**msgspec.structs.asdict(provider.azure)),
         region=provider.region,
         features=tuple(sorted(model.features)),
         context=model.context,

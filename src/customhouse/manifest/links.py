@@ -15,11 +15,13 @@ from customhouse.manifest.expression import route_problem, rule_problem
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.policy import Policy
 from customhouse.manifest.problem import Problems, nearest, shown
-from customhouse.manifest.provider import Model, Provider, vector_space
+from customhouse.manifest.provider import KeySource, Model, Provider, vector_space
 from customhouse.manifest.reading import Path
 from customhouse.manifest.tool_schema import schema_problem
+from customhouse.manifest.words import secret_name
 from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.embedding import SPOKEN
+from customhouse.planes.model.reference import Reference, refusal
 from customhouse.planes.model.select import OUTSIDE
 
 OURS: Final = frozenset({"self_hosted", "embedded"})
@@ -69,6 +71,7 @@ class _Links:
             if provider.posture in OUTSIDE and provider.base_url.startswith("http:"):  # data leaves us: encrypted
                 expected = "an https address for a provider outside"
                 self._add(("providers", name, "base_url"), "an http address", expected)
+            self._credential(name, provider)
             if provider.approved_by:
                 self._person(provider.approved_by, ("providers", name, "approved_by"))
             if provider.terms:
@@ -182,6 +185,22 @@ class _Links:
             self._date(copilot.review, ("copilots", name, "review"))
             if copilot.terms:
                 self._date(copilot.terms.reviewed, ("copilots", name, "terms", "reviewed"))
+
+    def _credential(self, name: str, provider: Provider) -> None:
+        key, at = provider.api_key, ("providers", name, "api_key")
+        if isinstance(key, KeySource):
+            if (key.file is None) is (key.command is None):
+                found = "a file and a command" if key.file else "neither a file nor a command"
+                self._add(at, found, "{file: NAME} or {command: NAME}, in the gateway's credentials directory")
+        elif key:
+            refused = refusal(Reference("env", secret_name(key)))
+            if refused is not None:
+                self._add(at, refused, "a variable that holds nothing but this provider's key")
+        if provider.azure is not None and provider.dialect == "anthropic":
+            self._add(("providers", name, "azure"), "azure beside the dialect anthropic", "an OpenAI dialect")
+        if provider.azure is not None and provider.azure.auth and key is None:
+            expected = "api_key: {command: NAME}, which prints an Entra token, or a key"
+            self._add(("providers", name, "azure"), "no api_key beside azure", expected)
 
     def _posture(self, name: str, assistant: Assistant) -> None:
         at = ("assistants", name, "posture")

@@ -9,6 +9,7 @@ from customhouse.domain.label import ClassificationName
 from customhouse.domain.message import DialectName
 from customhouse.manifest.prices import Catalog
 from customhouse.manifest.words import (
+    ApiVersion,
     Count,
     Date,
     DeploymentFeature,
@@ -43,6 +44,20 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     review_every_days: Count = REVIEW_EVERY_DAYS
 
 
+class KeySource(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A key that stands in the operator's credentials directory: a file that holds it, or a command that prints it."""
+
+    file: Name | None = None
+    command: Name | None = None
+
+
+class Azure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """That a provider is an Azure OpenAI resource: its API version, and whether it takes a key or an Entra token."""
+
+    api_version: ApiVersion
+    auth: Literal["key", "entra"] = "key"
+
+
 class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One place that answers model calls. Without `accepts`, it receives public data only."""
 
@@ -51,7 +66,8 @@ class Provider(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     posture: ProviderPosture
     region: Word | None = None
     accepts: ClassificationName = "public"
-    api_key: SecretName | None = None
+    api_key: SecretName | KeySource | None = None
+    azure: Azure | None = None
     terms: Terms | None = None
     catalog: Catalog | None = None
     approved_by: Email | None = None

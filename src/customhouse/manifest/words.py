@@ -110,6 +110,14 @@ SecretName = Annotated[
         extra={"expected": 'the name of an environment variable as "${NAME}"', "secret": "yes"},
     ),
 ]
+ApiVersion = Annotated[
+    str,
+    Meta(
+        pattern=r"^(v1|20[0-9]{2}-[01][0-9]-[0-3][0-9](-preview)?)(?![\s\S])",
+        description="The API version of an Azure OpenAI resource: a date, or v1 for the surface that has none.",
+        extra={"expected": "v1, or an API version like 2024-10-21"},
+    ),
+]
 HttpUrl = Annotated[
     str,
     Meta(

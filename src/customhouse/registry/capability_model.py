@@ -131,7 +131,8 @@ def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
         ("model", before.model, after.model),
         ("dialect", before.dialect, after.dialect),
         ("address", before.base_url, after.base_url),
-        ("credential", before.api_key_env, after.api_key_env),
+        ("credential", _credential(before), _credential(after)),
+        ("azure", _azure(before), _azure(after)),
         ("region", before.region, after.region),
         ("posture", before.posture, after.posture),
         ("weights", _weights(before.weights), _weights(after.weights)),
@@ -224,7 +225,23 @@ def _say(kind: CapabilityKind, subject: str, text: str, *, more: bool) -> Capabi
 
 def _described(deployment: Deployment) -> str:
     place = f", {deployment.region}" if deployment.region else ""
-    return f"{deployment.label} ({deployment.posture}{place}, accepts {deployment.accepts}, at {deployment.base_url})"
+    credential = _credential(deployment)
+    where = deployment.base_url + (f", shown {credential}" if credential else "")
+    return f"{deployment.label} ({deployment.posture}{place}, accepts {deployment.accepts}, at {where})"
+
+
+def _credential(deployment: Deployment) -> str | None:
+    """Return where a key comes from as it reads; a document that names two is not put to work, and shows both here."""
+    named = (
+        deployment.api_key_env,
+        deployment.api_key_file and f"the file {deployment.api_key_file}",
+        deployment.api_key_command and f"the command {deployment.api_key_command}",
+    )
+    return ", ".join(filter(None, named)) or None
+
+
+def _azure(deployment: Deployment) -> str | None:
+    return f"{deployment.azure.api_version} by {deployment.azure.auth}" if deployment.azure else None
 
 
 def _weights(weights: Weights | None) -> str | None:

@@ -21,6 +21,19 @@ KEPT_DAYS: Final = 7
 """Replicas that were not heard of for this long are forgotten."""
 
 
+class Unreached(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a replica does not use as declared: a deployment that it leaves alone, a credential it cannot renew.
+
+    `state` is a breaker's (`open`, `half_open`), or whether a credential still `stands` or has `ended`.
+    """
+
+    subject: str
+    state: str
+    reason: str
+    since_us: int
+    until_us: int | None = None
+
+
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """What a replica says of itself in each report. `sequencer` is its epoch while it leads."""
 
@@ -28,6 +41,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     ledger: str
     turns: int
     sequencer: int | None = None
+    unreached: tuple[Unreached, ...] = ()
 
 
 class Replica(NamedTuple):

@@ -37,6 +37,7 @@ from customhouse.registry.retirement import Retirement, retirements
 from customhouse.registry.switch_tables import Switch
 from customhouse.registry.tables import PinRow
 from customhouse.registry.targets import Ends, ends
+from customhouse.registry.unreached import UnreachedView, views
 from customhouse.store.database import Transaction
 
 MAX_HISTORY: Final = 100
@@ -118,7 +119,10 @@ class EnvironmentView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
 
 class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is in force everywhere. `replicas` may answer turns; `ledgers` are those whose evidence is not written."""
+    """What is in force everywhere. `replicas` may answer turns; `ledgers` are those whose evidence is not written.
+
+    `unreached` is what replicas do not use as declared: deployments that they leave alone, credentials not renewed.
+    """
 
     environments: tuple[EnvironmentView, ...]
     assistants: tuple[AssistantInForce, ...]
@@ -128,6 +132,7 @@ class Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     switch_generation: int
     replicas: int
     ledgers: tuple[LedgerTrouble, ...] = ()
+    unreached: tuple[UnreachedView, ...] = ()
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -205,6 +210,7 @@ async def status(control: Control, current: Current) -> Status:
             switch_generation=switch_tables.generation(tx),
             replicas=sum(live(replica, now_us) for replica in known),
             ledgers=troubles(known, now_us, control.ledger.replica, control.ledger.state.status),
+            unreached=views(known, now_us),
         )
 
     return await control.database.read(work)

@@ -11,7 +11,17 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
-from customhouse.manifest.words import Approver, HttpUrl, Name, SecretName, Sha256, ToolName, VariableName, Word
+from customhouse.manifest.words import (
+    ApiVersion,
+    Approver,
+    HttpUrl,
+    Name,
+    SecretName,
+    Sha256,
+    ToolName,
+    VariableName,
+    Word,
+)
 from customhouse.planes.model.document import Deployment
 from customhouse.registry.charter import Charter
 from customhouse.registry.documents import Documents
@@ -61,6 +71,9 @@ def _model(documents: Documents) -> Iterator[_Held]:
     yield _Held("a region", Word, (each.region for each in deployments))
     yield _Held("an address", HttpUrl, (each.base_url for each in deployments))
     yield _Held("a credential's name", SecretName, (each.api_key_env for each in deployments))
+    yield _Held("a credential's name", Name, (each.api_key_file for each in deployments))
+    yield _Held("a credential's name", Name, (each.api_key_command for each in deployments))
+    yield _Held("an API version", ApiVersion, (each.azure and each.azure.api_version for each in deployments))
     for files in ([each.weights for each in deployments], [each.tokenizer for each in deployments]):
         yield _Held("a digest of weights", Sha256, (each and each.digest for each in files))
     yield _Held("who approved a deployment", Line, (each.approved_by for each in deployments))

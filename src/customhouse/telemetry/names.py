@@ -64,6 +64,20 @@ METRICS: Final[Mapping[str, Declared]] = MappingProxyType(
         "customhouse_model_tokens_total": Declared(
             "counter", ("deployment", "direction"), "Tokens that providers counted: input and output."
         ),
+        "customhouse_model_changes_total": Declared(
+            "counter",
+            ("deployment", "what"),
+            "Answers of another model than the one that was asked for (model), or with another fingerprint than the "
+            "deployment's last answer in this process (fingerprint). `trace` has both names.",
+        ),
+        "customhouse_deployments_left_alone": Declared(
+            "gauge",
+            ("deployment", "reason"),
+            "1 while this replica does not ask a deployment, or has just begun to again, with the reason.",
+        ),
+        "customhouse_credentials_failing": Declared(
+            "gauge", (), "Credentials of providers that could not be renewed when this replica last tried."
+        ),
         "customhouse_tool_decisions_total": Declared(
             "counter",
             ("outcome", "reason"),

@@ -14,9 +14,11 @@ from customhouse.ledger.state import LedgerState, Status
 from customhouse.registry.current import Current
 from customhouse.registry.environment import ENVIRONMENTS
 from customhouse.registry.look import Look
+from customhouse.registry.replica import Unreached
 from customhouse.registry.switches import KINDS
 from customhouse.telemetry.families import counter, gauge, one, shares
 
+BREAKERS: Final = frozenset({"open", "half_open"})
 STATES: Final[tuple[Status, ...]] = get_args(Status)
 
 
@@ -44,6 +46,7 @@ class Sources:
     sequencer: Callable[[], Progress]
     waiting: Callable[[], Mapping[str, int]]
     spans: Callable[[], SpanCounts]
+    unreached: Callable[[], tuple[Unreached, ...]]
 
 
 class StateMetrics:
@@ -61,6 +64,7 @@ class StateMetrics:
         yield one("customhouse_turns_in_flight", sources.turns())
         yield one("customhouse_turns_limit", sources.max_turns)
         yield gauge("customhouse_database_works_queued", {(role,): n for role, n in sources.waiting().items()})
+        yield from self._unreached(sources.unreached())
         yield from self._ledger(sources.ledger())
         yield from self._in_force()
         yield from self._database()
@@ -71,6 +75,11 @@ class StateMetrics:
         spans = sources.spans()
         yield counter("customhouse_spans_exported_total", {(): spans.exported})
         yield counter("customhouse_spans_dropped_total", {("full",): spans.full, ("failed",): spans.failed})
+
+    def _unreached(self, found: tuple[Unreached, ...]) -> Iterator[Metric]:
+        alone = {(each.subject, each.reason): 1.0 for each in found if each.state in BREAKERS}
+        yield gauge("customhouse_deployments_left_alone", alone)
+        yield one("customhouse_credentials_failing", sum(each.state not in BREAKERS for each in found))
 
     def _ledger(self, state: LedgerState) -> Iterator[Metric]:
         yield gauge("customhouse_ledger_state", shares(STATES, (state.status,)))

@@ -36,6 +36,7 @@ class TurnCounts:
         self._over: Counts = {}
         self._calls: Counts = {}
         self._tokens: Counts = {}
+        self._changes: Counts = {}
         self._decisions: Counts = {}
         self._durations: dict[tuple[str, ...], Histogram] = {}
         self._steps = {(step,): Histogram() for step in (*sorted(STEPS), OTHER)}
@@ -78,6 +79,7 @@ class TurnCounts:
         yield histogram("customhouse_turn_step_duration_seconds", self._steps)
         yield counter("customhouse_model_calls_total", self._calls)
         yield counter("customhouse_model_tokens_total", self._tokens)
+        yield counter("customhouse_model_changes_total", self._changes)
         yield counter("customhouse_tool_decisions_total", self._decisions)
 
     def _refused(self, record: Record) -> None:
@@ -92,6 +94,10 @@ class TurnCounts:
         deployment = _known(model.deployment, self._deployments)
         failed = record.kind == "model.failed"
         _add(self._calls, (deployment, record.outcome or OTHER, self._reason(record) if failed else ""))
+        detail = record.detail or {}
+        for what, name in (("model", "substituted"), ("fingerprint", "fingerprint_changed")):
+            if name in detail:
+                _add(self._changes, (deployment, what))
         if record.usage is not None:
             _add(self._tokens, (deployment, "input"), record.usage.get("prompt_tokens", 0))
             _add(self._tokens, (deployment, "output"), record.usage.get("completion_tokens", 0))

@@ -130,19 +130,3 @@ def test_what_is_not_the_dialect_is_the_upstreams_failure(what: str, content: by
 
 def test_an_error_that_is_null_is_none() -> None:
     assert dialect.answer(whole(error=None)).text == "hello"
-
-
-ERRORS: list[tuple[bytes, str | None]] = [
-    (b'{"error":{"message":"no such model"}}', "no such model"),
-    (json.dumps({"error": {"message": "x" * 1000}}).encode(), "x" * 300),
-    (b'{"error":"no"}', None),
-    (b'{"error":{"message":""}}', None),
-    (b"{}", None),
-    (b"<html>", None),
-    (b'{"error":{"message":"\xff"}}', None),
-]
-
-
-@pytest.mark.parametrize(("content", "said"), ERRORS)
-def test_a_providers_sentence_is_read_within_bounds(content: bytes, said: str | None) -> None:
-    assert dialect.error_message(content) == said

@@ -3,6 +3,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from tests.upstream import replies
@@ -11,8 +12,11 @@ from tests.upstream.wire import Received, Reply, Send, Step, as_json, whole
 
 from customhouse.dialects.openai_chat.upstream_stream import Collector
 from customhouse.domain.answer import Answer, Piece
+from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError, UpstreamFailed, UpstreamLimited, UpstreamRejected
 from customhouse.planes.model.call import Limits, Upstreams
+from customhouse.planes.model.circuits import Circuits
+from customhouse.planes.model.credential import ProviderCredentials
 from customhouse.planes.model.document import Deployment
 
 LIMITS = Limits(connect_s=5, first_byte_s=5, idle_s=5, answer_bytes=100_000)
@@ -34,7 +38,9 @@ def deployment(base_url: str, api_key_env: str | None = None) -> Deployment:
 
 def called(story: Callable[[Upstreams], Awaitable[Answer]], secrets: Mapping[str, str] | None = None) -> Answer:
     async def main() -> Answer:
-        upstreams = Upstreams(LIMITS, secrets or {})
+        clock = SystemClock()
+        credentials = ProviderCredentials(Path("nowhere"), secrets or {}, clock)
+        upstreams = Upstreams(LIMITS, credentials, Circuits(clock), clock)
         try:
             return await story(upstreams)
         finally:
@@ -108,23 +114,6 @@ def test_a_status_has_its_error(status: int, cls: type[CustomhouseError], reason
     assert ("because" in error.detail) == (status == 400), (
         "a provider's sentence is told for a request's own fault only"
     )
-
-
-WAITS = [
-    ("7", 7),
-    ("0", 0),
-    ("999999", 3600),
-    ("soon", None),
-    ("-1", None),
-    ("1.5", None),
-    ("9999999", None),
-    ("", None),
-]
-
-
-@pytest.mark.parametrize(("written", "read"), WAITS)
-def test_how_long_to_wait_is_read_within_bounds(written: str, read: int | None) -> None:
-    assert refused(answering(429, retry_after=written)).retry_after_s == read
 
 
 def test_an_answer_over_its_bound_is_a_failure() -> None:

@@ -86,9 +86,15 @@ class _InUsage(msgspec.Struct, frozen=True):
     completion_tokens_details: _InCompletion | None = None
 
 
+class _InGroq(msgspec.Struct, frozen=True):
+    """Where Groq counts in a stream, whether it was asked to or not."""
+
+    usage: _InUsage | None = None
+
+
 class _InChoice(msgspec.Struct, frozen=True):
     message: Fragment = Fragment()
-    delta: Fragment = Fragment()
+    delta: Fragment | None = None
     finish_reason: str | None = None
     index: int = 0
 
@@ -101,19 +107,12 @@ class Payload(msgspec.Struct, frozen=True):
     system_fingerprint: str | None = None
     choices: list[_InChoice] | None = None
     usage: _InUsage | None = None
+    x_groq: _InGroq | None = None
     error: msgspec.Raw | None = None
-
-
-class _InError(msgspec.Struct, frozen=True):
-    message: str | None = None
-
-
-class _InErrorBody(msgspec.Struct, frozen=True):
-    error: _InError | None = None
+    object: str | None = None
 
 
 _decode = msgspec.json.Decoder(Payload).decode
-_decode_error = msgspec.json.Decoder(_InErrorBody).decode
 
 
 def payload(content: bytes) -> Payload:
@@ -122,7 +121,7 @@ def payload(content: bytes) -> Payload:
         found = _decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UpstreamFailed("the upstream's answer is not the JSON of a chat completion") from error
-    if found.error is not None and bytes(found.error) != b"null":
+    if (found.error is not None and bytes(found.error) != b"null") or found.object == "error":
         raise UpstreamFailed("the upstream reported an error inside its answer")
     if len(found.choices or ()) > 1:
         raise UpstreamFailed("the upstream gave several choices where one was asked for")
@@ -181,7 +180,7 @@ def stop_reason(word: str) -> StopReason:
 
 def usage(found: Payload) -> Usage | None:
     """Return the token counts of a body or chunk."""
-    counted = found.usage
+    counted = found.usage or (found.x_groq.usage if found.x_groq else None)
     if counted is None:
         return None
     prompt, completion = counted.prompt_tokens_details, counted.completion_tokens_details
@@ -210,12 +209,3 @@ def merged(calls: list[ToolCall], legacy_name: str | None, legacy_arguments: str
     if any(call.name == legacy.name and call.arguments == legacy.arguments for call in calls):
         return tuple(calls)
     return (*calls, legacy)
-
-
-def error_message(content: bytes) -> str | None:
-    """Return the sentence of a provider's error body, 300 characters at most, or None."""
-    try:
-        found = _decode_error(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return found.error.message[:300] if found.error and found.error.message else None

@@ -63,14 +63,13 @@ class Collector:
             self.done = True
             return ()
         chunk = payload(data)
-        if self._seen is None:
-            self._seen = chunk
-        if chunk.usage is not None:
-            self._usage = usage(chunk)
+        if self._seen is None or not (self._seen.id or self._seen.model):
+            self._seen = chunk  # Azure's first chunk is the prompt filter's, and names nobody
+        self._usage = usage(chunk) or self._usage
         if not chunk.choices:
             return ()
         choice = chunk.choices[0]
-        delta = choice.delta
+        delta = choice.delta or Fragment()
         if choice.finish_reason is not None:
             self._finish = choice.finish_reason
         if delta.tool_calls or delta.function_call:

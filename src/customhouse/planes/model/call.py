@@ -3,11 +3,13 @@
 
 What counts as a failure, so that the next deployment is tried: no connection, a timeout, 429, 5xx, a refused
 credential, 200 with nothing in it, a stream without an end, an answer that is not the dialect. A 400 is the request's
-own fault and is not tried elsewhere. Redirects are not followed: a provider does not get to choose where data goes.
+own fault and is not tried elsewhere, and what one provider's content filter refuses is not shown to another. A refused
+credential is asked for anew, once. Redirects are not followed: a provider does not get to choose where data goes.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+import math
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,18 +18,32 @@ from typing import Final, NamedTuple
 import aiohttp
 
 from customhouse import __version__
+from customhouse.dialects import azure
 from customhouse.dialects.provider import Collector, Counting
 from customhouse.dialects.sse import EventReader
 from customhouse.domain.answer import Answer, Delta
-from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected, UpstreamTimeout
+from customhouse.domain.clock import Clock
+from customhouse.domain.errors import (
+    ContentFiltered,
+    UpstreamFailed,
+    UpstreamLimited,
+    UpstreamRejected,
+    UpstreamTimeout,
+)
+from customhouse.planes.model.address import Address, address
+from customhouse.planes.model.circuits import Calling, Circuits
+from customhouse.planes.model.credential import ProviderCredentials
 from customhouse.planes.model.document import Deployment
+from customhouse.planes.model.reference import reference
+from customhouse.planes.model.retry_after import retry_after_s
 from customhouse.planes.model.spoken import spoken
+from customhouse.planes.model.token import Token
 
 MAX_CONNECTIONS: Final = 512
 """Open upstream connections at most; above max_turns, so that it never is what limits."""
-ANTHROPIC_VERSION: Final = "2023-06-01"
-"""The one version of Anthropic's API that its own package sends (_client.py)."""
 MAX_ERROR_BYTES: Final = 64 * 1024
+_BUSY: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, 529})
+"""RFC 9110 15.6.4, and Anthropic's "overloaded": they may say for how long."""
 _OUR_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
@@ -41,13 +57,25 @@ class Limits:
     answer_bytes: int
 
 
-class Upstreams:
-    """Connections to every deployment. Credentials are looked up by name at each call."""
+class Opened(NamedTuple):
+    """An answer that has begun, and the call that it belongs to."""
 
-    def __init__(self, limits: Limits, secrets: Mapping[str, str]) -> None:
+    response: aiohttp.ClientResponse
+    calling: Calling
+
+
+class Upstreams:
+    """Connections to every deployment. Credentials are looked up by name at each call.
+
+    `circuits` knows which deployments are left alone now; how each call ends is told to it here, and nowhere else.
+    """
+
+    def __init__(self, limits: Limits, credentials: ProviderCredentials, circuits: Circuits, clock: Clock) -> None:
         """Open the pool; must be called inside a running loop."""
         self._limits = limits
-        self._secrets = secrets
+        self.credentials = credentials
+        self._clock = clock
+        self.circuits = circuits
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, limit_per_host=MAX_CONNECTIONS, keepalive_timeout=30),
             timeout=aiohttp.ClientTimeout(
@@ -65,23 +93,24 @@ class Upstreams:
     async def answer(self, deployment: Deployment, body: bytes) -> Answer:
         """Ask for a whole answer. Raises UpstreamFailed (or Limited, Timeout) and UpstreamRejected."""
         dialect = spoken(deployment)
-        async with self._opened(deployment, dialect.path, body) as response:
-            return dialect.answer(await self._whole(response))
+        async with self._opened(deployment, dialect.path, body) as opened:
+            return dialect.answer(await self._whole(opened.response))
 
     async def count(self, deployment: Deployment, counting: Counting, body: bytes) -> int:
         """Ask how many tokens a request has. Raises as `answer`."""
-        async with self._opened(deployment, counting.path, body) as response:
-            return counting.tokens(await self._whole(response))
+        async with self._opened(deployment, counting.path, body) as opened:
+            return counting.tokens(await self._whole(opened.response))
 
     async def stream(
         self, deployment: Deployment, body: bytes, collector: Collector
     ) -> AsyncGenerator[list[Delta], None]:
         """Ask for a stream; yield what of each read may pass now, while `collector` keeps all. Raises as `answer`."""
-        async with self._opened(deployment, spoken(deployment).path, body) as response:
+        async with self._opened(deployment, spoken(deployment).path, body) as opened:
             reader = EventReader()
-            async for content in self._within_idle(response):
+            async for content in self._within_idle(opened.response):
                 read = _read(reader.feed(content), collector)
                 if read.passing:
+                    opened.calling.answering()
                     yield read.passing
                 if read.failure is not None:
                     raise read.failure
@@ -90,36 +119,32 @@ class Upstreams:
             _refuse_unfinished(collector)
 
     @asynccontextmanager
-    async def _opened(
-        self, deployment: Deployment, path: str, body: bytes
-    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        url = deployment.base_url.rstrip("/") + path
-        headers = {"Content-Type": "application/json", **self._credential(deployment)}
-        if deployment.dialect == "anthropic":
-            headers["anthropic-version"] = ANTHROPIC_VERSION
-        try:
-            # The session's timeouts bound the connection and each wait for bytes, the turn's deadline bounds the whole.
-            async with await self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
-                if response.status != HTTPStatus.OK:
-                    raise await self._failure(deployment, response)
-                yield response
-        except TimeoutError as error:
-            raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
-        except aiohttp.ClientError as error:
-            raise UpstreamFailed("the connection to the upstream broke", reason="upstream.connection") from error
+    async def _opened(self, deployment: Deployment, path: str, body: bytes) -> AsyncGenerator[Opened, None]:
+        where = address(deployment, path)
+        source = reference(deployment)
+        token = None if source is None else await self.credentials.token(source)
+        with self.circuits.calling(deployment) as calling:
+            try:
+                response = await self._sent(where, body, token)
+                if response.status == HTTPStatus.UNAUTHORIZED and source is not None and token is not None:
+                    renewed = await self.credentials.renewed(source, token)
+                    if renewed is not None:
+                        response.release()
+                        response = await self._sent(where, body, renewed)
+                async with response:
+                    if response.status != HTTPStatus.OK:
+                        raise await self._failure(deployment, response)
+                    yield Opened(response, calling)
+            except TimeoutError as error:
+                raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
+            except aiohttp.ClientError as error:
+                raise UpstreamFailed("the connection to the upstream broke", reason="upstream.connection") from error
 
-    def _credential(self, deployment: Deployment) -> dict[str, str]:
-        if deployment.api_key_env is None:
-            return {}
-        secret = self._secrets.get(deployment.api_key_env)
-        if not secret:
-            raise UpstreamFailed(
-                f"the variable {deployment.api_key_env} is not set in the gateway's environment",
-                reason="upstream.credential_missing",
-            )
-        if deployment.dialect == "anthropic":
-            return {"x-api-key": secret}
-        return {"Authorization": f"Bearer {secret}"}
+    async def _sent(self, where: Address, body: bytes, token: Token | None) -> aiohttp.ClientResponse:
+        signed = where.signed(None if token is None else token.reveal())
+        headers = {"Content-Type": "application/json", **signed}
+        # The session's timeouts bound the connection and each wait for bytes, the turn's deadline bounds the whole.
+        return await self._session.post(where.url, data=body, headers=headers, allow_redirects=False)
 
     async def _within_idle(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         """Yield pieces of a stream, of which the first may take longer than the others."""
@@ -156,16 +181,28 @@ class Upstreams:
     ) -> UpstreamFailed | UpstreamRejected:
         status = response.status
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            return UpstreamLimited(reason="upstream.limited", retry_after_s=_retry_after(response))
+            return UpstreamLimited(reason="upstream.limited", retry_after_s=self._wait_s(response))
         if status in _OUR_FAULT:
             return UpstreamFailed(
                 f"the upstream answered {status}: its credential or model name is wrong",
                 reason="upstream.misconfigured",
             )
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            said = spoken(deployment).error_message(await response.content.read(MAX_ERROR_BYTES))
+            content = await response.content.read(MAX_ERROR_BYTES)
+            categories = azure.filtered(content)
+            if categories is not None:
+                named = f" ({', '.join(categories)})" if categories else ""
+                return ContentFiltered(f"the provider's content filter refused the request{named}: change the prompt")
+            said = spoken(deployment).error_message(content)
             return UpstreamRejected(f"the model's provider refused the request ({status}): {said or 'no reason given'}")
-        return UpstreamFailed(f"the upstream answered {status}", reason="upstream.server_error")
+        wait_s = self._wait_s(response) if status in _BUSY else None
+        return UpstreamFailed(f"the upstream answered {status}", reason="upstream.server_error", retry_after_s=wait_s)
+
+    def _wait_s(self, response: aiohttp.ClientResponse) -> int | None:
+        """Return how long the upstream asks us to wait, in whole seconds, as we tell it on."""
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        wait_s = retry_after_s(headers, self._clock.now_us() / 1_000_000)
+        return None if wait_s is None else math.ceil(wait_s)
 
 
 class _Read(NamedTuple):
@@ -192,8 +229,3 @@ def _refuse_unfinished(collector: Collector) -> None:
         raise UpstreamFailed("the upstream's stream held nothing", reason="upstream.empty_stream")
     if not collector.finished:
         raise UpstreamFailed("the upstream's stream ended without a finish_reason", reason="upstream.cut_stream")
-
-
-def _retry_after(response: aiohttp.ClientResponse) -> int | None:
-    text = response.headers.get("Retry-After", "")
-    return min(int(text), 3600) if text.isascii() and text.isdecimal() and len(text) <= 6 else None  # noqa: PLR2004 - bounds int()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a model version releases: deployments in resolved form, the route over them, parameters, posture.
 
-Secrets stand here by the name of an environment variable only. Decimals are strings, so that the document has one
-canonical form (`domain/digest.py`).
+Secrets stand here by name only: of an environment variable, or of a file or command in the operator's directory.
+Decimals are strings, so that the document has one canonical form (`domain/digest.py`).
 """
 
 from collections.abc import Mapping
@@ -55,6 +55,13 @@ class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     tuned_on: str | None = None
 
 
+class Azure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+    """How an Azure OpenAI resource is addressed: a dated API version, or its v1 surface; by key or by Entra token."""
+
+    api_version: str
+    auth: Literal["key", "entra"] = "key"
+
+
 class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """One provider + model + region + credential, resolved: nothing here is looked up in a manifest again.
 
@@ -69,6 +76,9 @@ class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     posture: PostureName
     accepts: ClassificationName
     api_key_env: str | None = None
+    api_key_file: str | None = None
+    api_key_command: str | None = None
+    azure: Azure | None = None
     region: str | None = None
     features: tuple[str, ...] = ()
     context: int | None = None

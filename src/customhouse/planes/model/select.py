@@ -16,9 +16,12 @@ from urllib.parse import urlsplit
 from customhouse.budget.limit import counts
 from customhouse.dialects.provider import PROVIDERS
 from customhouse.domain.label import Classification, classification
+from customhouse.planes.model.address import address as address_of
 from customhouse.planes.model.condition import compiled
 from customhouse.planes.model.condition import facts as facts_of
 from customhouse.planes.model.document import POSTURES_WITHIN, Deployment, Document, Posture
+from customhouse.planes.model.reference import reference
+from customhouse.planes.model.reference import refusal as reference_refusal
 
 OUTSIDE: Final = frozenset({"api", "managed"})
 """Postures whose provider is someone else: what is asked there leaves us."""
@@ -137,7 +140,12 @@ def ends_us(posture: Posture) -> int | None:
 
 
 def _require_address(deployment: Deployment) -> None:
-    """Raise ValueError unless the provider's address is http(s), with a host and without credentials in it."""
+    """Raise ValueError unless a deployment can be asked: where its provider is, and by whose credential."""
     address = urlsplit(deployment.base_url)
     if address.scheme not in {"http", "https"} or not address.hostname or address.username or address.query:
         raise ValueError(f"the base_url of {deployment.provider} is no http or https address without credentials")
+    address_of(deployment, "/models")
+    found = reference(deployment)
+    refused = None if found is None else reference_refusal(found)
+    if refused is not None:
+        raise ValueError(f"the credential of {deployment.provider}: {refused}")
