@@ -8,7 +8,7 @@
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
     |                         SwitchedOff
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
-    |                         SwitchUnknown  CannotCount  NothingEmbeds
+    |                         SwitchUnknown  CannotCount  NothingEmbeds  ResponseUnknown  ResponseExpired (410)
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
     |                           ModelRetired
@@ -237,6 +237,21 @@ class SwitchUnknown(NotFound):
 
     code = "switch.unknown"
     title = "Unknown switch"
+
+
+class ResponseUnknown(NotFound):
+    """No stored response of this key's assistant, environment and subject has this id; send the conversation itself."""
+
+    code = "response.unknown"
+    title = "Unknown response"
+
+
+class ResponseExpired(NotFound):
+    """The stored response ended with its retention and is no longer there; send the conversation itself."""
+
+    code = "response.expired"
+    title = "Response expired"
+    status_hint = 410
 
 
 class Conflict(CustomhouseError):

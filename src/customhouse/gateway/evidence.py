@@ -21,6 +21,7 @@ from customhouse.domain.message import ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.in_force import Rechecked
 from customhouse.gateway.prepare import Prepared
+from customhouse.gateway.stored import KIND
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ORGANIZATION, ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.planes.model.document import Deployment
@@ -68,8 +69,13 @@ class Evidence:
     key: TenantKey
     clock: Clock
 
-    def request_accepted(self, body: bytes, facts: Facts, client_trace: str | None, notes: tuple[str, ...]) -> Entry:
-        """Record that the turn began: who asked, under which snapshot, what a route may look at; the body sealed."""
+    def request_accepted(
+        self, body: bytes, facts: Facts, client_trace: str | None, notes: tuple[str, ...], continues: str | None = None
+    ) -> Entry:
+        """Record that the turn began: who asked, under which snapshot, what a route may look at; the body sealed.
+
+        `continues` is the id of the stored response that it continues.
+        """
         request = self.key.seal(self.trace_id, "request", body)
         snapshot = self.prepared.snapshot
         record = Record(
@@ -84,6 +90,7 @@ class Evidence:
                 **{name: said for name in _ROUTED_BY if (said := getattr(facts, name))},
                 "numbers": dict(self.prepared.numbers),
                 **({"client_trace": client_trace} if client_trace else {}),
+                **({"continues": continues} if continues else {}),
             },
         )
         return Entry(record, (request,), (*self._known_by(), *([client_trace] if client_trace else ())))
@@ -217,24 +224,33 @@ class Evidence:
         return Entry(record)
 
     def response_completed(  # its own kind of ending for every way a turn can end
-        self, given: Given, *, outcome: str, timing_us: dict[str, int], reasons: tuple[str, ...] = ()
+        self,
+        given: Given,
+        *,
+        outcome: str,
+        timing_us: dict[str, int],
+        reasons: tuple[str, ...] = (),
+        stored: bytes | None = None,
     ) -> Entry:
         """Record that the answer is complete as decided: `answered`, `fallback`, `failed` or `client_left`.
 
         `given` is what the client gets: a payload of its own or, unchanged, the commitment of what the model said.
+        `stored` is what a later turn may continue, where the client did not ask to forget it.
         """
         sealed = self.key.seal(self.trace_id, "response", given) if isinstance(given, bytes) else None
         commitment = sealed.commitment if sealed else given
+        kept = self.key.seal(self.trace_id, KIND, stored) if stored is not None else None
+        commitments = {"response": commitment, KIND: kept.commitment if kept else None}
         record = Record(
             **self._facts("response.completed", self.clock.uuid7()),
             parents=(self.accepted,),
             versions=dict(self.prepared.versions),
-            commitments={"response": commitment} if isinstance(commitment, str) else None,
+            commitments={name: each for name, each in commitments.items() if isinstance(each, str)} or None,
             decision=Ruling(outcome="deny", reasons=reasons) if reasons else None,
             timing_us=timing_us,
             outcome=outcome,
         )
-        return Entry(record, (sealed,) if sealed else ())
+        return Entry(record, tuple(each for each in (sealed, kept) if each is not None))
 
     def _facts(self, kind: str, record_id: str) -> _Facts:
         snapshot = self.prepared.snapshot

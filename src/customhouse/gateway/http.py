@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
@@ -22,16 +23,17 @@ from customhouse.domain.errors import (
     MethodRefused,
     NotFound,
     Overloaded,
+    StoreUnavailable,
 )
 from customhouse.domain.principal import Principal
-from customhouse.gateway import identity
+from customhouse.gateway import identity, responses
 from customhouse.gateway.account import MAX_PARENT, Account, Watch, unwatched
 from customhouse.gateway.body import ClientLeft, read_body
 from customhouse.gateway.count import count
 from customhouse.gateway.embed import embed
 from customhouse.gateway.in_force import InForce
 from customhouse.gateway.reply import Reply
-from customhouse.gateway.turn import Gateway, Incoming, chat
+from customhouse.gateway.turn import Gateway, Incoming, chat, recognised
 
 RETRY_AFTER_S: Final = 1
 WATCH_AFTER_S: Final = 0.02
@@ -90,6 +92,10 @@ class DataPlane:
             await reply.fail(Internal())
 
     async def _dispatch(self, scope: Scope, receive: Receive, reply: Reply, trace_id: str) -> None:
+        stored = responses.asked(scope["path"])
+        if stored is not None:
+            await self._kept(scope, stored, reply, trace_id)
+            return
         method = ENDPOINTS.get(scope["path"])
         if method is None:
             raise NotFound(f"there is no endpoint here; this gateway has {', '.join(sorted(ENDPOINTS))}")
@@ -152,6 +158,27 @@ class DataPlane:
         reply.stamp(snapshot)
         names = self._gateway.preparations.of(snapshot).names
         await reply.whole(200, openai_chat_reply.model_list(names, self._gateway.clock.now_us() // 1_000_000))
+
+    async def _kept(self, scope: Scope, wanted: responses.Asked, reply: Reply, trace_id: str) -> None:
+        """Answer about a stored response. It counts as a turn while it runs: it reads what turns write."""
+        if scope["method"] not in wanted.methods:
+            reply.allow(", ".join(wanted.methods))
+            raise MethodRefused(f"this path takes {' and '.join(wanted.methods)}")
+        if self._in_flight >= self._max_turns:
+            raise Overloaded(retry_after_s=RETRY_AFTER_S)
+        self._in_flight += 1
+        try:
+            async with asyncio.timeout(self._gateway.turn_timeout_s):
+                principal = await recognised(self._gateway, identity.unique(scope["headers"]), trace_id)
+                InForce(self._gateway.current, self._gateway.stale_after, principal).admit()
+                body = await responses.answered(
+                    self._gateway.recall, principal, wanted, scope["method"], scope["query_string"]
+                )
+        except TimeoutError as error:
+            raise StoreUnavailable from error
+        finally:
+            self._in_flight -= 1
+        await reply.whole(HTTPStatus.OK, body)
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         limit = self._max_body_bytes

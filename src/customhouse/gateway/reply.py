@@ -81,6 +81,11 @@ class Reply:
         """Take the request, which decides the form of the answer."""
         self._request = request
 
+    def forget(self) -> None:
+        """Say that this response is not kept, whatever was asked: nothing of its turn is recorded."""
+        if self._request is not None:
+            self._request = msgspec.structs.replace(self._request, keep=False)
+
     def deployment(self, label: str | None, model: str) -> None:
         """Take which deployment is being asked, for which model; no label for the fallback answer."""
         self._deployment = label
@@ -97,15 +102,19 @@ class Reply:
         if content:
             await self._stream(content)
 
-    async def end(self, ending: Ending) -> None:
-        """Send the rest of the answer. Call only when its evidence is durable."""
-        receipt = Receipt(
+    def receipt(self, ending: Ending) -> Receipt:
+        """Return the `customhouse` object of an answer that ends so."""
+        return Receipt(
             trace_id=self._trace_id,
             release=self._release,
             deployment=self._deployment or "fallback",
             fallback=ending.fallback,
             decisions=ending.notices,
         )
+
+    async def end(self, ending: Ending) -> None:
+        """Send the rest of the answer. Call only when its evidence is durable."""
+        receipt = self.receipt(ending)
         request = self._request
         if request is None or not request.streamed:
             await self._whole(ending, receipt)
@@ -142,7 +151,7 @@ class Reply:
         self._headers["customhouse-decisions"] = ",".join(notice.id for notice in ending.notices)
         if ending.notices:
             self._headers["x-should-retry"] = "false"
-        await self.whole(HTTPStatus.OK, self._dialect.whole(ending.answer, self._envelope(), receipt))
+        await self.whole(HTTPStatus.OK, self._dialect.whole(ending.answer, self.envelope(), receipt))
 
     async def _stream(self, content: bytes, *, last: bool = False) -> None:
         if not self.began:
@@ -157,10 +166,11 @@ class Reply:
 
     def _chunks(self) -> Writer:
         if self._writer is None:
-            self._writer = self._dialect.writer(self._envelope())
+            self._writer = self._dialect.writer(self.envelope())
         return self._writer
 
-    def _envelope(self) -> Envelope:
+    def envelope(self) -> Envelope:
+        """Return what every part of the answer repeats."""
         request = self._request or Request(model="", messages=())
         return Envelope(self._trace_id.replace("-", ""), self._created, self._model, request)
 

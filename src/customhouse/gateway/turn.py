@@ -29,17 +29,21 @@ from customhouse.domain.errors import (
     NothingEmbeds,
     UpstreamTimeout,
 )
+from customhouse.domain.label import Classification
 from customhouse.domain.message import Message, Text, ToolOffer
+from customhouse.domain.principal import Principal
 from customhouse.domain.request import NamedTool, Request
-from customhouse.gateway import degraded, identity
+from customhouse.gateway import degraded, identity, stored
 from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
 from customhouse.gateway.evidence import Evidence, key_refused
 from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import judge, withdraw
 from customhouse.gateway.prepare import Preparations, Prepared
+from customhouse.gateway.recall import Recall
 from customhouse.gateway.reply import Ending, Reply, response_bytes
 from customhouse.gateway.spend import spending
+from customhouse.gateway.stored import Stored
 from customhouse.ledger.append import Ledger
 from customhouse.planes.model.call import Upstreams
 from customhouse.planes.model.parameters import bounded_tokens, settle
@@ -57,6 +61,7 @@ class Gateway:
     current: Current
     credentials: Credentials
     ledger: Ledger
+    recall: Recall
     budgets: Budgets
     upstreams: Upstreams
     preparations: Preparations
@@ -89,13 +94,7 @@ async def chat(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
 async def run(gateway: Gateway, incoming: Incoming, reply: Reply, answer: Answering) -> None:
     """Do what every turn begins and ends with, and `answer` in between. Raises as `chat`."""
     # (1) identity: a key decides who calls; headers can only narrow it
-    key = identity.authenticate(incoming.headers, gateway.credentials)
-    try:
-        principal = identity.principal(key, incoming.headers)
-    except Forbidden as refused:
-        # No tenant was accepted, so it stands in the organisation's log.
-        await gateway.ledger.append([key_refused(gateway.clock, incoming.trace_id, key, refused)])
-        raise
+    principal = await recognised(gateway, incoming.headers, incoming.trace_id)
     reply.mark("identity")
     # (2) snapshot: one for the whole turn, confirmed lately
     in_force = InForce(gateway.current, gateway.stale_after, principal)
@@ -130,6 +129,17 @@ async def run(gateway: Gateway, incoming: Incoming, reply: Reply, answer: Answer
         raise
 
 
+async def recognised(gateway: Gateway, headers: Mapping[str, str], trace_id: str) -> Principal:
+    """Return who calls. Raises Unauthenticated, and Forbidden, which is recorded."""
+    key = identity.authenticate(headers, gateway.credentials)
+    try:
+        return identity.principal(key, headers)
+    except Forbidden as refused:
+        # No tenant was accepted, so it stands in the organisation's log.
+        await gateway.ledger.append([key_refused(gateway.clock, trace_id, key, refused)])
+        raise
+
+
 async def decide(
     gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress, in_force: InForce
 ) -> tuple[Ask, str | None]:
@@ -144,9 +154,11 @@ async def decide(
     if request.texts and not documents.model.embeddings:
         raise NothingEmbeds(param="model")
     reply.ask(request)
+    earlier = await gateway.recall.before(principal, request.previous)
+    request = replace(request, messages=(*earlier.messages, *request.messages))
     # (3) label: not computed yet, and every record says so; only the class of the turn's data is known
     facts = Facts(
-        identity.turn_class(prepared.floor, incoming.headers),
+        max(identity.turn_class(prepared.floor, incoming.headers), earlier.classification),
         principal.tenant,
         principal.environment,
         documents.safety.residency,
@@ -163,11 +175,15 @@ async def decide(
     progress.mode = degraded.mode(declared, documents.tools, (offer.name for offer in offered))
     sampling = settle(documents.model, prepared.sampling, request.sampling)
     tokens = 0 if request.texts else bounded_tokens(documents.model.parameters, request.max_tokens)
+    if progress.mode == "open" and gateway.ledger.down:
+        reply.forget()
     if progress.spending is not None:
         tokens = progress.spending.bounded(tokens)
     notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
     notes += (narrowed,) if narrowed else ()
-    progress.begin(evidence.request_accepted(body, facts, identity.client_trace(incoming.headers), notes))
+    progress.begin(
+        evidence.request_accepted(body, facts, identity.client_trace(incoming.headers), notes, request.previous)
+    )
     reply.mark("render")
     # (7) select + call: only deployments that may see this class; each call reserved and durable before it leaves
     ask = Ask(
@@ -200,7 +216,11 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         unchanged = progress.said if judged.answer is answer else None
         outcome = "fallback" if progress.fell_back else "answered"
         completed = evidence.response_completed(
-            unchanged or response_bytes(ending), outcome=outcome, timing_us=reply.timing_us(), reasons=progress.reasons
+            unchanged or response_bytes(ending),
+            outcome=outcome,
+            timing_us=reply.timing_us(),
+            reasons=progress.reasons,
+            stored=_stored(evidence.principal, ask.selection.classification, reply, ending),
         )
         await progress.commit((*judged.entries, completed))
         if not judged.passed:
@@ -213,6 +233,25 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         await progress.spending.seen()
     reply.mark("evidence")
     await reply.end(ending)
+
+
+def _stored(principal: Principal, level: Classification, reply: Reply, ending: Ending) -> bytes | None:
+    """Return what a later turn may continue: what this one was asked, and what its client is given."""
+    envelope = reply.envelope()
+    if not envelope.request.keep:
+        return None
+    kept = Stored(
+        assistant=principal.assistant,
+        environment=principal.environment,
+        on_behalf_of=principal.on_behalf_of,
+        classification=level,
+        created_s=envelope.created_s,
+        model=envelope.model,
+        request=envelope.request,
+        answer=ending.answer,
+        receipt=reply.receipt(ending),
+    )
+    return stored.encode(kept)
 
 
 def _render(prepared: Prepared, request: Request) -> tuple[tuple[Message, ...], bool]:

@@ -23,6 +23,7 @@ KINDS: Final = frozenset(
         "tool.decided",
         "tool.passed",
         "response.completed",
+        "response.deleted",
         "release.published",
         "pin.moved",
         "hold.lifted",

@@ -10,6 +10,7 @@ import base64
 from collections.abc import Sequence
 from typing import Final
 
+from customhouse.dialects.openai_responses import seal
 from customhouse.domain.errors import Inexpressible
 from customhouse.domain.message import (
     Audio,
@@ -36,14 +37,15 @@ _OWN: Final = "openai_responses"
 def items(messages: Sequence[Message], *, ids: str | None = None) -> list[Wire]:
     """Return the items. Raises Inexpressible.
 
-    With `ids` every item has an id that begins so, and a status, as the items of a stored response have.
+    With `ids` they are what a client is told of its own input: every item has an id that begins so, and a status, and
+    seals are as the client sent them.
     """
     found: list[Wire] = []
     for message in messages:
         if message.name is not None:
             raise _inexpressible(message, "name", "the name of a participant")
         if message.role == "assistant":
-            found += _assistant(message)
+            found += _assistant(message, ours=ids is not None)
         elif message.role == "tool":
             found += [_output(message, part) for part in message.content]
         else:
@@ -57,7 +59,7 @@ def _identified(item: Wire, number: str) -> Wire:
     return {**item, "id": f"{prefix[str(item['type'])]}_{number}", "status": "completed"}
 
 
-def _assistant(message: Message) -> list[Wire]:
+def _assistant(message: Message, *, ours: bool) -> list[Wire]:
     """Return the items of what a model said: text that follows text is one message of several parts."""
     found: list[Wire] = []
     said: list[Wire] = []
@@ -71,7 +73,7 @@ def _assistant(message: Message) -> list[Wire]:
         said = []
         match part:
             case Reasoning():
-                found.append(_reasoning(message, part, len(found)))
+                found.append(_reasoning(message, part, len(found), ours=ours))
             case ToolCall():
                 found.append(
                     {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments}
@@ -108,9 +110,9 @@ def annotation(citation: WebCitation, length: int) -> Wire:
     }
 
 
-def _reasoning(message: Message, part: Reasoning, number: int) -> Wire:
+def _reasoning(message: Message, part: Reasoning, number: int, *, ours: bool) -> Wire:
     sealed = part.seal
-    if sealed is not None and sealed.dialect != _OWN:
+    if sealed is not None and sealed.dialect != _OWN and not ours:
         raise _inexpressible(message, "content", "reasoning that another provider has sealed")
     told: list[Wire] = [{"type": "summary_text" if part.summary else "reasoning_text", "text": part.text}]
     item: Wire = {
@@ -121,7 +123,7 @@ def _reasoning(message: Message, part: Reasoning, number: int) -> Wire:
     if part.text and not part.summary:
         item["content"] = told
     if sealed is not None:
-        item["encrypted_content"] = sealed.value
+        item["encrypted_content"] = seal.written(part) if ours else sealed.value
     return item
 
 
