@@ -65,10 +65,11 @@ def known(gateway: Running, **terms: tuple[str, ...]) -> str:
 def refused(client: openai.OpenAI, response_id: str, **fields: Any) -> set[tuple[int, str | None]]:  # noqa: ANN401 - the SDK's own
     """Return the status and code with which each way to a response is refused."""
     told: set[tuple[int, str | None]] = set()
+    retrieved: Any = client.responses
     input_items: Any = client.responses.input_items
     ways: Sequence[Callable[[], Any]] = (
         lambda: continues(client, response_id, **fields),
-        lambda: client.responses.retrieve(response_id, **fields),
+        partial(retrieved.retrieve, response_id, **fields),
         partial(input_items.list, response_id, **fields),
         lambda: client.responses.delete(response_id, **fields),
     )
