@@ -9,10 +9,13 @@ from typing import Any, Final
 
 import openai
 import pytest
+from msgspec.structs import replace
 from openai.types.responses import Response
+from tests.gateway.outage import locked
 from tests.gateway.running import BOT, FALLBACK, Running, create_key, documents, running
 from tests.upstream.server import Upstream, scripted_upstream
 
+from customhouse.domain.failure_mode import FailureMode
 from customhouse.gateway import stored
 
 ALICE: Final = {"customhouse-on-behalf-of": "user:alice"}
@@ -236,3 +239,44 @@ def test_on_postgresql_it_is_there_at_once(home: Path, postgres: str) -> None:
         assert refused(client, second.id, extra_headers=ALICE) == {(404, "response.unknown")}
         client.responses.delete(first.id)
         assert refused(client, first.id) == {(404, "response.unknown")}
+
+
+@contextmanager
+def failing(home: Path, mode: FailureMode) -> Generator[Scene]:
+    """Run what `scene` does, with an assistant of this failure mode and a ledger that gives up after a second."""
+    with scripted_upstream() as upstream:
+        given = documents(upstream.base_url)
+        given = replace(given, safety=replace(given.safety, ledger_failure=mode))
+        with (
+            running(home, given, ledger_timeout_s=1) as gateway,
+            openai.OpenAI(base_url=gateway.url, api_key=gateway.key, max_retries=0, timeout=30) as client,
+        ):
+            yield gateway, upstream, client
+
+
+def caught_up(gateway: Running) -> None:
+    while gateway.request("GET", "/readyz").json["ledger"] != "ok":
+        pass
+
+
+def test_what_waits_in_the_spool_is_found_when_it_has_joined_the_ledger(home: Path) -> None:
+    with failing(home, "spool") as (gateway, _, client):
+        before = client.responses.create(model=BOT, input="one")
+        with locked(gateway.settings.database_path):
+            late = client.responses.create(model=BOT, input="two")
+            assert refused(client, before.id) == {(503, "ledger.unavailable")}, "nothing stored is read meanwhile"
+            assert refused(client, late.id) == {(503, "ledger.unavailable")}
+        caught_up(gateway)
+        assert continues(client, late.id).previous_response_id == late.id
+        assert client.responses.retrieve(before.id).id == before.id
+
+
+def test_what_is_not_recorded_is_not_kept_and_says_so(home: Path) -> None:
+    with failing(home, "open") as (gateway, _, client):
+        client.responses.create(model=BOT, input="one")
+        with locked(gateway.settings.database_path):
+            client.responses.create(model=BOT, input="two")  # nobody knew yet
+            answer = client.responses.create(model=BOT, input="three")
+            assert answer.to_dict()["store"] is False
+        caught_up(gateway)
+        assert refused(client, answer.id) == {(404, "response.unknown")}
