@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever a client or a provider sends is understood or refused, with no other exception: nearly right JSON above all."""
+"""Whatever a client or a provider sends is understood or refused, with no other exception."""
 
 import json
 from contextlib import suppress
@@ -19,13 +19,13 @@ anything: Final = st.recursive(
     leaves, lambda one: st.lists(one, max_size=3) | st.dictionaries(st.text(max_size=5), one)
 )
 BODIES: Final = [{"model": "support", **fields} for fields in SENT_BY_DEFAULT.values()]
-RESPONSE: Final[Json] = {
+RESPONSE: Final[dict[str, Any]] = {
     "id": "r",
     "model": "m",
     "status": "completed",
     "output": [
         {"type": "reasoning", "id": "rs", "summary": [{"type": "summary_text", "text": "a"}], "encrypted_content": "E"},
-        {"type": "message", "id": "m", "content": [{"type": "output_text", "text": "x", "annotations": []}]},
+        {"type": "message", "id": "m", "content": [{"type": "output_text", "text": "x"}]},
         {"type": "function_call", "id": "f", "call_id": "c", "name": "a", "arguments": "{}"},
     ],
     "usage": {"input_tokens": 1, "output_tokens": 1, "output_tokens_details": {"reasoning_tokens": 0}},
