@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
+from tests.docs.pages import ROOT
 from tests.gateway.running import GRANTS, Running, documents, running
 from tests.gateway.scene import KEY
 from tests.gateway.tongues import QUESTION, SCHEMA, TONGUES, TOOL_NAMES, Heard, Tongue, say
@@ -85,6 +86,9 @@ def pair(
 def test_every_dialect_is_in_the_matrix() -> None:
     assert set(TONGUES) == set(PROVIDERS)
     assert {tongue.path for tongue in TONGUES.values()} == set(CLIENTS)
+    told = (ROOT / "docs" / "reference" / "dialects.md").read_text(encoding="utf-8")
+    every = " | ".join("yes" for _ in PROVIDERS)
+    assert all(f"| `{path}` | {every} |" in told for path in CLIENTS), "the table says what is tried here"
 
 
 @Ways
@@ -147,6 +151,26 @@ def test_reasoning(home: Path, client: DialectName, provider: DialectName, *, st
         heard = both.hear()
         assert heard.reasoning.strip().startswith(THOUGHT)
         assert (heard.text.strip(), heard.stop) == (TEXT, "done")
+
+
+SEALS: Final[Mapping[DialectName, str]] = {"openai_responses": responses.ENCRYPTED, "anthropic": messages.SIGNATURE}
+
+
+@Ways
+@pytest.mark.parametrize("provider", list(SEALS))
+@pytest.mark.parametrize("client", list(SEALS))
+def test_sealed_reasoning_goes_back_to_whom_it_came_from(
+    home: Path, client: DialectName, provider: DialectName, *, stream: bool
+) -> None:
+    """The provider's own proof travels through a client of another dialect, and comes back as it was."""
+    with pair(home, client, provider, "reasoning-call", stream=stream) as both:
+        body = both.client.first(stream=stream, tools=TOOL_NAMES)
+        heard = both.client.hear(say(both.gateway, both.client, body))
+        assert [call[1] for call in heard.calls] == ["get_order_status"]
+        both.upstream.by_model = {"reasoning-call": SAYING[provider]}
+        answer = say(both.gateway, both.client, both.client.second(body, heard, ["sent"]))
+        assert answer.status == 200, answer.body
+        assert f'"{SEALS[provider]}"' in both.upstream.requests[1].raw.decode()
 
 
 @Ways
