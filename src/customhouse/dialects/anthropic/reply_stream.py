@@ -15,6 +15,7 @@ from customhouse.dialects import sse
 from customhouse.dialects.anthropic import reply, seal
 from customhouse.dialects.anthropic.citations import written
 from customhouse.dialects.envelope import Envelope, Receipt
+from customhouse.dialects.pattern import Pattern
 from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece
 from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.message import ToolCall
@@ -41,7 +42,7 @@ class _MessageEnd(msgspec.Struct, frozen=True, kw_only=True):
 class EventWriter:
     """Writes the events of one streamed answer. Invariant: at most one block is open, and blocks count from 0."""
 
-    __slots__ = ("_began", "_envelope", "_index", "_open")
+    __slots__ = ("_began", "_envelope", "_index", "_open", "_pattern")
 
     def __init__(self, envelope: Envelope) -> None:
         """Fix what the answer repeats."""
@@ -49,6 +50,7 @@ class EventWriter:
         self._began = False
         self._index = 0
         self._open: tuple[int, _Kind] | None = None
+        self._pattern: Pattern | None = None
 
     def deltas(self, deltas: Sequence[Delta]) -> bytes:
         """Return the events of pieces that pass; before the first of them the message's start."""
@@ -101,7 +103,10 @@ class EventWriter:
                 return self._ended(delta)
 
     def _text(self, part: int, text: str) -> bytes:
-        return self._require(part, "text", text="") + self._changed(type="text_delta", text=text)
+        opened = self._require(part, "text", text="")
+        if opened or self._pattern is None:
+            self._pattern = Pattern(self._changed(type="text_delta", text=""))
+        return opened + self._pattern.filled(text)
 
     def _ended(self, ended: Ended) -> bytes:
         sealed = seal.written(ended.reasoning)

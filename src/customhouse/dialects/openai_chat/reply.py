@@ -12,6 +12,7 @@ import msgspec
 
 from customhouse.dialects import sse
 from customhouse.dialects.envelope import Envelope, Receipt
+from customhouse.dialects.pattern import Pattern
 from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, StopReason, Usage
 from customhouse.domain.errors import CustomhouseError, UpstreamFailed
 from customhouse.domain.message import Citation, Text, ToolCall, WebCitation
@@ -182,7 +183,17 @@ def whole(answer: Answer, envelope: Envelope, receipt: Receipt) -> bytes:
 class ChunkWriter:
     """Writes the chunks of one streamed answer, all with the same id, time and model."""
 
-    __slots__ = ("_before", "_created", "_first", "_model", "_part", "_response_id", "_wants_usage", "_written")
+    __slots__ = (
+        "_before",
+        "_created",
+        "_first",
+        "_model",
+        "_part",
+        "_response_id",
+        "_text",
+        "_wants_usage",
+        "_written",
+    )
 
     def __init__(self, envelope: Envelope) -> None:
         """Fix what every chunk carries."""
@@ -193,6 +204,7 @@ class ChunkWriter:
         self._first = True
         self._part = -1
         self._before = self._written = 0
+        self._text: Pattern | None = None
 
     def deltas(self, deltas: Sequence[Delta]) -> bytes:
         """Return a chunk for each piece. Raises UpstreamFailed for what this dialect cannot express."""
@@ -204,7 +216,7 @@ class ChunkWriter:
                 if delta.part != self._part:
                     self._part, self._before = delta.part, self._written
                 self._written += len(delta.text)
-                return self._chunk(_Delta(role=self._role(), content=delta.text), None)
+                return self._said(delta.text)
             case Piece(kind="refusal"):
                 return self._chunk(_Delta(role=self._role(), refusal=delta.text), None)
             case Piece():
@@ -219,7 +231,7 @@ class ChunkWriter:
 
     def end(self, answer: Answer, added: str, receipt: Receipt) -> bytes:
         """Return the rest: added text, whole calls, finish chunk, usage chunk when asked for, `[DONE]`."""
-        tail = self._chunk(_Delta(role=self._role(), content=added), None) if added else b""
+        tail = self._said(added) if added else b""
         calls = _calls(answer.tool_calls, indexed=True)
         if calls:
             tail += self._chunk(_Delta(role=self._role(), tool_calls=calls), None)
@@ -233,6 +245,13 @@ class ChunkWriter:
     def fail(self, problem: CustomhouseError, trace_id: str) -> bytes:
         """Return the last event of a stream that cannot go on."""
         return sse.event(error(problem, trace_id))
+
+    def _said(self, text: str) -> bytes:
+        if self._first:
+            return self._chunk(_Delta(role=self._role(), content=text), None)
+        if self._text is None:
+            self._text = Pattern(self._chunk(_Delta(content=""), None))
+        return self._text.filled(text)
 
     def _role(self) -> Literal["assistant"] | None:
         first, self._first = self._first, False

@@ -18,12 +18,17 @@ from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.dialects.openai_chat.reply import error
 from customhouse.dialects.openai_responses import response
 from customhouse.dialects.openai_responses.response import Item, MessageItem, OutputRefusal, OutputText, Status
+from customhouse.dialects.pattern import Pattern
 from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece
 from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.message import Citation, Reasoning, Refusal, Text, ToolCall
 
 _encode: Final = msgspec.json.encode
 _Kind = Literal["text", "refusal", "reasoning"]
+_TEXT_DELTA: Final = (
+    b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":%d,%b\n\n'
+)
+"""The most frequent event, before and after what its part repeats (`_Part.pattern`)."""
 
 
 @dataclass(slots=True)
@@ -36,6 +41,7 @@ class _Part:
     summary: bool = False
     pieces: list[str] = field(default_factory=list[str])
     citations: list[Citation] = field(default_factory=list[Citation])
+    pattern: Pattern | None = None
 
     @property
     def text(self) -> str:
@@ -100,15 +106,21 @@ class EventWriter:
     def _say(self, piece: Piece) -> None:
         part = self._opened(piece.part, piece.kind, summary=piece.summary)
         part.pieces.append(piece.text)
-        where = self._where(part)
         match piece.kind:
             case "text":
-                self._emit("response.output_text.delta", **where, delta=piece.text, logprobs=())
+                self._say_text(part, piece.text)
             case "refusal":
-                self._emit("response.refusal.delta", **where, delta=piece.text)
+                self._emit("response.refusal.delta", **self._where(part), delta=piece.text)
             case "reasoning":
                 word = "reasoning_summary_text" if part.summary else "reasoning_text"
-                self._emit(f"response.{word}.delta", **where, delta=piece.text)
+                self._emit(f"response.{word}.delta", **self._where(part), delta=piece.text)
+
+    def _say_text(self, part: _Part, text: str) -> None:
+        if part.pattern is None:
+            fields = {**self._where(part), "delta": "", "logprobs": ()}
+            part.pattern = Pattern(_encode(fields).removeprefix(b"{"))
+        self._out.append(_TEXT_DELTA % (self._number, part.pattern.filled(text)))
+        self._number += 1
 
     def _call(self, call: ToolCall, status: Status) -> None:
         begun = response.call_item(self._envelope, call, len(self._output), "in_progress")
