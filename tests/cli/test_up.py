@@ -53,12 +53,12 @@ def up(folder: Path, *options: str) -> Generator[tuple[int, str]]:
             assert errors.endswith("stopped\n")
 
 
-def manifest_with_model_at(folder: Path, address: str) -> None:
+def manifest_with_model_at(folder: Path, address: str, embeddings: str | None = None) -> None:
     assert run(folder, "init").returncode == 0
     models = folder / "manifest" / "models.yaml"
     text = models.read_text()
     assert MODEL_PORT in text
-    models.write_text(text.replace(MODEL_PORT, address).replace(EMBEDDING_PORT, f"127.0.0.1:{free_port()}"))
+    models.write_text(text.replace(MODEL_PORT, address).replace(EMBEDDING_PORT, embeddings or f"127.0.0.1:{free_port()}"))
 
 
 def ask(port: int, key: str) -> tuple[str, str]:

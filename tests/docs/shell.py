@@ -44,8 +44,8 @@ _AUTHOR: Final = {
 def five_minutes(folder: Path) -> Generator[str]:
     """Run `customhouse up` in a folder that looks like a clone after `make run`; give the gateway's address."""
     (folder / ".venv").symlink_to(sys.prefix)
-    with scripted_upstream(answer(TEXT)) as upstream:
-        manifest_with_model_at(folder, f"127.0.0.1:{upstream.port}")
+    with scripted_upstream(answer(TEXT)) as upstream, scripted_upstream() as vectors:
+        manifest_with_model_at(folder, f"127.0.0.1:{upstream.port}", f"127.0.0.1:{vectors.port}")
         with up(folder, "--no-model") as (port, _said):
             yield f"127.0.0.1:{port}"
 

@@ -55,11 +55,11 @@ def inputs(body: Mapping[str, Any]) -> list[str]:
     return [one if isinstance(one, str) else str(one) for one in given]
 
 
-def answer(edit: Callable[[Answer], Answer] = dict) -> Reply:
-    """Answer with a vector for each text, as numbers or base64 as asked; `edit` changes the answer."""
+def answer(edit: Callable[[Answer], Answer] = dict, long: int = DIMENSIONS) -> Reply:
+    """Answer with a vector for each text, `long` unless asked otherwise, as numbers or base64; `edit` changes it."""
 
     def reply(request: Received) -> Iterator[Step]:
-        dimensions = request.body.get("dimensions", DIMENSIONS)
+        dimensions = request.body.get("dimensions", long)
         texts = inputs(request.body)
         data = [
             {"object": "embedding", "index": number, "embedding": _written(vector(text, dimensions), request.body)}
@@ -85,6 +85,7 @@ def _each(**to: Any) -> Callable[[Answer], Answer]:  # noqa: ANN401
 
 EMBEDDINGS: Final[dict[str, Reply]] = {
     "answer": answer(),
+    "all-minilm-l6-v2-int8": answer(long=384),
     "wrong-model": answer(lambda full: {**full, "model": "other-embedding-3"}),
     "too-few": answer(lambda full: {**full, "data": full["data"][:-1]}),
     "too-many": answer(lambda full: {**full, "data": [*full["data"], full["data"][-1]]}),
