@@ -58,7 +58,9 @@ def manifest_with_model_at(folder: Path, address: str, embeddings: str | None = 
     models = folder / "manifest" / "models.yaml"
     text = models.read_text()
     assert MODEL_PORT in text
-    models.write_text(text.replace(MODEL_PORT, address).replace(EMBEDDING_PORT, embeddings or f"127.0.0.1:{free_port()}"))
+    models.write_text(
+        text.replace(MODEL_PORT, address).replace(EMBEDDING_PORT, embeddings or f"127.0.0.1:{free_port()}")
+    )
 
 
 def ask(port: int, key: str) -> tuple[str, str]:
