@@ -158,7 +158,7 @@ async def decide(
     request = replace(request, messages=(*earlier.messages, *request.messages))
     # (3) label: not computed yet, and every record says so; only the class of the turn's data is known
     facts = Facts(
-        max(identity.turn_class(prepared.floor, incoming.headers), earlier.classification),
+        identity.turn_class(prepared.floor, incoming.headers, (earlier.classification,)),
         principal.tenant,
         principal.environment,
         documents.safety.residency,
