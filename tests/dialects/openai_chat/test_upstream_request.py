@@ -40,6 +40,8 @@ OUT_TOOL = {
     "type": "function",
     "function": {"name": "a", "description": "A", "parameters": {"type": "object"}, "strict": True},
 }
+OTHER = ToolOffer("b", None, None)
+OUT_OTHER = {"type": "function", "function": {"name": "b"}}
 BASE: Json = {
     "model": "gpt",
     "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"}],
@@ -83,7 +85,7 @@ SENT: list[tuple[str, Json, Json]] = [
     ("no choice among tools when none is offered", {"tool_choice": "required", "parallel_tool_calls": True}, {}),
     ("a choice of one", {"tools": (OFFER,), "tool_choice": "none"}, {"tools": [OUT_TOOL], "tool_choice": "none"}),
     (
-        "a choice of one tool",
+        "a choice of the only tool",
         {
             "tools": (OFFER,),
             "tool_choice": {"type": "function", "function": {"name": "a"}},
@@ -91,6 +93,19 @@ SENT: list[tuple[str, Json, Json]] = [
         },
         {
             "tools": [OUT_TOOL],
+            "tool_choice": "required",
+            "parallel_tool_calls": False,
+        },
+    ),
+    (
+        "a choice of one tool of several",
+        {
+            "tools": (OFFER, OTHER),
+            "tool_choice": {"type": "function", "function": {"name": "a"}},
+            "parallel_tool_calls": False,
+        },
+        {
+            "tools": [OUT_TOOL, OUT_OTHER],
             "tool_choice": {"type": "function", "function": {"name": "a"}},
             "parallel_tool_calls": False,
         },

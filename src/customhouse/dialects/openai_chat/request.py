@@ -102,10 +102,11 @@ ContentPart = TextPart | ImagePart | AudioPart | FilePart | RefusalPart
 
 
 class Function(_Wire, frozen=True):
-    """A call's function, as the model wrote it."""
+    """A call's function, as the model wrote it. `parsed_arguments` is the SDK's own reading, which goes nowhere."""
 
     name: str
     arguments: str
+    parsed_arguments: msgspec.Raw = msgspec.Raw(b"")
 
 
 class WireCall(_Wire, frozen=True):
@@ -119,8 +120,8 @@ class WireCall(_Wire, frozen=True):
 class WireMessage(_Wire, frozen=True):
     """One message of the history.
 
-    The last fields are what SDKs echo from answers; `reasoning_content` carries what a server told of its reasoning,
-    the three after it must carry nothing.
+    The last fields are what SDKs echo from answers: `reasoning_content` carries what a server told of its reasoning,
+    `parsed` is the SDK's own reading of the content and goes nowhere, the three after it must carry nothing.
     """
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
@@ -130,6 +131,7 @@ class WireMessage(_Wire, frozen=True):
     tool_call_id: str | None = None
     refusal: str | None = None
     reasoning_content: str | None = None
+    parsed: msgspec.Raw = msgspec.Raw(b"")
     function_call: None = None
     audio: None = None
     annotations: list[None] | None = None

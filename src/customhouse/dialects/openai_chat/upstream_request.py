@@ -235,7 +235,10 @@ def _out_tool(tool: ToolOffer) -> _OutTool:
 
 
 def _out_choice(request: Request) -> str | _OutChoice | None:
+    """Return the choice. Of one tool that is the only one: `required`, since llama.cpp's server takes no name."""
     chosen = request.tool_choice
+    if isinstance(chosen, NamedTool) and [tool.name for tool in request.offers] == [chosen.name]:
+        return "required"
     return _OutChoice(type="function", function={"name": chosen.name}) if isinstance(chosen, NamedTool) else chosen
 
 

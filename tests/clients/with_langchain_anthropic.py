@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""langchain-anthropic's chat model."""
+
+from argparse import Namespace
+
+import with_langchain
+from langchain_anthropic import ChatAnthropic
+from task import MAX_TOKENS, Seen, main
+
+
+def converse(told: Namespace, seen: Seen) -> None:
+    model = ChatAnthropic(
+        base_url=told.base_url.removesuffix("/v1"),
+        api_key=told.key,
+        model=told.model,
+        max_tokens=MAX_TOKENS,
+        max_retries=0,
+    )
+    with_langchain.converse(model, told, seen)
+
+
+main(converse)
