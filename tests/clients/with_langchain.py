@@ -8,7 +8,7 @@ from langchain_core.messages import HumanMessage, ToolMessage
 from task import QUESTION, TOOLS, Seen
 
 
-def converse(model: Any, told: Namespace, seen: Seen) -> None:  # noqa: ANN401 - either package's chat model
+def converse(model: Any, told: Namespace, seen: Seen, *, no_tool: Any) -> None:  # noqa: ANN401 - either package's own
     tools = [
         {"type": "function", "function": {"name": name, "description": text, "parameters": schema}}
         for name, (text, schema, _) in TOOLS.items()
@@ -20,7 +20,7 @@ def converse(model: Any, told: Namespace, seen: Seen) -> None:  # noqa: ANN401 -
         messages += [
             ToolMessage(seen.run(call["name"], call["args"]), tool_call_id=call["id"]) for call in answer.tool_calls
         ]
-    seen.text = ask(model.bind_tools(tools, tool_choice="none"), told, seen, messages).text
+    seen.text = ask(model.bind_tools(tools, tool_choice=no_tool), told, seen, messages).text
 
 
 def ask(model: Any, told: Namespace, seen: Seen, messages: list[Any]) -> Any:  # noqa: ANN401 - the SDK's own types

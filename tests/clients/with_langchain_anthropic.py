@@ -16,7 +16,7 @@ def converse(told: Namespace, seen: Seen) -> None:
         max_tokens=MAX_TOKENS,
         max_retries=0,
     )
-    with_langchain.converse(model, told, seen)
+    with_langchain.converse(model, told, seen, no_tool={"type": "none"})
 
 
 main(converse)

@@ -229,6 +229,7 @@ def test_the_conversation_is_read_into_the_domains_values() -> None:
             "tool_calls": [
                 {
                     "id": "1",
+                    "index": 0,
                     "type": "function",
                     "function": {"name": "a", "arguments": "{}", "parsed_arguments": {"not": "read"}},
                 }

@@ -110,10 +110,11 @@ class Function(_Wire, frozen=True):
 
 
 class WireCall(_Wire, frozen=True):
-    """A tool call in the history."""
+    """A tool call in the history. `index` is what the SDK kept of a stream; calls stand in their order."""
 
     id: str
     function: Function
+    index: int | None = None
     type: Literal["function"] = "function"
 
 
