@@ -37,7 +37,7 @@ def ask(client: OpenAI, told: Namespace, seen: Seen, **fields: Any) -> Any:  # n
     with client.chat.completions.stream(**asked) as stream:
         for _ in stream:
             seen.pieces += 1
-        return stream.get_final_completion().choices[0].message
+        return stream.current_completion_snapshot.choices[0].message
 
 
 main(converse)
