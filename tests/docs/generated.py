@@ -16,6 +16,7 @@ from typing import Final
 import click
 import msgspec
 from msgspec import inspect
+from tests.clients.programs import table
 from tests.docs.expressible import carried, told
 from tests.docs.pages import ROOT
 
@@ -65,6 +66,7 @@ def parts() -> Mapping[str, str]:
         "metrics": "\n".join(_metrics()),
         "told": "\n".join(told()),
         "carried": "\n".join(carried()),
+        "clients": "\n".join(table()),
     }
 
 
