@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 
 from customhouse.budget.estimate import REFERENCE_TOKENS, Estimate, asked, at_most
 from customhouse.budget.limit import Amounts
-from customhouse.domain.price import Price, cost_microusd
-
-PRICE = Price(input="3", cached_input="0.3", cache_write="3.75", output="15")
+from customhouse.domain.price import LongPrompt, Price, cost_microusd
 
 
 @pytest.mark.parametrize(
@@ -27,20 +25,28 @@ def test_the_most_that_a_call_uses(
     assert at_most(size, references, output, context) == expected
 
 
-@given(
-    st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6)
+TOKENS = st.integers(0, 10**6)
+DOLLARS = st.sampled_from(["0", "0.15", "3", "75"])
+MAYBE = st.none() | DOLLARS
+LONG = st.builds(
+    LongPrompt, over=st.integers(1, 10**6), input=DOLLARS, output=DOLLARS, cached_input=MAYBE, cache_write=MAYBE
 )
+PRICES = st.builds(
+    Price, input=DOLLARS, output=DOLLARS, cached_input=MAYBE, cache_write=MAYBE, long_prompt=st.none() | LONG
+)
+
+
+@given(PRICES, TOKENS, TOKENS, TOKENS, TOKENS, TOKENS)
 def test_no_call_within_the_estimate_costs_more_than_was_reserved(
-    size: int, used: int, cached: int, written: int, output: int
+    price: Price, size: int, used: int, cached: int, written: int, output: int
 ) -> None:
-    estimate = at_most(size, 0, output, None)
     prompt = min(used, size)
     cached = min(cached, prompt)
     written = min(written, prompt - cached)
     cost = cost_microusd(
-        PRICE, prompt_tokens=prompt, completion_tokens=output, cached_tokens=cached, cache_write_tokens=written
+        price, prompt_tokens=prompt, completion_tokens=output, cached_tokens=cached, cache_write_tokens=written
     )
-    assert cost <= asked(estimate, PRICE, first=True).microusd
+    assert cost <= asked(at_most(size, 0, output, None), price, first=True).microusd
 
 
 def test_a_second_call_of_a_turn_is_no_second_request() -> None:

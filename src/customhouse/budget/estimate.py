@@ -58,18 +58,28 @@ def asked(estimate: Estimate, price: Price | None, *, first: bool) -> Amounts:
 
     Without a price no money is counted: a deployment that has none is not asked where money is limited.
     """
-    # Nothing of it is read from a cache: writing to one may cost more than reading, so the dearest input counts.
-    cost = (
-        0
-        if price is None
-        else max(
-            cost_microusd(
-                price, prompt_tokens=estimate.input, completion_tokens=estimate.output, cache_write_tokens=written
-            )
-            for written in (0, estimate.input)
-        )
-    )
+    cost = 0 if price is None else _dearest(estimate, price)
     return Amounts(int(first), estimate.input + estimate.output, min(cost, UNLIMITED))
+
+
+def _dearest(estimate: Estimate, price: Price) -> int:
+    """Return the most that a call within the estimate costs.
+
+    Writing to a cache may cost more than reading the prompt, and a prompt above a bound may cost less than one below.
+    """
+    long = price.long_prompt
+    prompts = {estimate.input} if long is None else {estimate.input, min(estimate.input, long.over)}
+    return max(
+        cost_microusd(
+            price,
+            prompt_tokens=prompt,
+            completion_tokens=estimate.output,
+            cached_tokens=prompt if place == "cached" else 0,
+            cache_write_tokens=prompt if place == "written" else 0,
+        )
+        for prompt in prompts
+        for place in ("fresh", "cached", "written")
+    )
 
 
 def _parts(messages: Iterable[Message]) -> Iterator[Part]:

@@ -133,7 +133,6 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
                 raise
         else:
             progress.call = None
-            settle(progress, answer, sent=True)
             noticed = upstreams.circuits.noticed(deployment, Seen(answer.model, answer.fingerprint))
             answered = _answered(progress, deployment, attempt, answer, noticed)
             progress.said = answered.payloads[0].commitment
@@ -246,6 +245,9 @@ async def leave(
 
 
 def _answered(progress: Progress, deployment: Deployment, attempt: int, answer: Answer, noticed: Noticed) -> Entry:
+    """Return the record of a whole answer, whose cost is known now."""
+    if progress.spending is not None:
+        progress.spending.ended(answer.usage, sent=True)
     span_id = progress.span_id or progress.evidence.accepted
     return progress.evidence.model_answered(span_id, deployment, attempt, answer, outcome="complete", noticed=noticed)
 
@@ -260,7 +262,7 @@ def fail(progress: Progress, error: UpstreamFailed) -> None:
 
 
 def settle(progress: Progress, answer: Answer | None, *, sent: bool, reason: str | None = None) -> None:
-    """Settle what a call reserved. A provider's count before the answer's end is not the whole count."""
+    """Settle a call that gave no answer, or none yet. What is counted before an answer's end is not the whole count."""
     if progress.spending is not None:
         usage = None if answer is None or answer.stop is None else answer.usage
         progress.spending.ended(usage, sent=sent, reason=reason)
