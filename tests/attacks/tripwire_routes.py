@@ -40,6 +40,7 @@ SHOWS: Final[Mapping[str, str]] = {
     f"GET {ROOT}/keys": "kn",
     f"POST {ROOT}/keys": "kn",
     f"POST {ROOT}/keys/{{id}}/revoke": "kn",
+    f"GET {ROOT}/assistants/{{assistant}}/budgets": "kn",
     f"GET {ROOT}/switches": "n",
     f"POST {ROOT}/switches": "n",
     f"POST {ROOT}/switches/{{seq}}/lift": "n",

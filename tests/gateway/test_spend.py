@@ -2,6 +2,7 @@
 """Limits on a real gateway: what a turn reserves and settles, what its client is told, and what stands in evidence."""
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,20 @@ def test_a_second_deployment_is_no_second_request_and_what_cost_nothing_is_given
         assert gateway.chat().text == TEXT
         assert levels(gateway) == [(1, 30, 0, 0, 0), (1, 30, 0, 0, 0)]
         assert [request.model for request in upstream.requests] == ["broken", "limited", "answer"]
+
+
+def test_a_provider_that_is_down_uses_up_nothing(home: Path, upstream: Upstream) -> None:
+    given = limited(upstream, MONTH, models=("down", "answer"))
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        address = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
+    down = msgspec.structs.replace(given.model.deployments["down"], base_url=address)
+    model = msgspec.structs.replace(given.model, deployments={**given.model.deployments, "down": down})
+    with running(home, msgspec.structs.replace(given, model=model)) as gateway:
+        answer = gateway.chat()
+        assert answer.text == TEXT
+        failed = gateway.records(answer.headers["customhouse-trace-id"])[2]
+        assert failed["decision"]["reasons"] == ["upstream.unreachable"]
+        assert levels(gateway) == [(1, 30, 0, 0, 0)]
 
 
 def test_a_call_whose_cost_nobody_knows_stays_reserved(home: Path, upstream: Upstream) -> None:

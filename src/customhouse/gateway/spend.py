@@ -35,6 +35,9 @@ FREE: Final = frozenset(
         "upstream.server_error",
         "upstream.misconfigured",
         "upstream.credential_missing",
+        "upstream.credential_failed",
+        "upstream.breaker_open",
+        "upstream.unreachable",
         "upstream.rejected",
     }
 )

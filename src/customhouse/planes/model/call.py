@@ -44,6 +44,7 @@ MAX_CONNECTIONS: Final = 512
 MAX_ERROR_BYTES: Final = 64 * 1024
 _BUSY: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, 529})
 """RFC 9110 15.6.4, and Anthropic's "overloaded": they may say for how long."""
+_UNREACHABLE: Final = "no connection to the upstream could be made: nothing was sent"
 _OUR_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
@@ -135,6 +136,10 @@ class Upstreams:
                     if response.status != HTTPStatus.OK:
                         raise await self._failure(deployment, response)
                     yield Opened(response, calling)
+            except aiohttp.ConnectionTimeoutError as error:
+                raise UpstreamTimeout(_UNREACHABLE, reason="upstream.unreachable") from error
+            except aiohttp.ClientConnectorError as error:
+                raise UpstreamFailed(_UNREACHABLE, reason="upstream.unreachable") from error
             except TimeoutError as error:
                 raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
             except aiohttp.ClientError as error:
