@@ -25,6 +25,7 @@ PROBE_S: Final = 300.0
 """A probe that nobody heard of for this long, the longest turn, is given up: no breaker stays half open for ever."""
 COUNTED: Final = frozenset(
     {
+        "upstream.unreachable",
         "upstream.connection",
         "upstream.timeout",
         "upstream.server_error",
