@@ -181,6 +181,7 @@ def test_another_models_name_is_in_the_evidence(upstream: Upstream, changing: Ru
     assert answered.json["model"] == "wrong-model", "what was asked for"
     *_, said, _completed = changing.records(answered.headers["customhouse-trace-id"])
     assert said["model"]["answered"] == "other-embedding-3"
+    assert said["detail"]["substituted"] is True
 
 
 REFUSED: tuple[tuple[dict[str, Any], str | None, str, str], ...] = (

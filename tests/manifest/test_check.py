@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.manifest.written import ANCHOR, HOUSE, changed, house, write
+from tests.manifest.written import ANCHOR, DIGEST, HOUSE, changed, house, write
 
 from customhouse.manifest.check import Remark, Report, check
 from customhouse.manifest.load import load
@@ -332,3 +332,21 @@ def test_what_the_table_knows_of_a_retirement(tmp_path: Path) -> None:
     (gone,) = check(manifest, today=date(2027, 1, 14)).errors
     assert gone.text.startswith("the model big retired on 2027-01-14, today (price table of 20")
     assert "and bot would ask it" in gone.text
+
+
+def test_two_embedding_models_by_condition_are_warned_of(tmp_path: Path) -> None:
+    weights = f"weights: {{digest: '{DIGEST}', source: here}}"
+    vectors = "".join(
+        f"  {name}: {{provider: local, model: {name}, kind: embedding, dimensions: 3, {weights}}}\n"
+        for name in ("near", "far")
+    )
+    entries = "      embeddings: [{when: 'data.classification >= confidential', use: [near]}, {use: [far]}]\n"
+    found = report(
+        tmp_path,
+        {
+            "house.yaml": ("tools:\n", f"{vectors}tools:\n"),
+            "bot.yaml": ("      parameters:", f"{entries}      parameters:"),
+        },
+    )
+    said = "bot: embeds with near or far, by condition: their vectors do not compare; keep an index for each"
+    assert said in [remark.text for remark in found.warnings]

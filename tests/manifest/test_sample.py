@@ -91,3 +91,10 @@ def test_an_example_for_each_posture(posture: str, sentences: list[str]) -> None
 
 def test_every_example_is_tested() -> None:
     assert {path.name for path in EXAMPLES.iterdir() if path.is_dir()} == {row[0] for row in POSTURES}
+
+
+def test_the_sample_says_who_embeds(tmp_path: Path) -> None:
+    write_sample(tmp_path / "manifest")
+    readings = {reading.assistant: reading.sentences for reading in checked(tmp_path / "manifest").readings}
+    assert "embeddings, restricted: only local-embed/mini-embed; then an error" in readings["customer_support_bot"]
+    assert not any("embeddings" in sentence for sentence in readings["oncall_triage_bot"])

@@ -114,6 +114,7 @@ def application(server: EmbeddingServer, lifespan: Callable[[Starlette], Any] | 
     """Return the server as an ASGI application; `/health` answers as soon as anything does."""
 
     async def health(_: Request) -> Response:
+        """Answer that the model is loaded: nothing listens before."""
         return JSONResponse({"status": "ok"})
 
     routes = [
@@ -135,11 +136,13 @@ def main(arguments: list[str]) -> None:
 
     @asynccontextmanager
     async def until_parent_ends(_: Starlette) -> AsyncGenerator[None]:
+        """Serve until the parent's end of standard input is closed."""
         # Ctrl-C reaches the whole group; the parent finishes its turns first. Set here: uvicorn installs its own.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loop, inherited = asyncio.get_running_loop(), sys.stdin.fileno()
 
         def parent_spoke() -> None:
+            """Read what the parent sends, which is nothing but its end."""
             if not os.read(inherited, 4096):
                 loop.remove_reader(inherited)
                 server.should_exit = True
