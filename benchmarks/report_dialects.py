@@ -42,7 +42,8 @@ not, least against least: at worst it costs {worst["whole"]} times as much whole
 Added latency at {RATE} requests a second, open loop, {rounds["latency_rounds"]} rounds of {rounds["seconds"]:g} s in
 turns with asking the upstream itself: what a round adds to the direct run of the same round, least and median of the
 rounds. The first chunk is the first that has a word of the answer in it; before it leaves the gateway, `model.called`
-is durable. Three figures stand for each: p50 least, p50 median, p99 median.
+is durable. The upstream sends its pieces one after the other without a pause. Three figures stand for each: p50 least,
+p50 median, p99 median.
 
 | client to provider | first chunk direct, p50 / p99 | added to it | added to a whole answer |
 |---|---:|---:|---:|
