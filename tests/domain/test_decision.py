@@ -10,7 +10,7 @@ import pytest
 
 import customhouse
 from customhouse.domain.decision import REASONS, Decision, Outcome
-from customhouse.domain.errors import UpstreamRejected
+from customhouse.domain.errors import BudgetExceeded, CallTooLarge, CannotCount, ContentFiltered, UpstreamRejected
 
 SOURCE = Path(customhouse.__file__).parent
 
@@ -34,8 +34,9 @@ def test_a_reason_is_a_dotted_code_with_a_sentence(code: str) -> None:
 
 
 def test_every_reason_is_given_somewhere() -> None:
-    failures = {"upstream.protocol", UpstreamRejected.code}
-    """An UpstreamFailed's reason when none is named, and a failure that is recorded by its error's code."""
+    by_code = {each.code for each in (UpstreamRejected, ContentFiltered, BudgetExceeded, CallTooLarge, CannotCount)}
+    failures = {"upstream.protocol", *by_code}
+    """An UpstreamFailed's reason when none is named, and failures that are recorded by their errors' codes."""
     assert set(REASONS) - written() - failures == set()
 
 
