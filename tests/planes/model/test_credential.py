@@ -242,6 +242,9 @@ def test_a_refused_token_is_renewed_once(house: House) -> None:
         ("echo one; echo two", "more than one line"),
         ('echo \'{"token": "t", "expires_at": 5}\'', "ended already"),
         ("echo '{'", "its JSON"),
+        ('echo \'{"token": "t", "expires_in": "nan"}\'', "its JSON"),
+        ('echo \'{"token": "t", "expires_in": "inf"}\'', "its JSON"),
+        ('printf \'{"token": "t", "expires_in": 1%0400d}\' 0', "its JSON"),
         ("kill -9 $$", "status -9"),
     ],
 )
@@ -249,6 +252,21 @@ def test_what_a_command_can_do_wrong(house: House, script: str, problem: str) ->
     async def story() -> None:
         house.command(script)
         assert problem in await house.said(COMMAND)
+
+    run(story)
+
+
+@pytest.mark.parametrize("ends", ['"nan"', '"inf"', "1" + "0" * 400, "1" + "0" * 30])
+def test_a_token_without_a_sensible_end_stops_no_renewals(house: House, ends: str) -> None:
+    async def story() -> None:
+        house.command('echo \'{"token": "one", "expires_in": 100}\'')
+        assert await house.said(COMMAND) == "one"
+        house.command(f'echo \'{{"token": "two", "expires_in": {ends}}}\'')
+        house.clock.move(81)
+        await house.credentials.renew_due()
+        assert await house.said(COMMAND) == "one", "it stands; the task that renews goes on"
+        (trouble,) = house.credentials.troubles()
+        assert "its JSON" in trouble.problem
 
     run(story)
 

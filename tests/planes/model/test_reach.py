@@ -81,6 +81,32 @@ ROWS: Final[list[tuple[str, Document, Classification, list[tuple[str | None, lis
         Classification.PUBLIC,
         [(r"task == '\x78' && task == 'y'", ["a"]), (None, ["c"])],
     ),
+    (
+        "two texts between the same neighbours, of which one is less",
+        document(
+            Choice(use=("a",), when="tenant <= 'x'"), Choice(use=("b",), when="tenant < task"), Choice(use=("c",))
+        ),
+        Classification.PUBLIC,
+        [("tenant <= 'x'", ["a"]), ("tenant < task", ["b"]), (None, ["c"])],
+    ),
+    (
+        "a text above all that begin as the named one",
+        document(Choice(use=("a",), when="tenant < 'x' || tenant.startsWith('x')"), Choice(use=("c",))),
+        Classification.PUBLIC,
+        [("tenant < 'x' || tenant.startsWith('x')", ["a"]), (None, ["c"])],
+    ),
+    (
+        "quotes in a comment are none",
+        document(Choice(use=("a",), when="task == 'x' && false // '\n || task == 'y'"), Choice(use=("c",))),
+        Classification.PUBLIC,
+        [("task == 'x' && false // '\n || task == 'y'", ["a"]), (None, ["c"])],
+    ),
+    (
+        "a comment inside a name",
+        document(Choice(use=("a",), when="data // of\n .tenant == 'x'"), Choice(use=("c",))),
+        Classification.PUBLIC,
+        [("data // of\n .tenant == 'x'", ["a"]), (None, ["c"])],
+    ),
     ("no route", document(), Classification.PUBLIC, [(None, [])]),
 ]
 
@@ -104,7 +130,7 @@ def test_after_its_end_a_posture_reaches_what_is_ours() -> None:
     assert list(reached(reach(ended, Classification.PUBLIC))) == ["c"], "without a time it has ended"
 
 
-TEXTS: Final = ("", "x", "xy", "eu-b", "eu", "b", "zz")
+TEXTS: Final = ("", "x", "xy", "eu-b", "eu", "b", "zz", "y", "zy")
 FACTS: Final = st.builds(
     Facts,
     classification=st.sampled_from(Classification),

@@ -24,6 +24,8 @@ NOW_S = 1_793_577_600.0  # 2026-11-02T00:00:00Z
         ({"retry-after": "Sun, 01 Nov 2026 00:00:30 GMT"}, 0),  # over already
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-5"}, None),
+        ({"retry-after": "Mon, 02 Nov 99999999999 00:00:30 GMT"}, None),  # a year that no machine counts
+        ({"retry-after": "Mon, 02 Nov 2026 00:00:30 +99999999999999999"}, None),
         ({"retry-after": "9" * 400}, None),
         ({"retry-after": "\u0667"}, None),  # a digit to str.isdecimal, not to HTTP
         ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5),

@@ -30,9 +30,10 @@ Beyond, an entry counts as one that may be used.
 """
 _NEXT: Final = "\x01"
 """Appended to a text it gives the next one in order; no name holds it."""
+_LAST: Final = "\U0010ffff"
 _TEXT: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _HIDDEN: Final = re.compile(r"\w''|''''")
-"""Raw, byte and triple-quoted texts."""
+"""Raw, byte and triple-quoted texts. Escapes hide a text too, and so do comments, whose quotes are none."""
 _ANY_AFFIX: Final = re.compile(r"\b(?:startsWith|endsWith)\b")
 _AFFIX: Final = re.compile(
     r"\b(?:tenant|environment|task|region|workflow)\s*\.\s*(?:startsWith|endsWith)\s*\(\s*''\s*\)"
@@ -115,9 +116,16 @@ def _values(
     texts: set[str] = set()
     for when in conditions:
         bare = _TEXT.sub("''", when)
-        if "\\" in when or _HIDDEN.search(bare) or len(_ANY_AFFIX.findall(bare)) != len(_AFFIX.findall(bare)):
+        if (
+            "\\" in when
+            or "//" in when
+            or _HIDDEN.search(bare)
+            or len(_ANY_AFFIX.findall(bare)) != len(_AFFIX.findall(bare))
+        ):
             return None
         texts.update(first or second for first, second in _TEXT.findall(when))
+    if any("startsWith" in when for when in conditions):
+        texts |= {after for text in texts if (after := _after(text))}
     free = tuple(dict.fromkeys(_texts(sorted(texts), conditions, len(names))))
     closed = {"environment": ENVIRONMENTS, "workflow": ("", *sorted(set(workflows)))}
     return {name: closed.get(name, free) for name in names}
@@ -126,13 +134,19 @@ def _values(
 def _texts(texts: Sequence[str], conditions: Sequence[str], facts: int) -> Iterator[str]:
     """Yield texts of which each stands for those that no condition tells from it.
 
-    Between two neighbours among the texts that conditions name, `==`, `in` and `<` answer alike, so one of each gap
-    stands for all; of those that no condition names, as many as there are facts, which may be compared with each other.
+    Between two neighbours among the texts that conditions name, `==`, `in` and `<` answer alike, so of each gap as many
+    stand for all as there are facts, which may be compared with each other.
     """
-    yield ""
-    yield from (_NEXT * count for count in range(1, facts + 1))
-    for text in texts:
-        yield from (text, text + _NEXT)
+    nexts = tuple(_NEXT * count for count in range(1, facts + 1))
+    for text in ("", *texts):
+        yield from (text, *(text + more for more in nexts))
     if any("endsWith" in when for when in conditions):
         for start, end in product(("", *texts), texts):
-            yield from (start + end, start + _NEXT + end)
+            yield from (start + end, *(start + more + end for more in nexts))
+
+
+def _after(text: str) -> str:
+    """Return the least text above all that begin with this one; "" where there is none."""
+    kept = text.rstrip(_LAST)
+    # What UTF-16 takes for its pairs is no character.
+    return kept and kept[:-1] + ("\ue000" if kept[-1] == "\ud7ff" else chr(ord(kept[-1]) + 1))

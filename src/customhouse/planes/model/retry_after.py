@@ -70,7 +70,7 @@ def _number(text: str | None) -> float | None:
 def _date(text: str) -> datetime | None:
     try:
         return parsedate_to_datetime(text)
-    except ValueError:
+    except (OverflowError, ValueError):
         return None
 
 

@@ -17,6 +17,8 @@ import msgspec
 
 MAX_BYTES: Final = 16 * 1024
 """An Entra token has 2 to 4 KB; HTTP servers refuse header lines of more than 8 to 16 KB."""
+LAST_S: Final = 253_402_300_799.0
+"""The end of the year 9999: what names a later time, or no number at all, names none."""
 _VISIBLE: Final = re.compile(rb"[\x21-\x7e]+")
 """RFC 9110 5.5 lets a field hold more; a key that does is one with a line break or a byte order mark left in it."""
 _Number = Annotated[int, msgspec.Meta(ge=0)] | Annotated[float, msgspec.Meta(ge=0)]
@@ -89,7 +91,7 @@ def printed(content: bytes) -> Printed:
         found = _decode(stripped)
         at_s = _seconds(found.expires_at if found.expires_at is not None else found.expires_on)
         in_s = _seconds(found.expires_in)
-    except ValueError:
+    except (OverflowError, ValueError):
         # What msgspec says quotes what it found.
         raise ValueError("its JSON is not {token, expires_at}") from None
     value = found.token or found.access_token or found.access_token_azure
@@ -100,9 +102,12 @@ def _seconds(value: float | str | None) -> float | None:
     if value is None:
         return None
     try:
-        return float(value)
+        seconds = float(value)
     except ValueError:
         at = datetime.fromisoformat(str(value))
-    if at.tzinfo is None:
-        raise ValueError("a time without a zone")
-    return at.timestamp()
+        if at.tzinfo is None:
+            raise ValueError("a time without a zone") from None
+        seconds = at.timestamp()
+    if not abs(seconds) <= LAST_S:  # nor is NaN
+        raise ValueError("a time that no calendar has")
+    return seconds
