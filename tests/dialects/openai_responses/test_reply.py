@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 from tests.dialects.openai_responses.conversations import answers
@@ -192,6 +193,18 @@ def test_a_streamed_answer(name: str) -> None:
     stream = b"".join(writer.deltas([delta]) for delta in deltas) + writer.end(answer, added, RECEIPT)
     check_golden(f"reply/responses/stream-{name}.txt", stream.decode())
     in_order(events(stream))
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+def test_a_schema_that_a_client_wrote_on_many_lines_cuts_no_event(ends: str) -> None:
+    """A line break inside an event's data ends it: the SDK's client would be handed half of a JSON text."""
+    indented = json.dumps({"type": "object", "title": "a\nb"}, indent=2).replace("\n", ends)
+    offer = ToolOffer("search", None, indented)
+    writer = EventWriter(envelope(replace(PLAIN, offers=(offer,), form=Form(schema=indented, name="x"))))
+    told = events(writer.deltas([Piece(0, "text", "x")]) + writer.end(Answer(stop="stop"), "", RECEIPT))
+    for event in (told[0], told[1], told[-1]):
+        assert event["response"]["tools"][0]["parameters"] == json.loads(indented)
+        assert event["response"]["text"]["format"]["schema"] == json.loads(indented)
 
 
 def in_order(told: list[Json]) -> None:

@@ -254,7 +254,7 @@ def _format(form: Form | None) -> Wire:
     return {
         "type": "json_schema",
         "name": form.name,
-        "schema": msgspec.Raw(form.schema.encode()),
+        "schema": _on_one_line(form.schema),
         "description": form.description,
         "strict": form.strict,
     }
@@ -271,11 +271,19 @@ def _tools(request: Request) -> list[Wire]:
             "type": "function",
             "name": offer.name,
             "description": offer.description,
-            "parameters": msgspec.Raw(offer.parameters.encode()) if offer.parameters is not None else None,
+            "parameters": None if offer.parameters is None else _on_one_line(offer.parameters),
             "strict": offer.strict,
         }
         for offer in request.offers
     ]
+
+
+def _on_one_line(text: str) -> msgspec.Raw:
+    """Return JSON as the client wrote it, on one line: an event ends with its line, and clients indent their schemas.
+
+    No string of JSON holds a line break (RFC 8259, 7), so what is replaced stands between its tokens.
+    """
+    return msgspec.Raw(text.replace("\n", " ").replace("\r", " ").encode())
 
 
 def _usage(usage: Usage | None) -> _Usage | None:
