@@ -31,6 +31,7 @@ from customhouse.domain.message import (
     ToolCall,
     ToolOffer,
     ToolResult,
+    WebCitation,
 )
 from customhouse.domain.request import Request
 
@@ -92,6 +93,7 @@ def says(*parts: Part, role: str = "user") -> Json:
     return {"messages": (Message(role, parts, place="messages.3"),)}  # pyright: ignore[reportArgumentType] - rows
 
 
+PAGE: Final = WebCitation(url="https://acme.test")
 CITED: Final = DocumentCitation(document=0, unit="char", start=0, end=1)
 FOREIGN: Final = Seal(dialect="anthropic", value="sig")
 UNTELLABLE: list[tuple[str, Json, str]] = [
@@ -103,6 +105,12 @@ UNTELLABLE: list[tuple[str, Json, str]] = [
     ("a document that is cited", says(File(Inline("a/b", ""), cited=True)), "messages.3.content"),
     ("a document with context", says(File(Inline("a/b", ""), context="x")), "messages.3.content"),
     ("a citation of one", says(Text("x", citations=(CITED,)), role="assistant"), "messages.3.content"),
+    ("a citation of a user", says(Text("x", citations=(PAGE,))), "messages.3.content"),
+    (
+        "a citation in a result",
+        says(ToolResult("1", (Text("x", citations=(PAGE,)),)), role="tool"),
+        "messages.3.content",
+    ),
     ("another's seal", says(Reasoning(text="x", seal=FOREIGN), role="assistant"), "messages.3.content"),
     ("sound of an assistant", says(Audio("aGk=", "wav"), role="assistant"), "messages.3.content"),
     ("a call of a user", says(ToolCall("1", "a", "{}")), "messages.3.content"),

@@ -135,7 +135,7 @@ def _output(message: Message, part: Part) -> Wire:
 
 def _result(message: Message, part: ToolResult) -> str | list[Wire]:
     match part.in_words:
-        case (Text(text=text),):
+        case (Text(text=text, citations=()),):
             return text
         case parts:
             return [_input(message, each) for each in parts]
@@ -144,6 +144,8 @@ def _result(message: Message, part: ToolResult) -> str | list[Wire]:
 def _input(message: Message, part: Part) -> Wire:
     match part:
         case Text():
+            if part.citations:
+                raise _inexpressible(message, "content", "citations in what no model wrote")
             return {"type": "input_text", "text": part.text}
         case Image():
             url = part.source.url if isinstance(part.source, Link) else _data_url(part.source)
