@@ -134,7 +134,13 @@ def test_the_input_is_listed_in_pages(home: Path) -> None:
         assert newest.has_more
         oldest = client.responses.input_items.list(answer.id, order="asc", limit=1)
         assert [text_of(item) for item in oldest.data] == ["one"]
-        for wrong in ({"limit": 0}, {"order": "sideways"}, {"after": "nothing"}, {"before": "x"}):
+        for wrong in (
+            {"limit": 0},
+            {"limit": "0050" + "9" * 5000},
+            {"order": "sideways"},
+            {"after": "nothing"},
+            {"before": "x"},
+        ):
             with pytest.raises(openai.BadRequestError):
                 client.responses.input_items.list(answer.id, extra_query=wrong)
 

@@ -21,6 +21,7 @@ from customhouse.gateway.recall import Kept, Recall
 
 PATH: Final = re.compile(r"/v1/responses/(?P<id>[^/]+)(?P<items>/input_items)?")
 MAX_LISTED: Final = 100
+_LIMITS: Final = range(1, MAX_LISTED + 1)
 _LISTED: Final = 20
 """Items of a page unless the client says (types/responses/input_item_list_params.py)."""
 
@@ -73,7 +74,7 @@ def _listed(kept: Kept, said: Mapping[str, str]) -> bytes:
     if said.get("order", "desc") == "desc":
         found.reverse()
     limit = said.get("limit", str(_LISTED))
-    if not limit.isascii() or not limit.isdecimal() or not 1 <= int(limit[:4]) <= MAX_LISTED:
+    if not limit.isascii() or not limit.isdecimal() or len(limit) > len(str(MAX_LISTED)) or int(limit) not in _LIMITS:
         raise InvalidRequest(f"limit is a number from 1 to {MAX_LISTED}", param="limit")
     ids = [str(each["id"]) for each in found]
     after = said.get("after")
