@@ -8,7 +8,7 @@ import pytest
 from anthropic.types import stop_reason as sdk_stop_reason
 
 from customhouse.dialects.anthropic import upstream_answer as dialect
-from customhouse.dialects.anthropic.upstream_answer import MAX_CALLS
+from customhouse.dialects.anthropic.upstream_answer import MAX_BLOCKS, MAX_CALLS
 from customhouse.domain.answer import Answer, Usage
 from customhouse.domain.digest import MAX_INTEGER
 from customhouse.domain.errors import UpstreamFailed
@@ -143,6 +143,8 @@ def test_a_citation_of_a_search_that_nobody_granted(kind: str) -> None:
         raw(usage={"input_tokens": -1}),
         raw(usage={"input_tokens": MAX_INTEGER + 1}),
         raw(*[CALL] * (MAX_CALLS + 1)),
+        raw(*[{"type": "text", "text": ""}] * (MAX_BLOCKS + 1)),
+        raw(CALL).replace(b'"n": 1', b'"n": "\xff"'),
         raw(CALL).replace(b'"n": 1', b'"n": 1, "n": 2'),
         raw(CALL).replace(b'"name": "look"', b'"name": "look", "name": "issue_refund"'),
     ],

@@ -13,7 +13,7 @@ from tests.dialects.anthropic.values import ENVELOPE, RECEIPT, answers
 
 from customhouse.dialects.anthropic.reply import whole
 from customhouse.dialects.anthropic.reply_stream import EventWriter
-from customhouse.dialects.anthropic.upstream_answer import MAX_CALLS, answer
+from customhouse.dialects.anthropic.upstream_answer import MAX_BLOCKS, MAX_CALLS, answer
 from customhouse.dialects.anthropic.upstream_stream import Collector
 from customhouse.dialects.sse import EventReader
 from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Usage
@@ -271,6 +271,20 @@ def test_a_name_given_twice_in_a_call_is_a_failure() -> None:
     twice = json.dumps(begun(0, CALL)).replace('"name": "look"', '"name": "look", "name": "issue_refund"')
     with pytest.raises(UpstreamFailed, match="twice"):
         collector.feed(twice.encode())
+
+
+def test_blocks_of_nothing_have_a_bound() -> None:
+    empty = [event for index in range(MAX_BLOCKS) for event in (begun(index, TEXT), closed(index))]
+    collector, _ = collected([START, *empty], max_chars=50)
+    assert len(collector.answer().content) == MAX_BLOCKS
+    with pytest.raises(UpstreamFailed, match="more than 1024 blocks"):
+        collector.feed(json.dumps(begun(MAX_BLOCKS, TEXT)).encode())
+
+
+def test_citations_of_nothing_have_a_bound() -> None:
+    nothing = changed(0, "citations_delta", citation={"type": "char_location"})
+    with pytest.raises(UpstreamFailed, match="larger than 1000 characters"):
+        collected([START, begun(0, TEXT), *[nothing] * 11], max_chars=1000)
 
 
 @pytest.mark.parametrize(

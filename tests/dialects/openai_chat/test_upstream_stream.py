@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customhouse.dialects.openai_chat.upstream_answer import MAX_CALLS
-from customhouse.dialects.openai_chat.upstream_stream import Collector
+from customhouse.dialects.openai_chat.upstream_stream import MAX_PARTS, Collector
 from customhouse.dialects.sse import EventReader
 from customhouse.domain.answer import Answer, Cited, Delta, Piece, Usage
 from customhouse.domain.errors import UpstreamFailed
@@ -161,6 +161,19 @@ def test_what_is_collected_has_a_bound(what: str, delta: Json) -> None:
     with pytest.raises(UpstreamFailed, match=r"larger than 100 characters"):
         collected([chunk(delta), chunk(delta)], max_bytes=100)
     assert what
+
+
+def test_citations_of_nothing_have_a_bound() -> None:
+    page = chunk({"annotations": [{"url_citation": {"url": ""}}]})
+    with pytest.raises(UpstreamFailed, match=r"larger than 1000 characters"):
+        collected([chunk({"content": "x"}), *[page] * 10], max_bytes=1000)
+
+
+def test_the_number_of_parts_has_a_bound() -> None:
+    kinds = [chunk({"content": "x"}), chunk({"reasoning": "x"})]
+    assert len(collected(kinds * (MAX_PARTS // 2))[0].content) == MAX_PARTS
+    with pytest.raises(UpstreamFailed, match=r"more than 1024 times"):
+        collected([*kinds * (MAX_PARTS // 2), kinds[0]])
 
 
 def test_the_number_of_calls_has_a_bound() -> None:

@@ -268,6 +268,16 @@ def test_a_stream_over_its_bound_ends() -> None:
     assert caught.value.reason == "upstream.too_large"
 
 
+def test_citations_of_nothing_have_a_bound() -> None:
+    collector = Collector(1000)
+    collector.feed(json.dumps(TEXT_ITEM).encode())
+    nothing = event("output_text.annotation.added", output_index=0, annotation={"type": "url_citation", "url": ""})
+    for _ in range(10):
+        collector.feed(json.dumps(nothing).encode())
+    with pytest.raises(UpstreamFailed, match="larger than 1000 characters"):
+        collector.feed(json.dumps(nothing).encode())
+
+
 UNDERSTOOD: Final = frozenset(
     {
         "completed created failed in_progress incomplete queued",

@@ -22,6 +22,8 @@ from customhouse.domain.message import Citation, Reasoning, Refusal, Text, ToolC
 
 MAX_CALLS: Final = 128
 """Tool calls in one answer at most: each is decided and recorded by itself."""
+MAX_BLOCKS: Final = 1024
+"""Blocks of one answer at most."""
 _NOTHING: Final = msgspec.Raw(b"")
 _plain = re.compile(r"[a-z0-9_]{1,64}").fullmatch
 
@@ -120,12 +122,14 @@ def answer(content: bytes) -> Answer:
         raise UpstreamFailed("the upstream's answer is not an Anthropic message")
     if message.stop_reason is None:
         raise UpstreamFailed("the upstream's answer has no stop_reason")
-    said = [part(block) for block in message.content]
-    calls = sum(isinstance(each, ToolCall) for each in said)
+    if len(message.content) > MAX_BLOCKS:
+        raise UpstreamFailed(f"the upstream's answer has more than {MAX_BLOCKS} blocks")
+    calls = sum(block.type == "tool_use" for block in message.content)
     if calls and has_duplicates(content):
         raise UpstreamFailed("the upstream's answer names a key twice, so parsers would disagree on its tool calls")
     if calls > MAX_CALLS:
         raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
+    said = [part(block) for block in message.content]  # after the check: a call's input may be no UTF-8
     return Answer(
         upstream_id=message.id,
         model=message.model,

@@ -14,6 +14,7 @@ import msgspec
 
 from customhouse.dialects.anthropic.citations import Found
 from customhouse.dialects.anthropic.upstream_answer import (
+    MAX_BLOCKS,
     MAX_CALLS,
     InBlock,
     InError,
@@ -30,6 +31,7 @@ from customhouse.dialects.anthropic.upstream_answer import (
     usage,
 )
 from customhouse.dialects.strict_json import has_duplicates
+from customhouse.dialects.weight import weight
 from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Said
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Citation, Reasoning, Text, ToolCall
@@ -158,14 +160,12 @@ class Collector:
         self._require_closed("a block")
         if event.index != len(self._said) or self._word is not None:
             raise UpstreamFailed("the upstream's stream counts its blocks wrongly")
+        if len(self._said) >= MAX_BLOCKS:
+            raise UpstreamFailed(f"the upstream's stream has more than {MAX_BLOCKS} blocks")
         if block.type not in _KINDS:
             raise ungranted(block.type)
         if block.type == "tool_use":
-            self._calls += 1
-            if self._calls > MAX_CALLS:
-                raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
-            if has_duplicates(data):
-                raise UpstreamFailed("the upstream's stream names a key twice, so parsers would disagree on its calls")
+            self._take_call(data)
         self._open = _Open(block)
         self._grow(f"{block.data or ''}{block.id or ''}{block.name or ''}{len(bytes(block.input)) * ' '}")
         passing: list[Delta] = []
@@ -177,6 +177,13 @@ class Collector:
             self._open.seal.append(block.signature)
         passing.extend(self._cite(each) for each in block.citations or ())
         return passing
+
+    def _take_call(self, data: bytes) -> None:
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
+        if has_duplicates(data):
+            raise UpstreamFailed("the upstream's stream names a key twice, so parsers would disagree on its calls")
 
     def _delta(self, event: _InEvent) -> Sequence[Delta]:
         delta, opened = event.delta, self._opened(event)
@@ -238,7 +245,7 @@ class Collector:
 
     def _cite(self, written: Found) -> Cited:
         known = citation(written)
-        self._grow(written.cited_text or "")
+        self._fill(weight(known))
         if self._open is not None:
             self._open.citations.append(known)
         return Cited(len(self._said), known)
@@ -251,7 +258,10 @@ class Collector:
         self._usage = msgspec.structs.replace(self._usage, **told)
 
     def _grow(self, piece: str) -> None:
-        self._size += len(piece)
+        self._fill(len(piece))
+
+    def _fill(self, size: int) -> None:
+        self._size += size
         if self._size > self.max_chars:
             raise UpstreamFailed(f"the upstream's stream is larger than {self.max_chars} characters")
 

@@ -18,10 +18,13 @@ from customhouse.dialects.openai_chat.upstream_answer import (
     stop_reason,
     usage,
 )
+from customhouse.dialects.weight import weight
 from customhouse.domain.answer import Answer, Cited, Delta, Piece, Usage
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Reasoning, Refusal, Text, WebCitation
 
+MAX_PARTS: Final = 1024
+"""Runs of text, reasoning and refusal in one answer at most."""
 _DONE: Final = b"[DONE]"
 _Kind = Literal["text", "refusal", "reasoning"]
 
@@ -99,6 +102,7 @@ class Collector:
             passing.append(self._said("refusal", delta.refusal))
         if delta.annotations and self._parts and self._parts[-1].kind == "text":
             part = self._parts[-1]
+            self._fill(sum(weight(citation) for citation in delta.citations))
             part.citations.extend(delta.citations)
             passing.extend(Cited(len(self._parts) - 1, citation) for citation in delta.citations)
         return passing
@@ -107,6 +111,8 @@ class Collector:
         """Keep a piece: of the part before, if it is of the same kind."""
         self._count(text)
         if not self._parts or self._parts[-1].kind != kind:
+            if len(self._parts) >= MAX_PARTS:
+                raise UpstreamFailed(f"the upstream's stream changes its kind more than {MAX_PARTS} times")
             self._parts.append(_Part(kind))
         self._parts[-1].text.append(text)
         return Piece(len(self._parts) - 1, kind, text)
@@ -118,7 +124,10 @@ class Collector:
                 kept.append(piece)
 
     def _count(self, piece: str) -> None:
-        self._size += len(piece)
+        self._fill(len(piece))
+
+    def _fill(self, size: int) -> None:
+        self._size += size
         if self._size > self.max_chars:
             raise UpstreamFailed(f"the upstream's stream is larger than {self.max_chars} characters")
 

@@ -12,6 +12,7 @@ from typing import Final, Literal
 from customhouse.dialects.openai_responses import seal
 from customhouse.dialects.openai_responses import upstream_output as output
 from customhouse.dialects.openai_responses.upstream_output import MAX_CALLS, MAX_ITEMS, Annotation, Item
+from customhouse.dialects.weight import weight
 from customhouse.domain.answer import Cited, Delta, Ended, Piece, Said
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Citation, Reasoning, Refusal, Seal, Text, ToolCall
@@ -128,7 +129,7 @@ class Collected:
         """Take what a text rests on."""
         part = self._part(item, "text", number)
         citation = output.citation(found)
-        self._count(found.url or "")
+        self._fill(weight(citation))
         part.citations.append(citation)
         return [Cited(part.place, citation)]
 
@@ -213,7 +214,10 @@ class Collected:
         return self.text(found, kind, number, whole[len(told) :]) if whole.startswith(told) else ()
 
     def _count(self, text: str) -> None:
-        self._size += len(text)
+        self._fill(len(text))
+
+    def _fill(self, size: int) -> None:
+        self._size += size
         if self._size > self._max_bytes:
             raise UpstreamFailed(
                 f"the upstream's stream is larger than {self._max_bytes} characters", reason="upstream.too_large"

@@ -39,6 +39,7 @@ class _Part:
     kind: _Kind
     number: int
     summary: bool = False
+    length: int = 0
     pieces: list[str] = field(default_factory=list[str])
     citations: list[Citation] = field(default_factory=list[Citation])
     pattern: Pattern | None = None
@@ -106,6 +107,7 @@ class EventWriter:
     def _say(self, piece: Piece) -> None:
         part = self._opened(piece.part, piece.kind, summary=piece.summary)
         part.pieces.append(piece.text)
+        part.length += len(piece.text)
         match piece.kind:
             case "text":
                 self._say_text(part, piece.text)
@@ -141,7 +143,7 @@ class EventWriter:
             "response.output_text.annotation.added",
             **self._where(part),
             annotation_index=len(part.citations) - 1,
-            annotation=response.cited(cited.citation, len(part.text)),
+            annotation=response.cited(cited.citation, part.length),
         )
 
     def _seal(self, ended: Ended) -> None:
