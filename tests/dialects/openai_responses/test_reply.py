@@ -256,6 +256,11 @@ def test_a_stream_that_breaks_ends_with_an_error() -> None:
     check_golden("reply/responses/stream-broken.txt", stream.decode())
 
 
+def test_a_response_that_failed_is_not_said_to_be_stored() -> None:
+    stream = EventWriter(envelope(replace(PLAIN, keep=True))).fail(UpstreamFailed("it broke"), "019ab")
+    assert events(stream)[-2]["response"]["store"] is False
+
+
 def test_every_piece_leaves_at_once() -> None:
     writer = EventWriter(envelope())
     for text in "abc":

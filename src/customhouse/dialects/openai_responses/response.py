@@ -151,7 +151,9 @@ def unfinished(envelope: Envelope) -> Unfinished:
 def failed(envelope: Envelope, sentence: str, output: Sequence[Item]) -> Unfinished:
     """Return a response that could not go on, with the items that had ended."""
     error = {"code": "server_error", "message": sentence}
-    return msgspec.structs.replace(unfinished(envelope), status="failed", error=error, output=list(output))
+    found = unfinished(envelope)
+    # Whatever was asked: only a turn that was answered is kept.
+    return msgspec.structs.replace(found, status="failed", error=error, output=list(output), store=False)
 
 
 def finished(envelope: Envelope, answer: Answer, output: Sequence[Item], receipt: Receipt) -> Finished:
