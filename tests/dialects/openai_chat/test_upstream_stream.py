@@ -163,6 +163,11 @@ def test_what_is_collected_has_a_bound(what: str, delta: Json) -> None:
     assert what
 
 
+def test_the_ids_of_calls_have_a_bound() -> None:
+    with pytest.raises(UpstreamFailed, match=r"larger than 100 characters"):
+        collected([chunk(call(0, id="x" * 60)), chunk(call(1, id="y" * 60))], max_bytes=100)
+
+
 def test_citations_of_nothing_have_a_bound() -> None:
     page = chunk({"annotations": [{"url_citation": {"url": ""}}]})
     with pytest.raises(UpstreamFailed, match=r"larger than 1000 characters"):

@@ -268,11 +268,52 @@ def test_a_stream_over_its_bound_ends() -> None:
     assert caught.value.reason == "upstream.too_large"
 
 
+SECOND: Final = [TEXT_ITEM, TEXT, added(1, "message"), {**TEXT, "item_id": "i1", "output_index": 1}]
+BACK: list[tuple[str, list[Json]]] = [
+    ("text", [*SECOND, TEXT]),
+    ("text of another part", [TEXT_ITEM, TEXT, {**TEXT, "content_index": 1}, TEXT]),
+    (
+        "a citation",
+        [*SECOND, event("output_text.annotation.added", item_id="i0", annotation={"type": "url_citation", "url": "u"})],
+    ),
+    (
+        "a seal",
+        [
+            added(0, "reasoning"),
+            event("reasoning_text.delta", item_id="i0", content_index=0, delta="x"),
+            added(1, "message"),
+            {**TEXT, "item_id": "i1", "output_index": 1},
+            done(0, "reasoning", encrypted_content="E"),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "events"), BACK, ids=[row[0] for row in BACK])
+def test_a_stream_does_not_go_back(what: str, events: list[Json]) -> None:
+    """A client is shown pieces as they come: an answer put together otherwise would not be what was shown."""
+    feed(*events[:-1])
+    with pytest.raises(UpstreamFailed, match="goes back to a part that another one has followed"):
+        feed(*events)
+    assert what
+
+
+def test_a_call_between_two_pieces_of_text_cuts_nothing() -> None:
+    answer = feed(TEXT_ITEM, TEXT, added(1, name="a", call_id="c"), TEXT).answer()
+    assert answer.text == TEXT["delta"] * 2
+
+
+@pytest.mark.parametrize("field", ["id", "call_id", "name"])
+def test_names_have_a_bound(field: str) -> None:
+    with pytest.raises(UpstreamFailed, match="larger than"):
+        feed(*(added(n, **{field: f"{n}" + "x" * 30_000}) for n in range(4)))
+
+
 def test_citations_of_nothing_have_a_bound() -> None:
     collector = Collector(1000)
     collector.feed(json.dumps(TEXT_ITEM).encode())
     nothing = event("output_text.annotation.added", output_index=0, annotation={"type": "url_citation", "url": ""})
-    for _ in range(10):
+    for _ in range(9):
         collector.feed(json.dumps(nothing).encode())
     with pytest.raises(UpstreamFailed, match="larger than 1000 characters"):
         collector.feed(json.dumps(nothing).encode())

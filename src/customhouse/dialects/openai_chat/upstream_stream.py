@@ -83,7 +83,9 @@ class Collector:
         """Keep what a chunk brings of calls; none of it passes."""
         for position, piece in enumerate(delta.tool_calls or ()):
             call = self._calls.setdefault(piece.index if piece.index is not None else position, _Call())
-            call.id = call.id or piece.id
+            if piece.id and not call.id:
+                self._count(piece.id)
+                call.id = piece.id
             if piece.function is not None:
                 self._grow(call, piece.function.name, piece.function.arguments)
         if delta.function_call is not None:

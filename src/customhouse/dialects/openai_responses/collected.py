@@ -61,6 +61,7 @@ class Collected:
         self._max_bytes = max_bytes
         self._size = 0
         self._said: list[_Part | Open] = []
+        self._telling: _Part | None = None
         self._items: list[Open] = []
         self._by_id: dict[str, Open] = {}
         self._by_index: dict[int, Open] = {}
@@ -98,6 +99,8 @@ class Collected:
             raise UpstreamFailed("the upstream's stream begins two items under one id")
         if len(self._items) >= MAX_ITEMS:
             raise UpstreamFailed(f"the upstream's stream has more than {MAX_ITEMS} items")
+        for name in names:
+            self._count(name)
         begun = Open(item.type, index)
         self._items.append(begun)
         self._by_id.update(dict.fromkeys(names, begun))
@@ -118,7 +121,7 @@ class Collected:
         if not text:
             return []
         paragraphs = kind in {"reasoning", "summary"}
-        part = self._part(item, kind, 0 if paragraphs else number)
+        part = self._told(self._part(item, kind, 0 if paragraphs else number))
         if paragraphs and number != part.paragraph:
             text, part.paragraph = (_PARAGRAPH if part.pieces else "") + text, number
         self._count(text)
@@ -127,7 +130,7 @@ class Collected:
 
     def cite(self, item: Open, number: int, found: Annotation) -> list[Delta]:
         """Take what a text rests on."""
-        part = self._part(item, "text", number)
+        part = self._told(self._part(item, "text", number))
         citation = output.citation(found)
         self._fill(weight(citation))
         part.citations.append(citation)
@@ -179,8 +182,15 @@ class Collected:
         if part is None:
             part = item.parts[kind, number] = _Part(kind, len(self._said))
             self._said.append(part)
+            self._telling = part
             if len(self._said) > MAX_ITEMS:
                 raise UpstreamFailed(f"the upstream's stream has more than {MAX_ITEMS} parts")
+        return part
+
+    def _told(self, part: _Part) -> _Part:
+        """Return a part that may still be told: a client was shown the order, and the answer on record has no other."""
+        if part is not self._telling:
+            raise UpstreamFailed("the upstream's stream goes back to a part that another one has followed")
         return part
 
     def _rest_of_message(self, found: Open, item: Item) -> list[Delta]:
@@ -201,7 +211,7 @@ class Collected:
                     deltas += self.text(found, kind, number, text)
         if item.encrypted_content:
             told = list(found.parts.values())
-            part = told[-1] if told else self._part(found, "reasoning", 0)
+            part = self._told(told[-1] if told else self._part(found, "reasoning", 0))
             part.seal, part.redacted = seal.own(item.encrypted_content, item.id).seal, not told
             self._count(item.encrypted_content)
             deltas.append(Ended(part.place, _reasoning(part)))
