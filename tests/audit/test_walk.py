@@ -15,6 +15,9 @@ from customhouse.ledger import gap
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.mark import Gap, Skipped
 from customhouse.ledger.record import ModelFacts
+from customhouse.registry import replica_tables
+from customhouse.registry.replica import State
+from customhouse.store.database import Transaction
 
 HOUR_US: Final = 3_600_000_000
 
@@ -110,5 +113,37 @@ def test_declared_gaps_within_the_time_are_told(place: Path | str) -> None:
         assert [each.count for each in acme.gaps] == [7]
         assert (bolt.gaps, bolt.proven) == ((), True), "its log is whole"
         assert (await asked(book, hours_ago=0)).gaps == ()
+
+    in_book(place, story)
+
+
+@pytest.mark.parametrize(
+    ("why", "ledger", "silent_s", "ended", "proven"),
+    [
+        ("it reports, and writes as usual", "ok", 0, False, True),
+        ("its records wait on its disk", "spooling", 0, False, False),
+        ("it was well before it was cut off, and may spool since", "ok", walk.SILENT_S + 1, False, False),
+        ("it was killed days ago, with whatever its disk holds", "ok", 6 * 86400, False, False),
+        ("it stopped in order with nothing left", "ok", 6 * 86400, True, True),
+        ("it stopped in order, and its records still wait on its disk", "spooling", 6 * 86400, True, False),
+        ("it stopped while it counted records that it could not write", "open", 60, True, False),
+        ("what it refused left no record", "refusing", 60, True, True),
+    ],
+)
+def test_a_replica_that_may_keep_evidence_on_its_disk_is_told(
+    place: Path | str, why: str, ledger: str, silent_s: int, *, ended: bool, proven: bool
+) -> None:
+    def work(tx: Transaction) -> None:
+        state, seen_us = State(stale_refuse_s=30, ledger=ledger, turns=0), replica_tables.now_us(tx)
+        replica_tables.put(tx, "id-1", "gateway-1", "1", seen_us, state)
+        if ended:
+            replica_tables.end(tx, "id-1", state)
+
+    async def story(book: Book) -> None:
+        await book.control.transact(work)
+        book.asked(f"UPDATE replica SET seen_at_us = seen_at_us - {silent_s * 1_000_000} WHERE id = 'id-1'")  # noqa: S608
+        found = await asked(book)
+        assert found.proven is proven, why
+        assert found.pending == (() if proven else ("gateway-1",))
 
     in_book(place, story)

@@ -71,7 +71,7 @@ class MissingRecords(msgspec.Struct, frozen=True, kw_only=True):
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
     """The answer. `proven` is false when anything stands in `unknown`, `altered`, `gaps` or `pending`.
 
-    `unknown` are calls whose record names no class. `pending` are replicas that keep evidence on their own disks now.
+    `unknown` are calls whose record names no class. `pending` are replicas that may keep evidence on their own disks.
     `uncounted` are calls beyond the number of destinations that are told apart.
     """
 

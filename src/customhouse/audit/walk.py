@@ -15,11 +15,13 @@ from customhouse.ledger import tables as ledger
 from customhouse.ledger.record import ORGANIZATION
 from customhouse.ledger.tables import Place
 from customhouse.registry import replica_tables
-from customhouse.registry.replica import live
+from customhouse.registry.replica import Replica
 from customhouse.store.database import Readable, Transaction
 
 MAX_TURN_US: Final = 24 * 3600 * 1_000_000
 """A trace's id tells when it began; a call within the time may belong to a turn that began so much earlier."""
+SILENT_S: Final = 15
+"""Three reports of a replica that reports least often (registry/presence.py)."""
 
 _Page = Callable[[Transaction, str, str, str], tuple[Found, ...]]
 
@@ -81,14 +83,23 @@ def _gap(canonical: bytes) -> _Gap:
 
 
 async def _pending(database: Readable) -> tuple[str, ...]:
-    """Return the live replicas whose evidence is not all in the database now."""
+    """Return the replicas of whose evidence nobody knows that all of it is in the database.
+
+    A replica that the database has not heard of may be cut off from it and answer turns, or was killed while it was:
+    what it said of itself was said before.
+    """
 
     def work(tx: Transaction) -> tuple[str, ...]:
         now_us = replica_tables.now_us(tx)
-        found = replica_tables.replicas(tx)
-        return tuple(sorted(each.name for each in found if live(each, now_us) and each.state.ledger != "ok"))
+        return tuple(sorted(each.name for each in replica_tables.replicas(tx) if _keeps(each, now_us)))
 
     return await database.read(work)
+
+
+def _keeps(replica: Replica, now_us: int) -> bool:
+    if replica.ended_at_us is not None:
+        return replica.state.ledger not in {"ok", "refusing"}  # what was refused left no record anywhere
+    return replica.state.ledger != "ok" or now_us - replica.seen_at_us > SILENT_S * 1_000_000
 
 
 async def _pages(

@@ -44,7 +44,7 @@ def routing(
     """List every provider that was sent data of a class or higher.
 
     Made of the records that are written before a call leaves. Exit status 1 when something cannot be proven: calls
-    whose record names no class, altered records, declared gaps, evidence that a replica still keeps on its own disk.
+    whose record names no class, altered records, declared gaps, evidence that a replica may keep on its own disk.
     """
     asked = {
         "classification": classification,
@@ -97,6 +97,6 @@ def _unproven(found: Routing) -> Iterator[str]:
         count = f"{'at least ' if gap.at_least else ''}{gap.count}"
         yield f"  {count} records are missing, {gap.since[:19]}Z to {gap.until[:19]}Z ({gap.reason})"
     for replica in found.pending:
-        yield f"  {replica} does not write its evidence into the database now: customhouse replicas"
+        yield f"  {replica} may keep evidence that is not in the database: customhouse replicas"
     if found.uncounted:
         yield f"  {found.uncounted} calls to further deployments"
