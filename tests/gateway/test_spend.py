@@ -147,6 +147,26 @@ def test_a_call_whose_cost_nobody_knows_stays_reserved(home: Path, upstream: Ups
         assert reserved > 100, "the answer that could not be read, at the most that it may have cost"
 
 
+@pytest.mark.parametrize(("model", "kept"), [("error-in-stream", True), ("error-first", False)])
+def test_an_error_after_half_an_answer_is_not_free(
+    home: Path, upstream: Upstream, monkeypatch: pytest.MonkeyPatch, model: str, *, kept: bool
+) -> None:
+    """Anthropic's `overloaded_error`: before the first word it cost nothing, after words that were read it did."""
+    monkeypatch.setenv("PROVIDER_KEY", "secret")
+    given = limited(upstream, MONTH, models=(model,))
+    spoken = {
+        name: msgspec.structs.replace(each, dialect="anthropic", base_url=upstream.origin, api_key_env="PROVIDER_KEY")
+        for name, each in given.model.deployments.items()
+    }
+    model_document = msgspec.structs.replace(given.model, deployments=spoken)
+    with running(home, msgspec.structs.replace(given, model=model_document)) as gateway:
+        answer = gateway.chat(stream=True)
+        failed = gateway.records(answer.headers["customhouse-trace-id"])[2]
+        assert failed["decision"]["reasons"] == ["upstream.limited"]
+        ((_, spent, reserved, *_),) = levels(gateway)
+        assert (spent, reserved > 100) == (0, kept)
+
+
 def test_a_second_deployment_that_does_not_fit_is_not_asked(home: Path, upstream: Upstream) -> None:
     """The first call's cost is unknown, and there is no room for another: the client gets what a failed turn gets."""
     tight = Limit(of="key", per="month", tokens=1500)

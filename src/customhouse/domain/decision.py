@@ -68,7 +68,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "upstream.dimensions": "The upstream's vectors have another number of dimensions than the release says.",
         "upstream.empty_stream": "The upstream answered 200 with a stream that held nothing.",
         "upstream.cut_stream": "The upstream's stream ended without a finish_reason.",
-        "upstream.too_large": "The upstream's answer is larger than max_answer_bytes.",
+        "upstream.too_large": "The upstream's answer is larger than max_answer_bytes, or proposes too many tool calls.",
         "upstream.tool_choice_ignored": "A tool call was required and the upstream answered without one.",
         "client.left": "The client left before the call was made; no byte of it was sent.",
         "prompt.foreign_system": "A system message of the client was passed on as a user's, not as instructions.",

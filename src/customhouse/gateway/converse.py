@@ -262,10 +262,13 @@ def fail(progress: Progress, error: UpstreamFailed) -> None:
 
 
 def settle(progress: Progress, answer: Answer | None, *, sent: bool, reason: str | None = None) -> None:
-    """Settle a call that gave no answer, or none yet. What is counted before an answer's end is not the whole count."""
+    """Settle a call that gave no answer, or none yet. What is counted before an answer's end is not the whole count.
+
+    A failure that no provider charges for, after it began to answer, has cost what was answered until then.
+    """
     if progress.spending is not None:
         usage = None if answer is None or answer.stop is None else answer.usage
-        progress.spending.ended(usage, sent=sent, reason=reason)
+        progress.spending.ended(usage, sent=sent, reason=reason if answer is None else None)
 
 
 async def settle_unfinished(progress: Progress, reply: Reply, problem: CustomhouseError | None) -> None:

@@ -230,7 +230,6 @@ def test_what_was_said_before_a_cut_is_kept() -> None:
         [{"index": 0}],
         [START, {"type": "content_block_start", "index": 0}],
         [START, begun(0, {**CALL, "input": {"n": 1}}), changed(0, "input_json_delta", partial_json='{"n":2}')],
-        [START, *(event for place in range(MAX_CALLS + 1) for event in (begun(place, CALL), closed(place)))],
     ],
 )
 def test_a_stream_that_is_not_the_dialect_is_a_failure(events: list[Json]) -> None:
@@ -281,6 +280,13 @@ def test_blocks_of_nothing_have_a_bound() -> None:
         collector.feed(json.dumps(begun(MAX_BLOCKS, TEXT)).encode())
 
 
+def test_calls_have_a_bound() -> None:
+    """A client can ask for as many: its own turn fails, and the breaker does not count it."""
+    with pytest.raises(UpstreamFailed, match="more than 128 tool calls") as caught:
+        collected([START, *(event for place in range(MAX_CALLS + 1) for event in (begun(place, CALL), closed(place)))])
+    assert caught.value.reason == "upstream.too_large"
+
+
 def test_citations_of_nothing_have_a_bound() -> None:
     nothing = changed(0, "citations_delta", citation={"type": "char_location"})
     with pytest.raises(UpstreamFailed, match="larger than 1000 characters"):
@@ -297,5 +303,6 @@ def test_citations_of_nothing_have_a_bound() -> None:
 )
 def test_what_is_collected_is_bounded(event: Json) -> None:
     opening = [START, begun(0, TEXT)] if event["type"] == "content_block_delta" else [START]
-    with pytest.raises(UpstreamFailed, match="larger than 50 characters"):
+    with pytest.raises(UpstreamFailed, match="larger than 50 characters") as caught:
         collected([*opening, event], max_chars=50)
+    assert caught.value.reason == "upstream.too_large"

@@ -158,9 +158,9 @@ OVER: list[tuple[str, Json]] = [
 @pytest.mark.parametrize(("what", "delta"), OVER, ids=[row[0] for row in OVER])
 def test_what_is_collected_has_a_bound(what: str, delta: Json) -> None:
     collected([chunk(delta)], max_bytes=100)
-    with pytest.raises(UpstreamFailed, match=r"larger than 100 characters"):
+    with pytest.raises(UpstreamFailed, match=r"larger than 100 characters") as caught:
         collected([chunk(delta), chunk(delta)], max_bytes=100)
-    assert what
+    assert caught.value.reason == "upstream.too_large", what
 
 
 def test_the_ids_of_calls_have_a_bound() -> None:
@@ -183,8 +183,9 @@ def test_the_number_of_parts_has_a_bound() -> None:
 
 def test_the_number_of_calls_has_a_bound() -> None:
     assert len(collected(chunk(call(index)) for index in range(MAX_CALLS))[0].tool_calls) == MAX_CALLS
-    with pytest.raises(UpstreamFailed, match=r"more than 128 tool calls"):
+    with pytest.raises(UpstreamFailed, match=r"more than 128 tool calls") as caught:
         collected(chunk(call(index)) for index in range(MAX_CALLS + 1))
+    assert caught.value.reason == "upstream.too_large"
 
 
 def from_wire(stream: bytes, size: int) -> Answer:

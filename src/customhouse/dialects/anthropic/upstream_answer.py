@@ -128,7 +128,9 @@ def answer(content: bytes) -> Answer:
     if calls and has_duplicates(content):
         raise UpstreamFailed("the upstream's answer names a key twice, so parsers would disagree on its tool calls")
     if calls > MAX_CALLS:
-        raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
+        raise UpstreamFailed(
+            f"the upstream proposed more than {MAX_CALLS} tool calls in one answer", reason="upstream.too_large"
+        )
     said = [part(block) for block in message.content]  # after the check: a call's input may be no UTF-8
     return Answer(
         upstream_id=message.id,

@@ -181,7 +181,9 @@ class Collector:
     def _take_call(self, data: bytes) -> None:
         self._calls += 1
         if self._calls > MAX_CALLS:
-            raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
+            raise UpstreamFailed(
+                f"the upstream proposed more than {MAX_CALLS} tool calls in one answer", reason="upstream.too_large"
+            )
         if has_duplicates(data):
             raise UpstreamFailed("the upstream's stream names a key twice, so parsers would disagree on its calls")
 
@@ -263,7 +265,9 @@ class Collector:
     def _fill(self, size: int) -> None:
         self._size += size
         if self._size > self.max_chars:
-            raise UpstreamFailed(f"the upstream's stream is larger than {self.max_chars} characters")
+            raise UpstreamFailed(
+                f"the upstream's stream is larger than {self.max_chars} characters", reason="upstream.too_large"
+            )
 
     @property
     def started(self) -> bool:

@@ -140,7 +140,9 @@ def answer(content: bytes) -> Answer:
         raise UpstreamFailed("the upstream's answer has no finish_reason")
     message = choice.message
     if len(message.tool_calls or ()) > MAX_CALLS:
-        raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
+        raise UpstreamFailed(
+            f"the upstream proposed more than {MAX_CALLS} tool calls in one answer", reason="upstream.too_large"
+        )
     calls = [
         proposed(call.id, (call.function or _InFunction()).name, (call.function or _InFunction()).arguments, position)
         for position, call in enumerate(message.tool_calls or ())

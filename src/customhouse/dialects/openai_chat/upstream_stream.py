@@ -92,7 +92,9 @@ class Collector:
             self._legacy = self._legacy or _Call()
             self._grow(self._legacy, delta.function_call.name, delta.function_call.arguments)
         if len(self._calls) > MAX_CALLS:
-            raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
+            raise UpstreamFailed(
+                f"the upstream proposed more than {MAX_CALLS} tool calls in one answer", reason="upstream.too_large"
+            )
 
     def _passing(self, delta: Fragment) -> Sequence[Delta]:
         passing: list[Delta] = []
@@ -131,7 +133,9 @@ class Collector:
     def _fill(self, size: int) -> None:
         self._size += size
         if self._size > self.max_chars:
-            raise UpstreamFailed(f"the upstream's stream is larger than {self.max_chars} characters")
+            raise UpstreamFailed(
+                f"the upstream's stream is larger than {self.max_chars} characters", reason="upstream.too_large"
+            )
 
     @property
     def started(self) -> bool:

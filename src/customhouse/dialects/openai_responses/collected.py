@@ -109,7 +109,9 @@ class Collected:
         if item.type == "function_call":
             self.calls += 1
             if self.calls > MAX_CALLS:
-                raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
+                raise UpstreamFailed(
+                    f"the upstream proposed more than {MAX_CALLS} tool calls in one answer", reason="upstream.too_large"
+                )
             begun.call_id, begun.name = item.call_id or item.id, item.name
             self._count(item.name or "")
             self._said.append(begun)

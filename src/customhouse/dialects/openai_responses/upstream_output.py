@@ -134,7 +134,9 @@ def answer(found: Response) -> Answer:
     content = tuple(said for number, each in enumerate(found.output) for said in _said(each, number))
     calls = [part for part in content if isinstance(part, ToolCall)]
     if len(calls) > MAX_CALLS:
-        raise UpstreamFailed(f"the upstream proposed more than {MAX_CALLS} tool calls in one answer")
+        raise UpstreamFailed(
+            f"the upstream proposed more than {MAX_CALLS} tool calls in one answer", reason="upstream.too_large"
+        )
     if len({each.id for each in calls}) != len(calls):
         raise UpstreamFailed("the upstream gave two tool calls the same id")
     stop, word = ended(found, calls=bool(calls))

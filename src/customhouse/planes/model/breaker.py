@@ -37,7 +37,8 @@ COUNTED: Final = frozenset(
     }
 )
 """Failures that say something of the deployment. A 400, an answer that is too large and a tool choice that was ignored
-say something of the request; a credential that could not be had says something of us."""
+say something of the request, which one client could repeat until nobody is answered; a credential that could not be had
+says something of us."""
 
 TABLE: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
     {
