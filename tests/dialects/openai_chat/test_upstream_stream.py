@@ -163,6 +163,16 @@ def test_what_is_collected_has_a_bound(what: str, delta: Json) -> None:
     assert caught.value.reason == "upstream.too_large", what
 
 
+@pytest.mark.parametrize("before", [[], [chunk({"reasoning": "hm"})]], ids=["at-first", "after-reasoning"])
+def test_a_citation_before_any_text_is_kept(before: list[Json]) -> None:
+    """Some servers name the pages before they say what rests on them."""
+    pages = chunk({"annotations": [{"url_citation": {"url": "u"}}]})
+    page = WebCitation(url="u")
+    answer, passed = collected([*before, pages, chunk({"content": "x"})])
+    assert answer.content[-1] == Text("x", (page,))
+    assert passed[len(before) :] == [Cited(len(before), page), Piece(len(before), "text", "x")]
+
+
 def test_the_ids_of_calls_have_a_bound() -> None:
     with pytest.raises(UpstreamFailed, match=r"larger than 100 characters"):
         collected([chunk(call(0, id="x" * 60)), chunk(call(1, id="y" * 60))], max_bytes=100)

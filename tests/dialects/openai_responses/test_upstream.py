@@ -105,6 +105,7 @@ UNTELLABLE: list[tuple[str, Json, str]] = [
     ("a document that is cited", says(File(Inline("a/b", ""), cited=True)), "messages.3.content"),
     ("a document with context", says(File(Inline("a/b", ""), context="x")), "messages.3.content"),
     ("a citation of one", says(Text("x", citations=(CITED,)), role="assistant"), "messages.3.content"),
+    ("a quotation", says(Text("x", citations=(replace(PAGE, cited="y"),)), role="assistant"), "messages.3.content"),
     ("a citation of a user", says(Text("x", citations=(PAGE,))), "messages.3.content"),
     (
         "a citation in a result",

@@ -205,4 +205,4 @@ def error(problem: CustomhouseError, trace_id: str) -> bytes:
 
 
 def _empty(part: Said) -> bool:
-    return isinstance(part, Text) and not part.text
+    return isinstance(part, Text) and not part.text and not part.citations

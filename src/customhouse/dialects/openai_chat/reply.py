@@ -213,8 +213,7 @@ class ChunkWriter:
     def _delta(self, delta: Delta) -> bytes:
         match delta:
             case Piece(kind="text"):
-                if delta.part != self._part:
-                    self._part, self._before = delta.part, self._written
+                self._turn_to(delta.part)
                 self._written += len(delta.text)
                 return self._said(delta.text)
             case Piece(kind="refusal"):
@@ -222,12 +221,18 @@ class ChunkWriter:
             case Piece():
                 return self._chunk(_Delta(role=self._role(), reasoning_content=delta.text), None)
             case Cited():
+                self._turn_to(delta.part)
                 said = [_annotation(delta.citation, self._before, self._written)]
                 return self._chunk(_Delta(role=self._role(), annotations=said), None)
             case Ended():
                 return b""  # a seal could not come back in this dialect
             case _ as unreachable:  # pragma: no cover
                 assert_never(unreachable)
+
+    def _turn_to(self, part: int) -> None:
+        """Note where in the whole text a part of it begins."""
+        if part != self._part:
+            self._part, self._before = part, self._written
 
     def end(self, answer: Answer, added: str, receipt: Receipt) -> bytes:
         """Return the rest: added text, whole calls, finish chunk, usage chunk when asked for, `[DONE]`."""

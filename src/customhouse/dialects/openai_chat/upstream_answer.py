@@ -150,7 +150,7 @@ def answer(content: bytes) -> Answer:
     legacy = message.function_call
     told = (
         *((Reasoning(text=thought),) if (thought := message.thought) else ()),
-        *((Text(message.content, message.citations),) if message.content else ()),
+        *((Text(message.content or "", message.citations),) if message.content or message.citations else ()),
         *((Refusal(message.refusal),) if message.refusal else ()),
     )
     return Answer(

@@ -104,22 +104,26 @@ class Collector:
             passing.append(self._said("text", delta.content))
         if delta.refusal:
             passing.append(self._said("refusal", delta.refusal))
-        if delta.annotations and self._parts and self._parts[-1].kind == "text":
-            part = self._parts[-1]
-            self._fill(sum(weight(citation) for citation in delta.citations))
-            part.citations.extend(delta.citations)
-            passing.extend(Cited(len(self._parts) - 1, citation) for citation in delta.citations)
+        if citations := delta.citations:
+            self._fill(sum(weight(citation) for citation in citations))
+            part = self._last("text")
+            part.citations.extend(citations)
+            passing.extend(Cited(len(self._parts) - 1, citation) for citation in citations)
         return passing
 
     def _said(self, kind: _Kind, text: str) -> Piece:
         """Keep a piece: of the part before, if it is of the same kind."""
         self._count(text)
+        self._last(kind).text.append(text)
+        return Piece(len(self._parts) - 1, kind, text)
+
+    def _last(self, kind: _Kind) -> _Part:
+        """Return the last part, which is of this kind: begun if the one before is of another."""
         if not self._parts or self._parts[-1].kind != kind:
             if len(self._parts) >= MAX_PARTS:
                 raise UpstreamFailed(f"the upstream's stream changes its kind more than {MAX_PARTS} times")
             self._parts.append(_Part(kind))
-        self._parts[-1].text.append(text)
-        return Piece(len(self._parts) - 1, kind, text)
+        return self._parts[-1]
 
     def _grow(self, call: _Call, name: str | None, arguments: str | None) -> None:
         for piece, kept in ((name, call.name), (arguments, call.arguments)):

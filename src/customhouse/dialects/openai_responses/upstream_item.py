@@ -90,11 +90,13 @@ def _spoken(message: Message, part: Text | Refusal) -> Wire:
 
 
 def _annotations(message: Message, part: Text) -> list[Wire]:
-    """Return what a text rests on. Raises Inexpressible for a document."""
+    """Return what a text rests on. Raises Inexpressible for a document, or a quotation."""
     found: list[Wire] = []
     for each in part.citations:
         if not isinstance(each, WebCitation):
             raise _inexpressible(message, "content", "a citation of a document")
+        if each.cited is not None:
+            raise _inexpressible(message, "content", "what a page that is cited says")
         found.append(annotation(each, len(part.text)))
     return found
 
