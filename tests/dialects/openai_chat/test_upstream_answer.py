@@ -114,6 +114,12 @@ BAD = [
     ("content that is a list", whole({"content": ["x"]})),
     ("arguments that are an object", whole({"tool_calls": [{"function": {"name": "a", "arguments": EMPTY}}]})),
     ("a repeated key in a call", whole({"tool_calls": [CALL]}).replace(b'"name": "a"', b'"name": "a", "name": "b"')),
+    (
+        "a repeated key in a call, its field written with an escape",
+        whole({"tool_calls": [CALL]})
+        .replace(b'"name": "a"', b'"name": "a", "name": "b"')
+        .replace(b"tool_calls", b"tool\\u005fcalls"),
+    ),
     ("a repeated tool_calls", whole().replace(b'"content"', b'"tool_calls": [], "tool_calls": null, "content"')),
     ("tokens below zero", whole(usage={"prompt_tokens": -1})),
     ("more tokens than evidence can carry", whole(usage={"completion_tokens": MAX_INTEGER + 1})),
@@ -126,6 +132,11 @@ def test_what_is_not_the_dialect_is_the_upstreams_failure(what: str, content: by
         dialect.answer(content)
     assert caught.value.reason == "upstream.protocol", what
     assert "secret" not in caught.value.detail
+
+
+def test_citations_without_a_text_are_kept() -> None:
+    found = dialect.answer(whole({"content": None, "annotations": [{"url_citation": {"url": "u"}}]}))
+    assert found.content == (Text("", (WebCitation(url="u"),)),)
 
 
 def test_an_error_that_is_null_is_none() -> None:

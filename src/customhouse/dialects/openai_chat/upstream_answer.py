@@ -5,6 +5,7 @@ What a client gets is what a decision saw. Fields that are not named here (timin
 dropped: they are the provider's, and no part of what the model said.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -113,6 +114,8 @@ class Payload(msgspec.Struct, frozen=True):
 
 
 _decode = msgspec.json.Decoder(Payload).decode
+_may_call = re.compile(rb"tool_calls|function_call|\\u00[567]").search
+"""Finds the fields that carry calls, also where a key is written with an escape for one of its letters."""
 
 
 def payload(content: bytes) -> Payload:
@@ -125,7 +128,7 @@ def payload(content: bytes) -> Payload:
         raise UpstreamFailed("the upstream reported an error inside its answer")
     if len(found.choices or ()) > 1:
         raise UpstreamFailed("the upstream gave several choices where one was asked for")
-    if (b"tool_calls" in content or b"function_call" in content) and has_duplicates(content):
+    if _may_call(content) and has_duplicates(content):
         raise UpstreamFailed("the upstream's answer names a key twice, so parsers would disagree on its tool calls")
     return found
 
