@@ -13,7 +13,7 @@ from typing import Any, Final, LiteralString, NamedTuple, cast
 
 import psycopg
 import pytest
-from tests.attacks.test_row_security import TENANTS_TABLES, acting
+from tests.attacks.test_row_security import BUDGET, TENANTS_TABLES, acting
 from tests.ledger.book import CLOCK, asked, open_book, record
 
 from customhouse.ledger import tables
@@ -57,12 +57,16 @@ def filled(postgres: str) -> Filled:
             await book.settle()
             for tenant, trace_id in traces.items():
                 await book.ledger.append([Entry(record("response.completed", tenant, trace_id))])
+                book.asked(BUDGET.format(tenant=tenant, requests=7).replace("'bot'", f"'assistant-of-{tenant}'"))
 
     asyncio.run(main())
     values: dict[str, object] = {
         "tenant": "bolt", "trace_id": traces["bolt"], "name": "named-by-bolt", "span_id": [spans["bolt"]], "first": 0,
         "end": 1000, "limit": 100, "before": "f" * 36, "oldest": "0", "newest": "f" * 36, "size": 9, "hash": b"x",
         "expected_size": 2, "expected_hash": b"x", "traces": f'["{traces["bolt"]}"]',
+        "environment": "dev", "assistant": "assistant-of-bolt", "holder": "tenant", "per": "day", "began_us": 0,
+        "ends_us": 9, "requests": 8, "tokens_spent": 0, "tokens_reserved": 0, "microusd_spent": 0,
+        "microusd_reserved": 0, "expected_changes": 0, "after": "",
     }  # fmt: skip
     return Filled(postgres, values)
 

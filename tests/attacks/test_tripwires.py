@@ -23,17 +23,19 @@ from tests.attacks.tripwire_store import everything_stored, payloads_read
 from tests.attacks.tripwire_turns import (
     COMPLETIONS,
     ENDPOINTS,
+    STORED,
     Held,
     chat,
     everybody_asks,
     everybody_intrudes,
+    everybody_returns,
     headers,
     script,
 )
 from tests.attacks.tripwire_verbs import every_verb
 from tests.upstream.server import scripted_upstream
 
-from customhouse.gateway import http
+from customhouse.gateway import http, responses
 from customhouse.ledger.record import ORGANIZATION
 
 ENCODINGS = encodings(wire(7, "p", "question"))
@@ -58,6 +60,8 @@ def test_a_watch_tells_whose_wire_stood_where_it_must_not() -> None:
 
 def test_every_endpoint_route_and_verb_is_tried() -> None:
     served = {(method, path) for path, method in http.ENDPOINTS.items()}
+    served |= {(method, STORED) for method in responses.Asked("", input_items=False).methods}
+    served |= {(method, f"{STORED}/input_items") for method in responses.Asked("", input_items=True).methods}
     added = [
         f"{method} {path} is new: add requests full of wires to `turns` in tests/attacks/tripwire_turns.py, name it in "
         "ENDPOINTS, and let `script` repeat the wires in what its upstream answers"
@@ -75,9 +79,10 @@ def test_nobody_is_shown_a_byte_of_another_tenant(home: Path, store: str, reques
     watch = Watch()
     with scripted_upstream(script) as upstream, house(home, upstream.base_url, database) as built:
         held = everybody_asks(built, watch)
-        assert all(len(each.named) == 5 and len(each.traces) > 20 for each in held.values())
-        assert watch.seen > TENANTS * 15, "tenants see their own wires, so the search works"
+        assert all(len(each.named) == 6 and len(each.traces) > 20 for each in held.values())
+        assert watch.seen > TENANTS * 30, "tenants see their own wires, so the search works"
         everybody_intrudes(built, held, watch)
+        everybody_returns(built, held, watch)
         _through_an_outage(built, held, watch)
         assert {"/healthz", "/readyz", "/metrics", "/api/v1/"} <= set(front(built, watch))
         opened = every_verb(built, held, watch, home.parent)

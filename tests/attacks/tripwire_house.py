@@ -25,14 +25,18 @@ import apsw
 import msgspec
 from tests import postgres
 from tests.attacks.tripwire import KEY, NAME, wire
+from tests.attacks.tripwire_dialects import EMBEDDINGS, SPOKEN
 from tests.gateway.outage import cut_off, locked
 from tests.gateway.running import BOT, FALLBACK, LOCAL, documents
+from tests.upstream.embeddings import DIMENSIONS
 
 from customhouse.access import keys, people
 from customhouse.access.keys import NewKey
 from customhouse.access.people import NewPerson
 from customhouse.access.roles import Role
 from customhouse.app import installation
+from customhouse.domain.message import DialectName
+from customhouse.planes.model.document import Choice, Document
 from customhouse.planes.prompt.document import Variable
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
@@ -55,7 +59,12 @@ PEOPLE: Final[Mapping[str, tuple[Role, ...]]] = {
     "mia": ("captain", "approver", "oncall"),
 }
 """Who looks. Dana owns the assistant and Mia is her deputy; Ben is captain of nothing here."""
+DIALECTS: Final[tuple[DialectName, ...]] = ("openai_chat", "openai_responses", "anthropic")
 SERVED_S: Final = 30
+WORKERS: Final = 6
+"""Who asks at once. Each has deployments of its own, so that no breaker opens over what the others were answered."""
+UPSTREAM_KEY: Final = "TRIPWIRE_UPSTREAM_KEY"
+VECTORS: Final = "vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +196,12 @@ def _keep(process: subprocess.Popen[bytes], built: House, listening: threading.E
 
 def environment(built: House) -> dict[str, str]:
     """Return the variables that a command of this installation runs with."""
-    chosen = {"CUSTOMHOUSE_LOG_LEVEL": "debug", "CUSTOMHOUSE_LEDGER_TIMEOUT_S": "1", "COLUMNS": "200"}
+    chosen = {
+        UPSTREAM_KEY: "secret",
+        "CUSTOMHOUSE_LOG_LEVEL": "debug",
+        "CUSTOMHOUSE_LEDGER_TIMEOUT_S": "1",
+        "COLUMNS": "200",
+    }
     if built.settings.database:
         chosen["CUSTOMHOUSE_DATABASE"] = built.settings.database
     return {**os.environ, **chosen}
@@ -197,6 +211,41 @@ def outage(built: House) -> AbstractContextManager[None]:
     """Take the database away from the server."""
     url = built.settings.database
     return cut_off(url, postgres.named(url, "postgres")) if url else locked(built.settings.database_path)
+
+
+def task_of(worker: int, path: str) -> str:
+    """Return the task by which a worker's turns on a path reach its own deployment of that dialect."""
+    return f"w{worker}-{SPOKEN.get(path, 'openai_chat')}"
+
+
+def _with_dialects(document: Document, base_url: str) -> Document:
+    """Add a deployment of each dialect for each worker, and one embedding model for each."""
+    tasks: dict[str, DialectName] = {
+        f"w{worker}-{dialect}": dialect for worker in range(WORKERS) for dialect in DIALECTS
+    }
+    chat = {
+        task: documents(base_url, (task,), dialect=dialect, api_key_env=UPSTREAM_KEY).model.deployments[task]
+        for task, dialect in tasks.items()
+    }
+    first = document.deployments["script"]
+    vectors = {
+        f"{VECTORS}-{worker}": msgspec.structs.replace(
+            first, name=f"{VECTORS}-{worker}", model=VECTORS, kind="embedding", dimensions=DIMENSIONS
+        )
+        for worker in range(WORKERS)
+    }
+    return msgspec.structs.replace(
+        document,
+        deployments={**document.deployments, **chat, **vectors},
+        route=(*(Choice(use=(task,), when=f"task == '{task}'") for task in tasks), *document.route),
+        embeddings=(
+            *(
+                Choice(use=(f"{VECTORS}-{worker}",), when=f"task == '{task_of(worker, EMBEDDINGS)}'")
+                for worker in range(WORKERS)
+            ),
+            Choice(use=(f"{VECTORS}-0",)),
+        ),
+    )
 
 
 async def _furnish(built: House, base_url: str) -> None:
@@ -228,10 +277,15 @@ async def _furnish(built: House, base_url: str) -> None:
 
 
 async def _release(control: Control, base_url: str, prompt: str) -> None:
-    given = documents(base_url, ("script",), prompt=prompt, variables={"customer": Variable(type="string")})
+    customer = Variable(type="string", default="somebody")
+    given = documents(base_url, ("script",), prompt=prompt, variables={"customer": customer})
     submission = Submission(
         assistant=BOT,
-        documents=msgspec.structs.replace(given, safety=msgspec.structs.replace(given.safety, ledger_failure="spool")),
+        documents=msgspec.structs.replace(
+            given,
+            model=_with_dialects(given.model, base_url),
+            safety=msgspec.structs.replace(given.safety, ledger_failure="spool"),
+        ),
         charter=Charter(owner="dana@acme.test", deputy="mia@acme.test", on_call="support-oncall", fallback=FALLBACK),
         notes="test",
         git_commit="0" * 40,

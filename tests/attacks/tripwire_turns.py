@@ -8,13 +8,15 @@ question says how. A new endpoint of the data plane needs a line in `ENDPOINTS`;
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+from tests.attacks import tripwire_dialects as dialects
 from tests.attacks.tripwire import PAYLOAD, RECORD, Watch, encodings, whole, wire
-from tests.attacks.tripwire_house import Answer, House, Tenant, ask
+from tests.attacks.tripwire_house import WORKERS, Answer, House, Tenant, ask, task_of
 from tests.gateway.running import BOT, TOOLS
 from tests.upstream.replies import answer, call, completion, failure, message, raw, stream, tool_calls, words
 from tests.upstream.wire import Close, Received, Reply, Send, Step, as_json
@@ -22,11 +24,18 @@ from tests.upstream.wire import whole as whole_answer
 
 Json = dict[str, Any]
 COMPLETIONS: Final = "/v1/chat/completions"
+STORED: Final = f"{dialects.RESPONSES}/{{id}}"
 MODES: Final = (
     "text", "calls", "odd-calls", "nul", "finish", "rejected", "broken", "limited", "not-json", "bad-chunk", "cut",
     "status-line", "header", "bad-length", "said-error", "wrong-type",
 )  # fmt: skip
-WORKERS: Final = 6
+_NO_DIALECT: Final = ("not-json", "status-line", "header")
+"""Modes that break below any dialect."""
+WELL: Final = ("text", "calls", "odd-calls", "rejected")
+"""Modes that say nothing against the deployment: its breaker counts them as health."""
+MAX_FAILURES: Final = 2
+"""After so many turns in other modes a worker asks one in good health, so that its deployments are never left alone."""
+TASK: Final = "customhouse-task"
 
 
 class Turn(NamedTuple):
@@ -53,7 +62,10 @@ def script(request: Received) -> Iterator[Step]:
     found, mode = re.search(r"tripw(\d\d)", asked), re.search(r"mode=([a-z-]+)", asked)
     assert found is not None
     assert mode is not None
-    return _reply(int(found.group(1)), mode.group(1))(request)
+    number, path = int(found.group(1)), dialects.path_of(request)
+    if path is None or mode.group(1) in _NO_DIALECT:
+        return _reply(number, mode.group(1))(request)
+    return dialects.replies(path, number, mode.group(1), tuple(_proposed(number)))(request)
 
 
 def _reply(number: int, mode: str) -> Reply:
@@ -150,6 +162,8 @@ def turns(tenant: Tenant) -> Iterator[Turn]:
                 f"{mode} {label}", "POST", COMPLETIONS,
                 headers(tenant, traceparent=f"00-{client_trace}-{place:016x}-01"), chat(tenant, mode, **fields),
             )  # fmt: skip
+    for label, path, body in dialects.bodies(tenant.number):
+        yield Turn(label, "POST", path, headers(tenant), json.dumps(body).encode())
     yield from _refused(tenant)
 
 
@@ -174,14 +188,28 @@ def _refused(tenant: Tenant) -> Iterator[Turn]:
     ]
     for label, given, body in rows:
         yield Turn(label, "POST", COMPLETIONS, given, body)
+    for label, path, body in dialects.broken(tenant.number):
+        yield Turn(label, "POST", path, good, body)
+    for path in dialects.SPOKEN:
+        yield Turn("no key", "POST", path, {"authorization": f"Bearer chk_{said}"}, plain)
+        yield Turn("no method", "PUT", f"{path}?{said}", good, b"")
     yield Turn("no key", "POST", COMPLETIONS, {"authorization": f"Bearer chk_{said}"}, plain)
     yield Turn("models", "GET", "/v1/models", good, b"")
     yield Turn("no endpoint", "GET", f"/v1/{said}", good, b"")
     yield Turn("no method", "DELETE", f"{COMPLETIONS}?{said}", good, b"")
 
 
-ENDPOINTS: Final = frozenset({("POST", COMPLETIONS), ("GET", "/v1/models")})
-"""The endpoints of the data plane that `turns` uses with wires in all that they take."""
+ENDPOINTS: Final = frozenset(
+    {
+        ("POST", COMPLETIONS),
+        ("GET", "/v1/models"),
+        *(("POST", path) for path in dialects.SPOKEN),
+        ("GET", STORED),
+        ("DELETE", STORED),
+        ("GET", f"{STORED}/input_items"),
+    }
+)
+"""The endpoints of the data plane that `turns` uses with wires in all that they take, and who comes back for more."""
 
 
 def intrusions(tenant: Tenant, victim: Tenant, held: Held) -> Iterator[Turn]:
@@ -194,16 +222,31 @@ def intrusions(tenant: Tenant, victim: Tenant, held: Held) -> Iterator[Turn]:
         "both tenants", "POST", COMPLETIONS, headers(tenant, customhouse_tenant=f"{tenant.name},{victim.name}"), plain
     )
     yield Turn("two keys", "POST", COMPLETIONS, headers(tenant, x_api_key=victim.token[:-1] + "A"), plain)
+    yield from _in_other_dialects(tenant, victim, held)
     yield Turn("other model", "POST", COMPLETIONS, headers(tenant), chat(tenant, "text", model=victim.name))
     for name in held.named.values():
         for path in (
             f"{COMPLETIONS}/{name}",
-            f"/v1/responses/{name}",
             f"/v1/models?after={name}",
             f"/v1/traces/{name}",
         ):
             yield Turn("by id", "GET", path, headers(tenant), b"")
         yield Turn("control API", "GET", f"/api/v1/traces/{name}?payloads=1", headers(tenant), b"")
+
+
+def _in_other_dialects(tenant: Tenant, victim: Tenant, held: Held) -> Iterator[Turn]:
+    texts = [(path, body) for label, path, body in dialects.bodies(tenant.number) if label == "text whole"]
+    for path, body in texts:
+        for value in (victim.name, *held.named.values()):
+            for name in ("customhouse_tenant", "customhouse_approval"):
+                yield Turn(
+                    f"{name} of another", "POST", path, headers(tenant, **{name: value}), json.dumps(body).encode()
+                )
+    for name in (victim.name, *held.named.values()):
+        going_on = dialects.response(tenant.number, "text", previous_response_id=name)
+        yield Turn("stored by another", "POST", dialects.RESPONSES, headers(tenant), json.dumps(going_on).encode())
+        for method, path in (("DELETE", ""), ("GET", ""), ("GET", "/input_items")):
+            yield Turn("stored by another", method, f"{dialects.RESPONSES}/{name}{path}", headers(tenant), b"")
 
 
 def everybody_asks(house: House, watch: Watch) -> dict[int, Held]:
@@ -212,17 +255,46 @@ def everybody_asks(house: House, watch: Watch) -> dict[int, Held]:
     random.Random(3).shuffle(jobs)  # noqa: S311 - a repeatable order, no secret
     held = {tenant.number: Held() for tenant in house.tenants}
 
-    def work(part: list[tuple[Tenant, Turn]]) -> None:
+    def work(worker: int, part: list[tuple[Tenant, Turn]]) -> None:
         connection = house.connection()
+        failures: Counter[str] = Counter()
         for tenant, turn in part:
-            given = ask(connection, turn.method, turn.path, turn.body or None, turn.headers)
+            task = task_of(worker, turn.path)
+            given = ask(connection, turn.method, turn.path, turn.body or None, {TASK: task, **turn.headers})
             watch.look(f"{turn.label} for tenant {tenant.number}", given.shown, whole(tenant.number))
             assert given.status != 500, (turn.label, given)
             _note(held[tenant.number], tenant, turn, given)
+            failures[task] += turn.label.partition(" ")[0] not in WELL
+            if failures[task] >= MAX_FAILURES:
+                failures[task] = 0
+                path = turn.path if turn.path in dialects.SPOKEN else COMPLETIONS
+                body = chat(tenant, "text") if path == COMPLETIONS else dialects.healthy(tenant.number, path)
+                well = ask(connection, "POST", path, body, {TASK: task, **headers(tenant)})
+                assert well.status == 200, (turn.label, well)
         connection.close()
 
     _in_parts(work, jobs)
     return held
+
+
+def everybody_returns(house: House, held: Mapping[int, Held], watch: Watch) -> None:
+    """Let every tenant read what is stored for it, with its wires, and go on from there; nobody else was able to."""
+    connection = house.connection()
+    for tenant in house.tenants:
+        stored = held[tenant.number].named["stored response"]
+        more = json.dumps(dialects.response(tenant.number, "text", previous_response_id=stored)).encode()
+        one = f"{dialects.RESPONSES}/{stored}"
+        for method, path, body, status in (
+            ("GET", one, None, 200),
+            ("GET", f"{one}/input_items", None, 200),
+            ("POST", dialects.RESPONSES, more, 200),
+            ("DELETE", one, None, 200),
+            ("GET", one, None, 404),
+        ):
+            given = ask(connection, method, path, body, headers(tenant))
+            watch.look(f"{method} {path} by its tenant {tenant.number}", given.shown, whole(tenant.number))
+            assert given.status == status, (method, path, given)
+    connection.close()
 
 
 def everybody_intrudes(house: House, held: Mapping[int, Held], watch: Watch) -> None:
@@ -234,26 +306,30 @@ def everybody_intrudes(house: House, held: Mapping[int, Held], watch: Watch) -> 
         for turn in intrusions(tenant, victim, held[victim.number])
     ]
 
-    def work(part: list[tuple[Tenant, Turn]]) -> None:
+    def work(_worker: int, part: list[tuple[Tenant, Turn]]) -> None:
         connection = house.connection()
         for tenant, turn in part:
             given = ask(connection, turn.method, turn.path, turn.body or None, turn.headers)
             watch.look(f"{turn.label}, tried by tenant {tenant.number}", given.shown, whole(tenant.number))
             if "tenant" in turn.label:
                 assert given.status == 403, (turn, given)
+            if turn.label == "stored by another":
+                assert given.status == 404, (turn, given)
         connection.close()
 
     _in_parts(work, jobs)
 
 
-def _in_parts(work: Callable[[list[tuple[Tenant, Turn]]], None], jobs: list[tuple[Tenant, Turn]]) -> None:
+def _in_parts(work: Callable[[int, list[tuple[Tenant, Turn]]], None], jobs: list[tuple[Tenant, Turn]]) -> None:
     with ThreadPoolExecutor(WORKERS) as pool:
-        for done in [pool.submit(work, jobs[start::WORKERS]) for start in range(WORKERS)]:
+        for done in [pool.submit(work, start, jobs[start::WORKERS]) for start in range(WORKERS)]:
             done.result()
 
 
 def _note(held: Held, tenant: Tenant, turn: Turn, given: Answer) -> None:
     """Keep the ids of a good turn with tool calls: every kind of id that somebody may hold in hand."""
+    if given.status == 200 and (turn.path, turn.label) == (dialects.RESPONSES, "calls whole"):
+        held.named["stored response"] = given.json["id"]
     if given.status != 200 or turn.path != COMPLETIONS:
         return
     trace_id = given.headers["customhouse-trace-id"]

@@ -133,7 +133,8 @@ async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Re
                 raise
         else:
             progress.call = None
-            noticed = upstreams.circuits.noticed(deployment, Seen(answer.model, answer.fingerprint))
+            tenant = ask.in_force.principal.tenant
+            noticed = upstreams.circuits.noticed(deployment, tenant, Seen(answer.model, answer.fingerprint))
             answered = _answered(progress, deployment, attempt, answer, noticed)
             progress.said = answered.payloads[0].commitment
             progress.pending.append(answered)

@@ -68,7 +68,7 @@ METRICS: Final[Mapping[str, Declared]] = MappingProxyType(
             "counter",
             ("deployment", "what"),
             "Answers of another model than the one that was asked for (model), or with another fingerprint than the "
-            "deployment's last answer in this process (fingerprint). `trace` has both names.",
+            "deployment's last answer to the same tenant in this process (fingerprint). `trace` has both names.",
         ),
         "customhouse_deployments_left_alone": Declared(
             "gauge",

@@ -14,7 +14,7 @@ from tests.planes.model.test_call import deployment
 from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected
 from customhouse.domain.label import CLASSIFICATION_NAMES, classification
 from customhouse.planes.model.breaker import FAILURES_TO_OPEN, FIRST_OPEN_S
-from customhouse.planes.model.circuits import MAX_DEPLOYMENTS, Circuits
+from customhouse.planes.model.circuits import MAX_DEPLOYMENTS, MAX_SEEN, Circuits
 from customhouse.planes.model.document import Choice, Deployment, Document, Posture
 from customhouse.planes.model.select import Facts, Route
 from customhouse.planes.model.substitution import Noticed, Seen
@@ -111,10 +111,25 @@ def test_how_many_are_remembered_is_bounded(clock: MovedClock) -> None:
 
 def test_a_fingerprint_is_compared_with_the_last_one(clock: MovedClock) -> None:
     circuits = Circuits(clock)
-    assert circuits.noticed(SMALL, Seen("m", "fp_1")) == Noticed()
-    assert circuits.noticed(SMALL, Seen("m", None)) == Noticed()
-    assert circuits.noticed(SMALL, Seen("m", "fp_2")) == Noticed(fingerprint_before="fp_1")
-    assert circuits.noticed(SMALL, Seen("m", "fp_2")) == Noticed()
+    assert circuits.noticed(SMALL, "acme", Seen("m", "fp_1")) == Noticed()
+    assert circuits.noticed(SMALL, "acme", Seen("m", None)) == Noticed()
+    assert circuits.noticed(SMALL, "acme", Seen("m", "fp_2")) == Noticed(fingerprint_before="fp_1")
+    assert circuits.noticed(SMALL, "acme", Seen("m", "fp_2")) == Noticed()
+
+
+def test_what_a_provider_said_to_one_tenant_is_not_told_another(clock: MovedClock) -> None:
+    circuits = Circuits(clock)
+    circuits.noticed(SMALL, "acme", Seen("m", "acme's words"))
+    assert circuits.noticed(SMALL, "bolt", Seen("m", "fp_1")) == Noticed()
+    assert circuits.noticed(SMALL, "acme", Seen("m", "fp_1")) == Noticed(fingerprint_before="acme's words")
+
+
+def test_how_many_answers_are_compared_with_is_bounded(clock: MovedClock) -> None:
+    circuits = Circuits(clock)
+    for number in range(MAX_SEEN + 1):
+        circuits.noticed(SMALL, f"t{number}", Seen("m", "fp_1"))
+    assert circuits.noticed(SMALL, "t0", Seen("m", "fp_2")) == Noticed(), "the oldest is forgotten"
+    assert circuits.noticed(SMALL, f"t{MAX_SEEN}", Seen("m", "fp_2")) == Noticed(fingerprint_before="fp_1")
 
 
 NAMES: Final = ("a", "b", "c")

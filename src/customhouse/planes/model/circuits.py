@@ -3,6 +3,9 @@
 
 In memory only, and of this replica only: another may reach a provider that this one does not. A deployment is known by
 what is asked where, so that a release with another address or credential begins anew.
+
+What it said of itself is kept for each tenant apart. Story: a provider repeats acme's words as its fingerprint. The
+next answer, with another one, is bolt's; compared across tenants, bolt's record would hold acme's words.
 """
 
 from collections.abc import Generator
@@ -21,6 +24,9 @@ from customhouse.planes.model.substitution import Noticed, Seen, noticed, rememb
 
 MAX_DEPLOYMENTS: Final = 1000
 """Beyond it the one that was asked first is forgotten, and begins anew."""
+
+MAX_SEEN: Final = 10_000
+"""Deployments, for each tenant, whose last answer is kept to compare with; beyond it the oldest is forgotten."""
 
 MAX_NAME: Final = 256
 """Characters of a name that a provider gives itself; it may send megabytes."""
@@ -50,7 +56,6 @@ class Trouble(NamedTuple):
 @dataclass(slots=True)
 class _Known:
     breaker: Breaker = CLOSED
-    seen: Seen | None = None
 
 
 class Calling:
@@ -75,6 +80,7 @@ class Circuits:
         """Begin with every breaker closed."""
         self._clock = clock
         self._known: dict[Key, _Known] = {}
+        self._seen: dict[tuple[str, Key], Seen] = {}
         self._numbers = count(1)
 
     def refusal(self, deployment: Deployment) -> UpstreamFailed | None:
@@ -121,13 +127,16 @@ class Circuits:
             raise
         known.breaker = rules.answered(known.breaker, number)
 
-    def noticed(self, deployment: Deployment, said: Seen) -> Noticed:
-        """Return what is odd about an answer, and remember what it says of itself."""
-        known = self._of(deployment)
+    def noticed(self, deployment: Deployment, tenant: str, said: Seen) -> Noticed:
+        """Return what is odd about an answer to a tenant, and remember for it alone what the answer says of itself."""
+        key = (tenant, _key(deployment))
         said = Seen(_cut(said.model), _cut(said.fingerprint))
-        found = noticed(deployment, said, known.seen)
-        known.seen = remembered(said, known.seen)
-        return found
+        before = self._seen.get(key)
+        if before is None:
+            while len(self._seen) >= MAX_SEEN:
+                del self._seen[next(iter(self._seen))]
+        self._seen[key] = remembered(said, before)
+        return noticed(deployment, said, before)
 
     def troubles(self) -> tuple[Trouble, ...]:
         """Return the deployments that are left alone now, or are asked again for the first time."""
