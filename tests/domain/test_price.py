@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customhouse.domain.price import LongPrompt, Price, cost_microusd
+from customhouse.domain.price import LongPrompt, Price, cheaper, cost_microusd
 
 MINI = Price(input="0.15", cached_input="0.075", output="0.60")
 CACHING = Price(input="3", cached_input="0.3", cache_write="3.75", output="15")
@@ -88,3 +88,31 @@ def test_what_is_no_price(written: str) -> None:
 def test_a_price_is_written_without_what_it_does_not_state() -> None:
     assert msgspec.json.encode(MINI) == b'{"input":"0.15","output":"0.60","cached_input":"0.075"}'
     assert msgspec.json.decode(msgspec.json.encode(CACHING), type=Price) == CACHING
+
+
+DEARER = LongPrompt(over=1000, input="2", output="4")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "expected"),
+    [
+        (None, None, False),
+        (None, Price(input="9", output="9"), True),  # without a price nobody was asked
+        (Price(input="1", output="2"), None, False),
+        (Price(input="1", output="2"), Price(input="1", output="2"), False),
+        (Price(input="1", output="2"), Price(input="2", output="2"), False),
+        (Price(input="1", output="2"), Price(input="5", output="1.999999999"), True),
+        (Price(input="1", output="2"), Price(input="1", output="2", cached_input="0.5"), True),
+        (Price(input="1", output="2", cached_input="0.5"), Price(input="1", output="2"), False),
+        (Price(input="1", output="2", cache_write="1.25"), Price(input="1", output="2"), True),
+        (Price(input="1", output="2", long_prompt=DEARER), Price(input="1", output="2"), True),
+        (Price(input="1", output="2"), Price(input="1", output="2", long_prompt=DEARER), False),
+        (
+            Price(input="1", output="2", long_prompt=DEARER),
+            Price(input="1", output="2", long_prompt=msgspec.structs.replace(DEARER, over=1001)),
+            True,
+        ),
+    ],
+)
+def test_what_is_cheaper(was: Price | None, now: Price | None, *, expected: bool) -> None:
+    assert cheaper(was, now) is expected

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 import pytest
 
+from customhouse.budget.limit import Limit
 from customhouse.domain.capability import Capability
 from customhouse.domain.label import Classification
 from customhouse.domain.price import LongPrompt, Price
@@ -67,6 +68,11 @@ def routed(
         parameters=parameters or Parameters(),
         client_may_set=client_may_set,
     )
+
+
+def paid(price: Price) -> Document:
+    document = routed(msgspec.structs.replace(BIG, price=price, price_source="manifest"))
+    return msgspec.structs.replace(document, limits=(Limit(of="assistant", per="day", money="2"),))
 
 
 MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
@@ -239,6 +245,28 @@ MODELS: Final[list[tuple[str, Document, Document, list[str]]]] = [
             (
                 "deployment_changed ~ openai/big: price is input 1, output 2; above 200000 prompt tokens input 2, "
                 "output 3 USD per million tokens by table 2026-11-24 (was none)"
+            )
+        ],
+    ),
+    (
+        "a lower price, by which a limit of money counts",
+        paid(Price(input="1", output="2")),
+        paid(Price(input="1", output="0")),
+        [
+            (
+                "deployment_changed! ~ openai/big: price is input 1, output 0 USD per million tokens by manifest "
+                "(was input 1, output 2 USD per million tokens by manifest)"
+            )
+        ],
+    ),
+    (
+        "a higher price, by which a limit of money counts",
+        paid(Price(input="1", output="2")),
+        paid(Price(input="1", output="3")),
+        [
+            (
+                "deployment_changed ~ openai/big: price is input 1, output 3 USD per million tokens by manifest "
+                "(was input 1, output 2 USD per million tokens by manifest)"
             )
         ],
     ),

@@ -9,7 +9,7 @@ from tests.rollout.yard import CHARTER, READ, documents
 
 from customhouse.domain.errors import CustomhouseError, InvalidRequest, ManifestInvalid, PlanesConflict
 from customhouse.domain.plane import PLANES
-from customhouse.planes.model.document import Choice, Parameters, Posture
+from customhouse.planes.model.document import Choice, Deployment, Parameters, Posture
 from customhouse.planes.tools.document import Grant
 from customhouse.registry.charter import Charter
 from customhouse.registry.documents import Documents
@@ -22,6 +22,10 @@ SMALL = GOOD.model.deployments["small"]
 def with_model(**fields: object) -> Documents:
     """Return documents with another model document."""
     return replace(GOOD, model=msgspec.structs.replace(GOOD.model, **fields))
+
+
+def abroad(base_url: str) -> Deployment:
+    return msgspec.structs.replace(SMALL, posture="api", base_url=base_url)
 
 
 def charter(**fields: object) -> Charter:
@@ -75,6 +79,12 @@ def test_good_documents_come_back_as_bytes() -> None:
             "local/small is self_hosted, in an assistant of posture api",
         ),
         (
+            with_model(posture=Posture(use="hybrid"), deployments={"small": abroad("http://api.test/v1")}),
+            CHARTER,
+            ManifestInvalid,
+            "local/small is api, and its address is not https",
+        ),
+        (
             with_model(postures_allowed=("embedded", "hybrid")),
             CHARTER,
             ManifestInvalid,
@@ -94,6 +104,13 @@ def test_good_documents_come_back_as_bytes() -> None:
 def test_refusals(given: Documents, terms: Charter, error: type[CustomhouseError], match: str) -> None:
     with pytest.raises(error, match=match):
         require_usable(given, terms)
+
+
+@pytest.mark.parametrize(
+    "base_url", ["https://api.test/v1", "http://127.0.0.1:9/v1", "http://[::1]:9/v1", "http://localhost/v1"]
+)
+def test_a_provider_outside_is_reached_encrypted_or_by_a_proxy_of_this_machine(base_url: str) -> None:
+    assert require_usable(with_model(posture=Posture(use="hybrid"), deployments={"small": abroad(base_url)}), CHARTER)
 
 
 def test_a_tool_that_may_be_called_needs_nothing_but_an_effect() -> None:

@@ -64,6 +64,20 @@ def cost_microusd(
     return -(-billionths // 10**PLACES)
 
 
+def cheaper(was: Price | None, now: Price | None) -> bool:
+    """Whether some call may cost less than it did. No price is dearer than any: where money counts, nobody is asked."""
+    if was is None or now is None:
+        return now is not None
+    later = was.long_prompt is not None and now.long_prompt is not None and now.long_prompt.over > was.long_prompt.over
+    pairs = ((was, now), (was.long_prompt or was, now.long_prompt or now))
+    return later or any(new < old for one, other in pairs for old, new in zip(_rates(one), _rates(other), strict=True))
+
+
+def _rates(rate: Price | LongPrompt) -> tuple[int, ...]:
+    texts = (rate.input, rate.output, rate.cached_input or rate.input, rate.cache_write or rate.input)
+    return tuple(_billionths(text) for text in texts)
+
+
 def _billionths(dollars: str) -> int:
     """Return a price as a whole number: fractions would be as exact and slower, and every call is waiting."""
     whole, _, rest = dollars.partition(".")

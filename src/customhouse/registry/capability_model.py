@@ -8,10 +8,11 @@ embeds are looked at apart, so that neither can hide a change of the other.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from customhouse.budget.limit import counts
 from customhouse.domain.capability import Capability, CapabilityKind
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
-from customhouse.domain.price import LongPrompt, Price
+from customhouse.domain.price import LongPrompt, Price, cheaper
 from customhouse.planes.model.document import (
     POSTURES_WITHIN,
     Choice,
@@ -62,7 +63,7 @@ def _purpose(words: _Words, before: _Routed, after: _Routed) -> list[Capability]
     found += [_say("deployment_removed", name, f"- {words.gone} {_described(old[name])}", more=False) for name in gone]
     found += [_say("deployment_added", name, f"+ {words.come} {_described(new[name])}", more=True) for name in come]
     for name in sorted(old.keys() & new.keys()):
-        found += _deployment(old[name], new[name])
+        found += _deployment(old[name], new[name], paid=counts(before[0].limits, "money"))
     return [*found, *_route(words.route, before[1], after[1], new)]
 
 
@@ -116,7 +117,8 @@ def _data_class(old: Mapping[str, Deployment], new: Mapping[str, Deployment]) ->
     return [_say("data_class_lowered", "data", text, more=False)]
 
 
-def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
+def _deployment(before: Deployment, after: Deployment, *, paid: bool) -> list[Capability]:
+    """Compare one deployment; `paid` says whether its price decides how much may be used."""
     if before == after:
         return []
     found: list[Capability] = []
@@ -144,14 +146,14 @@ def _deployment(before: Deployment, after: Deployment) -> list[Capability]:
         if was != now:
             text = f"~ {after.label}: {field} is {now or 'none'} (was {was or 'none'})"
             found.append(_say("deployment_changed", name, text, more=True))
-    for field, was, now in (
-        ("context", before.context, after.context),
-        ("retirement", before.retires, after.retires),
-        ("price", _price(before), _price(after)),
+    for field, was, now, more in (
+        ("context", before.context, after.context, False),
+        ("retirement", before.retires, after.retires, False),
+        ("price", _price(before), _price(after), paid and cheaper(before.price, after.price)),
     ):
         if was != now:
             text = f"~ {after.label}: {field} is {now or 'none'} (was {was or 'none'})"
-            found.append(_say("deployment_changed", name, text, more=False))
+            found.append(_say("deployment_changed", name, text, more=more))
     for feature in sorted(set(before.features) ^ set(after.features)):
         text = f"~ {after.label} {'gains' if feature in after.features else 'loses'} the feature {feature}"
         found.append(_say("deployment_changed", name, text, more=False))
@@ -252,7 +254,11 @@ def _weights(weights: Weights | None) -> str | None:
 
 
 def _price(deployment: Deployment) -> str | None:
-    """Return a price as it is read, with where it was found: a change of either is information, and loosens nothing."""
+    """Return a price as it is read, with where it was found.
+
+    A change of either is information. Under a limit of money a lower price loosens: more may be used by it, as by a
+    higher limit; and without a price a deployment was not asked.
+    """
     price = deployment.price
     if price is None:
         return None

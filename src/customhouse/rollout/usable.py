@@ -6,7 +6,9 @@ to refuse it here, where somebody is looking.
 """
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from customhouse.domain.clock import utc_day
 from customhouse.domain.errors import InvalidRequest, ManifestInvalid, ModelRetired
@@ -15,7 +17,7 @@ from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.document import Document as ModelDocument
 from customhouse.planes.model.embedding import embedding_route, embeds
 from customhouse.planes.model.parameters import released, untold
-from customhouse.planes.model.select import Route, ends_us
+from customhouse.planes.model.select import OUTSIDE, Route, ends_us
 from customhouse.planes.prompt.render import Prompt
 from customhouse.planes.tools.definition import parameters_problem
 from customhouse.registry.charter import Charter
@@ -50,6 +52,7 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
         _require_parameters(documents)
         _require_told(documents.model)
         _require_posture(documents.model)
+        _require_encrypted(documents.model)
         _require_days(documents)
     except ValueError as error:
         raise ManifestInvalid(f"a document cannot be put to work: {error}") from error
@@ -89,6 +92,25 @@ def _require_posture(document: ModelDocument) -> None:
     for deployment in (*routed(document), *routed(embeds(document))):
         if deployment.posture not in POSTURES_WITHIN[use]:
             raise ValueError(f"{deployment.label} is {deployment.posture}, in an assistant of posture {use}")
+
+
+def _require_encrypted(document: ModelDocument) -> None:
+    """Raise ValueError for a provider outside that would be sent data and its key in the clear.
+
+    A manifest has no such provider; documents come from other clients too. What goes to this machine leaves it by the
+    proxy that listens there.
+    """
+    for deployment in document.deployments.values():
+        address = urlsplit(deployment.base_url)
+        if deployment.posture in OUTSIDE and address.scheme == "http" and not _local(address.hostname or ""):
+            raise ValueError(f"{deployment.label} is {deployment.posture}, and its address is not https")
+
+
+def _local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _require_told(document: ModelDocument) -> None:
