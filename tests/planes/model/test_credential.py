@@ -167,6 +167,34 @@ def test_a_command_is_run_once_for_all_who_need_it(house: House) -> None:
     run(story)
 
 
+def test_a_client_that_leaves_ends_no_run_that_others_wait_for(house: House) -> None:
+    """Nor does it make one run for each of its requests, or keep a refused token in force for everybody."""
+
+    async def story() -> None:
+        # The command ends when `go` is there; how often it began is in `runs`.
+        script = 'echo x >> runs; while [ ! -e go ]; do sleep 0.01; done; rm go; echo "t$(wc -l < runs)"'
+        house.command(script)
+        runs, go = house.directory / "runs", house.directory / "go"
+        for _ in range(5):
+            leaver = asyncio.create_task(house.said(COMMAND))
+            while not runs.exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0)
+            leaver.cancel()
+            await asyncio.wait([leaver])
+        go.touch()
+        assert await house.said(COMMAND) == "t1"
+        old = credential.Token("t1")
+        leaver = asyncio.create_task(house.credentials.renewed(COMMAND, old))
+        while runs.read_text().count("x") < 2:  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0)
+        leaver.cancel()
+        await asyncio.wait([leaver])
+        go.touch()
+        assert await house.credentials.renewed(COMMAND, old) == credential.Token("t2")
+
+    run(story)
+
+
 def test_a_command_is_run_again_before_its_token_ends(house: House) -> None:
     async def story() -> None:
         house.command('echo x >> runs; echo "{\\"token\\": \\"t$(wc -l < runs)\\", \\"expires_in\\": 1000}"')

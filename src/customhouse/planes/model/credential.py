@@ -98,9 +98,8 @@ class ProviderCredentials:
             case "command":
                 held = self._of(reference)
                 if self._clock.elapsed_us() >= held.ends_us:
-                    async with held.renewing:
-                        if self._clock.elapsed_us() >= max(held.ends_us, held.retry_us):
-                            await self._run(reference, held)
+                    # Shielded, here and below: a client that leaves ends no run that others wait for.
+                    await asyncio.shield(self._first(reference, held))
         if held.token is None or self._clock.elapsed_us() >= held.ends_us:
             raise UpstreamFailed(
                 f"the credential ({reference}) could not be had: {held.problem or 'it has ended'}",
@@ -123,10 +122,7 @@ class ProviderCredentials:
                 self._look(reference, held)
             case "command":
                 held = self._of(reference)
-                async with held.renewing:
-                    if held.token == refused and self._clock.elapsed_us() >= held.retry_us:
-                        held.retry_us = self._clock.elapsed_us() + int(RETRY_S * 1_000_000)
-                        await self._run(reference, held)
+                await asyncio.shield(self._again(reference, held, refused))
         return held.token if held.token != refused else None
 
     async def keep(self) -> None:
@@ -193,6 +189,17 @@ class ProviderCredentials:
             return
         held.problem = None
         held.ends_us = now_us + int(FILE_STANDS_S * 1_000_000)
+
+    async def _first(self, reference: Reference, held: _Held) -> None:
+        async with held.renewing:
+            if self._clock.elapsed_us() >= max(held.ends_us, held.retry_us):
+                await self._run(reference, held)
+
+    async def _again(self, reference: Reference, held: _Held, refused: Token) -> None:
+        async with held.renewing:
+            if held.token == refused and self._clock.elapsed_us() >= held.retry_us:
+                held.retry_us = self._clock.elapsed_us() + int(RETRY_S * 1_000_000)
+                await self._run(reference, held)
 
     async def _renew(self, reference: Reference, held: _Held) -> None:
         async with held.renewing:
