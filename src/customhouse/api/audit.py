@@ -31,6 +31,9 @@ async def _routing(call: Call[None]) -> Routing:
     now_us = call.control.clock.now_us()
     since_us = _time(call, "since", now_us)
     until_us = min(_time(call, "until", now_us), now_us)
+    if since_us >= until_us:
+        # Answered, it would read as a proof that nobody was sent anything.
+        raise InvalidRequest(f"Nothing lies between {rfc3339(since_us)} and {rfc3339(until_us)}.", param="since")
     tenant = call.query.get("tenant")
     if tenant is not None and not tenant_shaped(tenant):
         raise InvalidRequest(f"{tenant[:64]!r} is no tenant's name.", param="tenant")
