@@ -19,6 +19,7 @@ from msgspec.structs import replace
 
 from customhouse.access.credentials import Credentials
 from customhouse.budget.reserve import Budgets
+from customhouse.dialects import link
 from customhouse.dialects.client import ClientDialect
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import (
@@ -150,6 +151,7 @@ async def decide(
     in_force.admit()
     body = await incoming.body()
     request = incoming.dialect.read(body)
+    link.refuse_others(request.messages)
     identity.named(request.model, principal.assistant, prepared.names)
     if request.texts and not documents.model.embeddings:
         raise NothingEmbeds(param="model")
