@@ -20,7 +20,7 @@ def test_what_is_pasted_works(tmp_path: Path) -> None:
     with five_minutes(tmp_path) as address:
         run_shell(README, tmp_path, {SHOWN: address})
         said = run_python(README, tmp_path, address)
-    assert said.count(TEXT) == 3
+    assert said.count(TEXT) == 4
     assert "customer_support_bot@2 " in said, "the shell blocks have rolled the prompt back, and brought it again"
 
 

@@ -14,7 +14,7 @@ from tests.planes.model.test_call import deployment
 from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected
 from customhouse.domain.label import CLASSIFICATION_NAMES, classification
 from customhouse.planes.model.breaker import FAILURES_TO_OPEN, FIRST_OPEN_S
-from customhouse.planes.model.circuits import MAX_DEPLOYMENTS, MAX_SEEN, Circuits
+from customhouse.planes.model.circuits import MAX_DEPLOYMENTS, MAX_SEEN, UNASKED_S, Circuits
 from customhouse.planes.model.document import Choice, Deployment, Document, Posture
 from customhouse.planes.model.select import Facts, Route
 from customhouse.planes.model.substitution import Noticed, Seen
@@ -50,6 +50,25 @@ def test_a_deployment_that_keeps_failing_is_left_alone_and_asked_again(clock: Mo
     with circuits.calling(SMALL):
         assert circuits.refusal(SMALL) is not None, "one at a time"
     assert circuits.refusal(SMALL) is None
+    assert circuits.troubles() == ()
+
+
+def test_who_is_left_alone_is_named_in_the_log_once(clock: MovedClock, caplog: pytest.LogCaptureFixture) -> None:
+    circuits = Circuits(clock)
+    for _ in range(FAILURES_TO_OPEN + 3):
+        end(circuits, SMALL, DOWN)
+    (said,) = caplog.messages
+    assert said == "local/small has failed (upstream.server_error) and is left alone for 5 s"
+
+
+def test_who_is_asked_no_more_is_not_listed_for_ever(clock: MovedClock) -> None:
+    """After a release with another address or model nobody asks the old one, and no answer closes its breaker."""
+    circuits = Circuits(clock)
+    for _ in range(FAILURES_TO_OPEN):
+        end(circuits, SMALL, DOWN)
+    clock.move(FIRST_OPEN_S + UNASKED_S - 1)
+    assert len(circuits.troubles()) == 1
+    clock.move(1)
     assert circuits.troubles() == ()
 
 

@@ -8,6 +8,7 @@ What it said of itself is kept for each tenant apart. Story: a provider repeats 
 next answer, with another one, is bolt's; compared across tenants, bolt's record would hold acme's words.
 """
 
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from customhouse.domain.clock import Clock
 from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected
 from customhouse.domain.message import DialectName
 from customhouse.planes.model import breaker as rules
-from customhouse.planes.model.breaker import CLOSED, COUNTED, Breaker
+from customhouse.planes.model.breaker import CLOSED, COUNTED, LONGEST_OPEN_S, Breaker
 from customhouse.planes.model.document import Azure, Deployment
 from customhouse.planes.model.substitution import Noticed, Seen, noticed, remembered
 
@@ -30,6 +31,11 @@ MAX_SEEN: Final = 10_000
 
 MAX_NAME: Final = 256
 """Characters of a name that a provider gives itself; it may send megabytes."""
+
+UNASKED_S: Final = LONGEST_OPEN_S
+"""A pause that ended so long ago, and nobody asked again: it keeps no turn away, and a release may have replaced it."""
+
+_log = logging.getLogger(__name__)
 
 
 class Key(NamedTuple):
@@ -113,8 +119,7 @@ class Circuits:
             yield Calling(known, number)
         except UpstreamFailed as error:
             if error.reason in COUNTED:
-                now_us = self._clock.elapsed_us()
-                known.breaker = rules.failed(known.breaker, number, now_us, error.reason, error.retry_after_s)
+                self._failed(deployment, known, number, error)
             else:
                 known.breaker = rules.abandoned(known.breaker, number, self._clock.elapsed_us())
             raise
@@ -126,6 +131,13 @@ class Circuits:
             known.breaker = rules.abandoned(known.breaker, number, self._clock.elapsed_us())
             raise
         known.breaker = rules.answered(known.breaker, number)
+
+    def _failed(self, deployment: Deployment, known: _Known, number: int, error: UpstreamFailed) -> None:
+        before, now_us = known.breaker, self._clock.elapsed_us()
+        known.breaker = rules.failed(before, number, now_us, error.reason, error.retry_after_s)
+        if known.breaker.state == "open" and known.breaker.until_us != before.until_us:
+            wait_s = (known.breaker.until_us - now_us) / 1_000_000
+            _log.warning("%s has failed (%s) and is left alone for %.0f s", deployment.label, error.reason, wait_s)
 
     def noticed(self, deployment: Deployment, tenant: str, said: Seen) -> Noticed:
         """Return what is odd about an answer to a tenant, and remember for it alone what the answer says of itself."""
@@ -139,7 +151,10 @@ class Circuits:
         return noticed(deployment, said, before)
 
     def troubles(self) -> tuple[Trouble, ...]:
-        """Return the deployments that are left alone now, or are asked again for the first time."""
+        """Return the deployments that are left alone now, or are asked again for the first time.
+
+        One that nobody asks any more is not listed for ever: what was mended by a release has another key here.
+        """
         elapsed_us, now_us = self._clock.elapsed_us(), self._clock.now_us()
         return tuple(
             Trouble(
@@ -150,7 +165,8 @@ class Circuits:
                 now_us - (elapsed_us - known.breaker.until_us),
             )
             for key, known in self._known.items()
-            if known.breaker.state != "closed"
+            if known.breaker.state == "half_open"
+            or (known.breaker.state == "open" and elapsed_us < known.breaker.until_us + int(UNASKED_S * 1_000_000))
         )
 
     def _of(self, deployment: Deployment) -> _Known:
