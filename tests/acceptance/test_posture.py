@@ -82,6 +82,7 @@ def submitted(
             posture=PROVIDERS[name].posture,  # pyright: ignore[reportArgumentType] - a table of texts
             accepts=PROVIDERS[name].up_to,  # pyright: ignore[reportArgumentType] - likewise
             region=PROVIDERS[name].region,
+            terms="DPA-17",
         )
         for name in TAKES[posture]
     }

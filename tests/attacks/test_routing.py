@@ -32,7 +32,14 @@ def house(home_url: str, abroad_url: str) -> SubmittedDocuments:
         region="local",
     )
     abroad = msgspec.structs.replace(
-        home, name="abroad", provider="away", base_url=abroad_url, posture="api", accepts="internal", region="us"
+        home,
+        name="abroad",
+        provider="away",
+        base_url=abroad_url,
+        posture="api",
+        accepts="internal",
+        region="us",
+        terms="DPA-17",
     )
     route = (
         Choice(use=("abroad",), when="data.classification == public || task == 'draft'"),

@@ -25,7 +25,7 @@ def with_model(**fields: object) -> Documents:
 
 
 def abroad(base_url: str) -> Deployment:
-    return msgspec.structs.replace(SMALL, posture="api", base_url=base_url)
+    return msgspec.structs.replace(SMALL, posture="api", base_url=base_url, terms="DPA-17")
 
 
 def charter(**fields: object) -> Charter:
@@ -83,6 +83,15 @@ def test_good_documents_come_back_as_bytes() -> None:
             CHARTER,
             ManifestInvalid,
             "local/small is api, and its address is not https",
+        ),
+        (
+            with_model(
+                posture=Posture(use="hybrid"),
+                deployments={"small": msgspec.structs.replace(abroad("https://api.test/v1"), terms=None)},
+            ),
+            CHARTER,
+            ManifestInvalid,
+            "without terms it gets public data only",
         ),
         (
             with_model(postures_allowed=("embedded", "hybrid")),

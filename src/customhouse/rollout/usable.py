@@ -52,7 +52,7 @@ def require_usable(documents: Documents, charter: Charter) -> dict[Plane, bytes]
         _require_parameters(documents)
         _require_told(documents.model)
         _require_posture(documents.model)
-        _require_encrypted(documents.model)
+        _require_outside(documents.model)
         _require_days(documents)
     except ValueError as error:
         raise ManifestInvalid(f"a document cannot be put to work: {error}") from error
@@ -94,16 +94,20 @@ def _require_posture(document: ModelDocument) -> None:
             raise ValueError(f"{deployment.label} is {deployment.posture}, in an assistant of posture {use}")
 
 
-def _require_encrypted(document: ModelDocument) -> None:
-    """Raise ValueError for a provider outside that would be sent data and its key in the clear.
+def _require_outside(document: ModelDocument) -> None:
+    """Raise ValueError for a provider outside that would be sent what no terms cover, or anything in the clear.
 
-    A manifest has no such provider; documents come from other clients too. What goes to this machine leaves it by the
-    proxy that listens there.
+    A manifest compiles to no such provider; documents come from other clients too. What goes to this machine leaves it
+    by the proxy that listens there.
     """
     for deployment in document.deployments.values():
+        if deployment.posture not in OUTSIDE:
+            continue
         address = urlsplit(deployment.base_url)
-        if deployment.posture in OUTSIDE and address.scheme == "http" and not _local(address.hostname or ""):
+        if address.scheme == "http" and not _local(address.hostname or ""):
             raise ValueError(f"{deployment.label} is {deployment.posture}, and its address is not https")
+        if deployment.terms is None and deployment.accepts != "public":
+            raise ValueError(f"{deployment.label} is {deployment.posture}, and without terms it gets public data only")
 
 
 def _local(host: str) -> bool:
