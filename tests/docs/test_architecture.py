@@ -67,7 +67,16 @@ def test_one_file_asks_models() -> None:
     clients = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "import aiohttp" in _code(path)}
     # app.py opens and closes the pool; supervise.py asks its own children whether they are well, and nothing else
     assert users <= {"gateway/converse.py", "gateway/count.py", "app.py"}
-    assert clients == {"planes/model/call.py", "processes/supervise.py"}
+    assert clients == {"processes/supervise.py"}
+    connecting = {
+        path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "model.pool import" in _code(path)
+    }
+    opening = {
+        path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "create_connection" in _code(path)
+    }
+    assert connecting == {"planes/model/call.py"}
+    # doctor only looks whether a provider's port can be reached
+    assert opening == {"planes/model/pool.py", "cli/checkup.py"}
 
 
 def test_the_price_table_is_read_by_the_manifest_alone() -> None:

@@ -123,6 +123,8 @@ async def _serve(upstream: Upstream, started: threading.Event, stop: asyncio.Eve
         task = asyncio.get_running_loop().create_task(_connection(upstream, reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        # One that is cancelled before its first step has closed nothing.
+        task.add_done_callback(lambda _task: writer.transport.abort())
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=HEAD_LIMIT_BYTES)
     upstream.port = server.sockets[0].getsockname()[1]
@@ -132,6 +134,7 @@ async def _serve(upstream: Upstream, started: threading.Event, stop: asyncio.Eve
     for task in tuple(tasks):
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0)  # the aborted transports close with the loop's next round
 
 
 async def _connection(upstream: Upstream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,17 +7,13 @@ own fault and is not tried elsewhere, and what one provider's content filter ref
 credential is asked for anew, once. Redirects are not followed: a provider does not get to choose where data goes.
 """
 
-import asyncio
 import math
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
-import aiohttp
-
-from customhouse import __version__
 from customhouse.dialects import azure
 from customhouse.dialects.provider import Collector, Counting
 from customhouse.dialects.sse import EventReader
@@ -32,15 +28,15 @@ from customhouse.domain.errors import (
 )
 from customhouse.planes.model.address import Address, address
 from customhouse.planes.model.circuits import Calling, Circuits
+from customhouse.planes.model.connection import Connection, ConnectionBroke
 from customhouse.planes.model.credential import ProviderCredentials
 from customhouse.planes.model.document import Deployment
+from customhouse.planes.model.pool import Pool, Slow, Unreachable, Unsendable
 from customhouse.planes.model.reference import reference
 from customhouse.planes.model.retry_after import retry_after_s
 from customhouse.planes.model.spoken import spoken
 from customhouse.planes.model.token import Token
 
-MAX_CONNECTIONS: Final = 512
-"""Open upstream connections at most; above max_turns, so that it never is what limits."""
 MAX_ERROR_BYTES: Final = 64 * 1024
 _BUSY: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, 529})
 """RFC 9110 15.6.4, and Anthropic's "overloaded": they may say for how long."""
@@ -61,7 +57,7 @@ class Limits:
 class Opened(NamedTuple):
     """An answer that has begun, and the call that it belongs to."""
 
-    response: aiohttp.ClientResponse
+    response: Connection
     calling: Calling
 
 
@@ -72,24 +68,17 @@ class Upstreams:
     """
 
     def __init__(self, limits: Limits, credentials: ProviderCredentials, circuits: Circuits, clock: Clock) -> None:
-        """Open the pool; must be called inside a running loop."""
+        """Begin without connections."""
         self._limits = limits
         self.credentials = credentials
         self._clock = clock
         self.circuits = circuits
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, limit_per_host=MAX_CONNECTIONS, keepalive_timeout=30),
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=limits.connect_s, sock_read=max(limits.first_byte_s, limits.idle_s)
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": f"customhouse/{__version__}", "Accept": "application/json, text/event-stream"},
-            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
-        )
+        self._patience_s = max(limits.first_byte_s, limits.idle_s)
+        self._pool = Pool(limits.connect_s)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._session.close()
+        await self._pool.close()
 
     async def answer(self, deployment: Deployment, body: bytes) -> Answer:
         """Ask for a whole answer. Raises UpstreamFailed (or Limited, Timeout) and UpstreamRejected."""
@@ -124,76 +113,69 @@ class Upstreams:
         where = address(deployment, path)
         source = reference(deployment)
         token = None if source is None else await self.credentials.token(source)
-        with self.circuits.calling(deployment) as calling:
-            try:
-                response = await self._sent(where, body, token)
-                if response.status == HTTPStatus.UNAUTHORIZED and source is not None and token is not None:
-                    renewed = await self.credentials.renewed(source, token)
-                    if renewed is not None:
-                        response.release()
-                        response = await self._sent(where, body, renewed)
-                async with response:
-                    if response.status != HTTPStatus.OK:
-                        raise await self._failure(deployment, response)
-                    yield Opened(response, calling)
-            except aiohttp.ConnectionTimeoutError as error:
-                raise UpstreamTimeout(_UNREACHABLE, reason="upstream.unreachable") from error
-            except aiohttp.ClientConnectorError as error:
-                raise UpstreamFailed(_UNREACHABLE, reason="upstream.unreachable") from error
-            except TimeoutError as error:
-                raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
-            except aiohttp.ClientError as error:
-                raise UpstreamFailed("the connection to the upstream broke", reason="upstream.connection") from error
-
-    async def _sent(self, where: Address, body: bytes, token: Token | None) -> aiohttp.ClientResponse:
-        signed = where.signed(None if token is None else token.reveal())
-        headers = {"Content-Type": "application/json", **signed}
-        # The session's timeouts bound the connection and each wait for bytes, the turn's deadline bounds the whole.
-        return await self._session.post(where.url, data=body, headers=headers, allow_redirects=False)
-
-    async def _within_idle(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-        """Yield pieces of a stream, of which the first may take longer than the others."""
-        pieces = response.content.iter_any()
-        limit_s = self._limits.first_byte_s
-        while True:
-            async with asyncio.timeout(limit_s):
-                try:
-                    piece = await anext(pieces)
-                except StopAsyncIteration:
+        with self.circuits.calling(deployment) as calling, _told():
+            async with self._sent(where, body, token) as response:
+                refused = response.status == HTTPStatus.UNAUTHORIZED and source is not None and token is not None
+                if not refused:
+                    yield Opened(await self._good(deployment, response), calling)
                     return
+            renewed = None if source is None or token is None else await self.credentials.renewed(source, token)
+            if renewed is None:
+                raise _misconfigured(HTTPStatus.UNAUTHORIZED)
+            async with self._sent(where, body, renewed) as response:
+                yield Opened(await self._good(deployment, response), calling)
+
+    @asynccontextmanager
+    async def _sent(self, where: Address, body: bytes, token: Token | None) -> AsyncGenerator[Connection]:
+        """Send a request, and wait for the head of its answer. The turn's deadline bounds the whole."""
+        signed = where.signed(None if token is None else token.reveal())
+        async with self._pool.exchange(where.url, signed, body) as response:
+            await response.head(self._patience_s)
+            yield response
+
+    async def _good(self, deployment: Deployment, response: Connection) -> Connection:
+        """Return an answer that can be read. Raises UpstreamFailed, UpstreamRejected."""
+        if response.status != HTTPStatus.OK:
+            raise await self._failure(deployment, response)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise UpstreamFailed("the upstream compressed its answer, which it was asked not to do")
+        return response
+
+    async def _within_idle(self, response: Connection) -> AsyncIterator[bytes]:
+        """Yield pieces of a stream, of which the first may take longer than the others."""
+        limit_s = self._limits.first_byte_s
+        while piece := await response.piece(limit_s):
             limit_s = self._limits.idle_s
             yield piece
 
-    async def _whole(self, response: aiohttp.ClientResponse) -> bytes:
-        # A compressed answer may be larger than it says.
-        plain = "Content-Encoding" not in response.headers
-        if plain and response.content_length is not None and response.content_length <= self._limits.answer_bytes:
-            return await response.read()
+    async def _whole(self, response: Connection) -> bytes:
+        bound = self._limits.answer_bytes
         pieces: list[bytes] = []
         size = 0
-        async for piece in response.content.iter_any():
+        while piece := await response.piece(self._patience_s):
             size += len(piece)
-            if size > self._limits.answer_bytes:
-                raise UpstreamFailed(
-                    f"the upstream's answer is larger than {self._limits.answer_bytes} bytes",
-                    reason="upstream.too_large",
-                )
+            if size > bound:
+                raise UpstreamFailed(f"the upstream's answer is larger than {bound} bytes", reason="upstream.too_large")
             pieces.append(piece)
         return b"".join(pieces)
 
-    async def _failure(
-        self, deployment: Deployment, response: aiohttp.ClientResponse
-    ) -> UpstreamFailed | UpstreamRejected:
+    async def _told_of_failure(self, response: Connection) -> bytes:
+        """Return the beginning of an error's body."""
+        pieces: list[bytes] = []
+        size = 0
+        while size < MAX_ERROR_BYTES and (piece := await response.piece(self._patience_s)):
+            size += len(piece)
+            pieces.append(piece)
+        return b"".join(pieces)[:MAX_ERROR_BYTES]
+
+    async def _failure(self, deployment: Deployment, response: Connection) -> UpstreamFailed | UpstreamRejected:
         status = response.status
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             return UpstreamLimited(reason="upstream.limited", retry_after_s=self._wait_s(response))
         if status in _OUR_FAULT:
-            return UpstreamFailed(
-                f"the upstream answered {status}: its credential or model name is wrong",
-                reason="upstream.misconfigured",
-            )
+            return _misconfigured(status)
         if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            content = await response.content.read(MAX_ERROR_BYTES)
+            content = await self._told_of_failure(response)
             categories = azure.filtered(content)
             if categories is not None:
                 named = f" ({', '.join(categories)})" if categories else ""
@@ -203,11 +185,35 @@ class Upstreams:
         wait_s = self._wait_s(response) if status in _BUSY else None
         return UpstreamFailed(f"the upstream answered {status}", reason="upstream.server_error", retry_after_s=wait_s)
 
-    def _wait_s(self, response: aiohttp.ClientResponse) -> int | None:
+    def _wait_s(self, response: Connection) -> int | None:
         """Return how long the upstream asks us to wait, in whole seconds, as we tell it on."""
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        wait_s = retry_after_s(headers, self._clock.now_us() / 1_000_000)
+        wait_s = retry_after_s(response.headers, self._clock.now_us() / 1_000_000)
         return None if wait_s is None else math.ceil(wait_s)
+
+
+@contextmanager
+def _told() -> Generator[None]:
+    """Tell in this house's errors how a connection failed."""
+    try:
+        yield
+    except Unsendable as error:
+        raise UpstreamFailed(
+            "the provider's address or credential cannot be sent", reason="upstream.misconfigured"
+        ) from error
+    except Unreachable as error:
+        raise UpstreamFailed(_UNREACHABLE, reason="upstream.unreachable") from error
+    except Slow as error:
+        raise UpstreamTimeout(_UNREACHABLE, reason="upstream.unreachable") from error
+    except TimeoutError as error:
+        raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
+    except ConnectionBroke as error:
+        raise UpstreamFailed(error.args[0], reason="upstream.connection") from error
+
+
+def _misconfigured(status: int) -> UpstreamFailed:
+    return UpstreamFailed(
+        f"the upstream answered {status}: its credential or model name is wrong", reason="upstream.misconfigured"
+    )
 
 
 class _Read(NamedTuple):
