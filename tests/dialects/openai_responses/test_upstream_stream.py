@@ -298,6 +298,14 @@ def test_a_stream_does_not_go_back(what: str, events: list[Json]) -> None:
     assert what
 
 
+def test_an_item_that_has_ended_is_told_no_further() -> None:
+    """Its seal has gone to the client: what comes after it would stand in a second reasoning, without one."""
+    thought = event("reasoning_text.delta", item_id="i0", content_index=0, delta="x")
+    sealed = done(0, "reasoning", encrypted_content="E")
+    with pytest.raises(UpstreamFailed, match="goes on with an item that it had ended"):
+        feed(added(0, "reasoning"), thought, sealed, thought)
+
+
 def test_a_call_between_two_pieces_of_text_cuts_nothing() -> None:
     answer = feed(TEXT_ITEM, TEXT, added(1, name="a", call_id="c"), TEXT).answer()
     assert answer.text == TEXT["delta"] * 2

@@ -148,6 +148,8 @@ class Collector:
         wanted = {"text": "message", "refusal": "message", "call": "function_call"}.get(kind, "reasoning")
         if found is None or found.kind != wanted:
             raise UpstreamFailed("an event of the upstream's stream belongs to no item that it has begun")
+        if found.ended:
+            raise UpstreamFailed("the upstream's stream goes on with an item that it had ended")
         return found
 
     def _added(self, event: Event) -> Sequence[Delta]:
