@@ -70,6 +70,8 @@ def test_who_needs_a_form_is_told_for_how_long(
         assert (answer.status, answer.json["error"]["code"]) == (status, code)
         assert 1 <= int(answer.headers["retry-after"]) <= 7
         assert len(upstream.requests) == times
+        (refused,) = gateway.records(answer.headers["customhouse-trace-id"])
+        assert refused["decision"]["reasons"] == [code, "upstream.breaker_open"]
 
 
 def test_what_clients_do_wrong_leaves_nobody_alone(home: Path, upstream: Upstream) -> None:

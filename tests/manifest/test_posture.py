@@ -151,7 +151,7 @@ COPILOTS: Final = [
     # why, what is replaced, by what, what is flagged
     ("nothing", "crm:", "crm:", None),
     ("its review is past", "2027-01-01", "2026-11-22", "crm was to be reviewed by 2026-11-22; ask dana@acme.test"),
-    ("no terms", TERMS, "", "crm is given internal data, and it has no terms: public only"),
+    ("no terms", TERMS, "", "crm is given internal data, and it has no terms: it may have public data only"),
     ("it trains", "trains_on_data: false", "trains_on_data: true", "crm is given internal data, and Crm trains on"),
     ("its terms are old", "2026-09-01", "2025-09-01", "the terms of the copilot crm were to be reviewed by"),
     ("outside", ", posture: self_hosted", "", "crm is embedded, which is not among postures_allowed"),

@@ -15,7 +15,7 @@ from customhouse.access.credentials import ApiKey
 from customhouse.domain.answer import NUMBER_BYTES, Answer, Usage
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.digest import digest
-from customhouse.domain.errors import BudgetExceeded, CustomhouseError, SwitchedOff
+from customhouse.domain.errors import BudgetExceeded, CustomhouseError, SwitchedOff, UpstreamFailed
 from customhouse.domain.label import Classification
 from customhouse.domain.message import ToolCall
 from customhouse.domain.principal import Principal
@@ -96,8 +96,10 @@ class Evidence:
         return Entry(record, (request,), (*self._known_by(), *([client_trace] if client_trace else ())))
 
     def request_refused(self, problem: CustomhouseError) -> Entry:
-        """Record that the turn was refused before any model was asked, and for which reason; of a limit, which one."""
-        reason = problem.reason if isinstance(problem, SwitchedOff) else problem.code
+        """Record that the turn was refused before any model was asked, and why; of a limit, which one."""
+        reasons = (problem.reason if isinstance(problem, SwitchedOff) else problem.code,)
+        if isinstance(problem, UpstreamFailed) and problem.reason not in reasons:
+            reasons = (*reasons, problem.reason)
         limit = (
             dict(zip(("of", "per", "amount"), problem.limit, strict=True))
             if isinstance(problem, BudgetExceeded)
@@ -107,7 +109,7 @@ class Evidence:
             **self._facts("request.refused", self.accepted),
             principal=self._subject(),
             versions=dict(self.prepared.versions),
-            decision=Ruling(outcome="deny", reasons=(reason,)),
+            decision=Ruling(outcome="deny", reasons=reasons),
             detail=None if limit is None else {"limit": limit},
             outcome="refused",
         )

@@ -51,7 +51,8 @@ def over_terms(manifest: Manifest) -> Iterator[tuple[Path, str]]:
         limit = allowed(copilot.terms)
         if copilot.data != "public" and limit is Classification.PUBLIC:
             why = "it has no terms" if copilot.terms is None else f"{copilot.vendor} trains on what it is given"
-            yield ("copilots", name, "data"), f"the copilot {name} is given {copilot.data} data, and {why}: public only"
+            text = f"the copilot {name} is given {copilot.data} data, and {why}: it may have public data only"
+            yield ("copilots", name, "data"), text
     for name, provider in manifest.declared.providers.items():
         terms = provider.terms
         if terms is not None and terms.trains_on_data and provider.accepts != "public":
