@@ -59,6 +59,11 @@ async def _turns(path: Path) -> None:
                 await _turn(book, tenant, trace_of(age), closed=age > 0)
     connection = apsw.Connection(str(path))
     connection.execute("INSERT INTO reference VALUES ('acme', ?, ?)", (CALL, trace_of(1)))
+    now_us = CLOCK.now_us()
+    connection.execute(
+        "INSERT INTO budget_window VALUES ('acme', 'dev', 'support', 'key_7', 'day', ?, ?, 3, 120, 40, 9, 4, 5)",
+        (now_us, now_us + 86_400_000_000),
+    )
     connection.close()
 
 

@@ -24,6 +24,7 @@ replies.py alone has):
 | name | what comes |
 |---|---|
 | answer | one text |
+| all-minilm-l6-v2-int8 | vectors of 384 numbers (embeddings alone) |
 | two-parts, two-messages R | one message of two parts; two messages |
 | one-call, refund-call | get_order_status; issue_refund |
 | parallel-calls, call-with-text, unknown-call, empty-call | two calls; text and a call; no such tool; no arguments |
