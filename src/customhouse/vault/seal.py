@@ -34,14 +34,15 @@ class Sealed:
 class TenantKey:
     """Seals, opens and commits to one tenant's payloads."""
 
-    __slots__ = ("_cipher", "_clock", "_commitment_key", "_tenant")
+    __slots__ = ("_cipher", "_clock", "_keyed", "_tenant")
 
     def __init__(self, tenant: str, key: bytes, clock: Clock) -> None:
         """Derive the two subkeys."""
         self._tenant = tenant
         self._clock = clock
         self._cipher = AESGCM(subkey(key, b"customhouse payload v1"))
-        self._commitment_key = subkey(key, b"customhouse commitment v1")
+        # Copied for each commitment: the key is then hashed once.
+        self._keyed = hmac.new(subkey(key, b"customhouse commitment v1"), digestmod=hashlib.sha256)
 
     def seal(self, trace_id: str, kind: str, payload: bytes) -> Sealed:
         """Encrypt a payload for its place: tenant, trace and kind are authenticated. Cost: about 3 µs for 1 KB."""
@@ -61,7 +62,9 @@ class TenantKey:
         return payload
 
     def _commit(self, place: bytes, payload: bytes) -> str:
-        return "hmac-sha256:" + hmac.digest(self._commitment_key, place + b"\x00" + payload, hashlib.sha256).hex()
+        mac = self._keyed.copy()
+        mac.update(place + b"\x00" + payload)
+        return f"hmac-sha256:{mac.hexdigest()}"
 
     def _place(self, trace_id: str, kind: str) -> bytes:
         return f"{self._tenant}\x00{trace_id}\x00{kind}".encode()
