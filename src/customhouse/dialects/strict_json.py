@@ -8,7 +8,7 @@ would not cover the other. Typed decoding is msgspec's; this only refuses what t
 import json
 import math
 from collections import Counter
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from customhouse.domain.errors import DuplicateKey, InvalidRequest
 
@@ -34,11 +34,6 @@ def has_duplicates(text: bytes | str) -> bool:
     return False
 
 
-def _walk(text: str) -> None:
-    """Read a text. Text, because `json` given bytes guesses UTF-16 and lets encoded surrogates pass."""
-    json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)
-
-
 def _unique(pairs: list[tuple[str, object]]) -> None:
     """Keep nothing: only the keys of this object matter, so the values need no memory."""
     if len(pairs) > 1:
@@ -55,3 +50,8 @@ def _finite(number: str) -> None:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+# Text, because `json` given bytes guesses UTF-16 and lets encoded surrogates pass. `json.loads` with hooks would build
+# this anew for every body.
+_walk: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse).decode
