@@ -7,7 +7,6 @@ Raw ASGI, since nothing between the server and the turn is needed here (docs/ben
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 
@@ -111,13 +110,11 @@ class DataPlane:
             raise Overloaded(retry_after_s=RETRY_AFTER_S)
         self._in_flight += 1
         try:
-            path = scope["path"]
-            incoming = Incoming(trace_id, spoken(path), headers, lambda: self._body(headers, receive))
-            await self._turn(TURNS[path], incoming, receive, reply)
+            await self._turn(scope["path"], headers, receive, reply)
         finally:
             self._in_flight -= 1
 
-    async def _turn(self, verb: Verb, incoming: Incoming, receive: Receive, reply: Reply) -> None:
+    async def _turn(self, path: str, headers: Mapping[str, str], receive: Receive, reply: Reply) -> None:
         """Run the turn; a client that leaves cancels it, and with it the provider's call."""
         turn = asyncio.current_task()
         left = False
@@ -125,7 +122,7 @@ class DataPlane:
         watching: list[asyncio.Handle | asyncio.Future[None]] = []
 
         async def body() -> bytes:
-            content = await incoming.body()
+            content = await self._body(headers, receive)
             # A turn shorter than this ends before its client's leaving would matter; most never start the watcher.
             watching.append(loop.call_later(WATCH_AFTER_S, lambda: watching.append(asyncio.ensure_future(watch()))))
             return content
@@ -139,7 +136,7 @@ class DataPlane:
                 turn.cancel()
 
         try:
-            await verb(self._gateway, replace(incoming, body=body), reply)
+            await TURNS[path](self._gateway, Incoming(reply.account.trace_id, spoken(path), headers, body), reply)
         except asyncio.CancelledError:
             if not left:
                 raise
