@@ -29,7 +29,7 @@ MAX_FLUSH: Final = 256
 Where = Literal["database", "spool", "skipped", "refused"]
 """What became of an append: `skipped` is the mode `open`, whose records the gap counts."""
 Observe = Callable[[Where, Sequence[Leaf], int], None]
-"""Is told of every append when its caller is, and how many microseconds it took. It must not raise or wait."""
+"""Is told of every append as soon as its caller was, and how many microseconds it took. It must not raise or wait."""
 Extend = Callable[[Transaction, str, Sequence[Leaf]], None]
 """Adds leaves to one tenant's log, inside a transaction that acts for the tenant. Raises LedgerUnavailable."""
 Alone = Callable[[Transaction, str], None]
@@ -190,8 +190,11 @@ class Ledger:
             return
         for waiter in batch:
             _settle(waiter.landed, cause)
-            self._tell("database" if cause is None else "refused", waiter)
         self._go_on()
+        if self._observe is not None:
+            # Once the callers have gone on: a turn waits for its records, not for their count.
+            where: Where = "database" if cause is None else "refused"
+            asyncio.get_running_loop().call_soon(_tell, self._observe, where, batch, self._clock.elapsed_us())
 
     def _go_on(self) -> None:
         held = self._standby is not None and self._standby.held
@@ -215,11 +218,9 @@ class Ledger:
     def _taken(self, waiter: "_Waiter", taken: "asyncio.Future[None]") -> None:
         _follow(waiter.landed, taken)
         kept = not taken.cancelled() and taken.exception() is None
-        self._tell("refused" if not kept else "spool" if waiter.mode == "spool" else "skipped", waiter)
-
-    def _tell(self, where: Where, waiter: "_Waiter") -> None:
+        where: Where = "refused" if not kept else "spool" if waiter.mode == "spool" else "skipped"
         if self._observe is not None:
-            self._observe(where, waiter.leaves, self._clock.elapsed_us() - waiter.began_us)
+            _tell(self._observe, where, [waiter], self._clock.elapsed_us())
 
     def _write(self, tx: Transaction, leaves: Sequence[Leaf]) -> None:
         for tenant in dict.fromkeys(leaf.entry.record.tenant for leaf in leaves):
@@ -292,6 +293,11 @@ def _settle(landed: "asyncio.Future[None]", cause: BaseException | None) -> None
     refusal = LedgerUnavailable()
     refusal.__cause__ = cause
     landed.set_exception(refusal)
+
+
+def _tell(observe: Observe, where: Where, waiters: Sequence[_Waiter], ended_us: int) -> None:
+    for waiter in waiters:
+        observe(where, waiter.leaves, ended_us - waiter.began_us)
 
 
 def _follow(landed: "asyncio.Future[None]", taken: "asyncio.Future[None]") -> None:

@@ -95,6 +95,8 @@ class Switches:
 
     def deployment(self, provider: str, label: str) -> str | None:
         """Return the reason for which a deployment may not be asked, or None."""
+        if not self.standing:
+            return None
         if Scope("provider", provider) in self.standing:
             return "switch.provider"
         return "switch.deployment" if Scope("deployment", label) in self.standing else None
