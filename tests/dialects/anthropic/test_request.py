@@ -9,8 +9,8 @@ from anthropic.types import content_block_param, message_count_tokens_params, me
 from tests.golden.golden import check_golden
 
 from customhouse.dialects.anthropic import request as dialect
-from customhouse.dialects.anthropic.request import MAX_MESSAGES, MAX_TOOLS
 from customhouse.dialects.anthropic.wire import Block, CountRequest, MessagesRequest
+from customhouse.dialects.bounds import MAX_MESSAGES, MAX_TOOLS
 from customhouse.domain.errors import DuplicateKey, FieldNotAllowed, InvalidRequest
 from customhouse.domain.message import (
     Blocks,

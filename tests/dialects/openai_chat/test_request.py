@@ -8,8 +8,9 @@ import pytest
 from openai.types.chat import completion_create_params
 from tests.golden.golden import check_golden
 
+from customhouse.dialects.bounds import MAX_MESSAGES, MAX_TOOLS
 from customhouse.dialects.openai_chat import request as dialect
-from customhouse.dialects.openai_chat.request import MAX_MESSAGES, MAX_TOOLS, ChatRequest
+from customhouse.dialects.openai_chat.request import ChatRequest
 from customhouse.domain.errors import DuplicateKey, FieldNotAllowed, InvalidRequest
 from customhouse.domain.message import (
     Audio,

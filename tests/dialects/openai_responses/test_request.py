@@ -8,8 +8,9 @@ import pytest
 from openai.types.responses import response_create_params
 from tests.golden.golden import check_golden
 
+from customhouse.dialects.bounds import MAX_TOOLS
 from customhouse.dialects.openai_responses import request as dialect
-from customhouse.dialects.openai_responses.request import MAX_ITEMS, MAX_TOOLS, ResponsesRequest
+from customhouse.dialects.openai_responses.request import MAX_ITEMS, ResponsesRequest
 from customhouse.domain.errors import DuplicateKey, FieldNotAllowed, InvalidRequest
 from customhouse.domain.message import (
     File,

@@ -14,6 +14,8 @@ import msgspec
 from customhouse.dialects.anthropic import seal, wire
 from customhouse.dialects.anthropic.citations import cited
 from customhouse.dialects.anthropic.wire import CountRequest, MessagesRequest
+from customhouse.dialects.bounds import require_messages, require_tools
+from customhouse.dialects.shape import UNKNOWN
 from customhouse.dialects.strict_json import refuse_duplicates
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
 from customhouse.domain.message import (
@@ -34,9 +36,6 @@ from customhouse.domain.message import (
 )
 from customhouse.domain.request import Form, NamedTool, Number, Request, ToolChoice
 
-MAX_MESSAGES: Final = 2048
-MAX_TOOLS: Final = 128
-"""Bounds of one request, far above what models make use of."""
 ADAPTIVE: Final = "adaptive"
 """`thinking_tokens` of a model that thinks as much as it takes; 0 is none at all."""
 SUMMARIES: Final = MappingProxyType({"summarized": "auto", "omitted": "none"})
@@ -44,7 +43,6 @@ SUMMARIES: Final = MappingProxyType({"summarized": "auto", "omitted": "none"})
 
 _decode = msgspec.json.Decoder(MessagesRequest).decode
 _decode_count = msgspec.json.Decoder(CountRequest).decode
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$?\.?(?P<path>[^`]*)`)?")
 _KIND = re.compile(r"Invalid (?:enum )?value '(?P<kind>[^']*)' - at `\$?\.?(?P<path>[^`]*)\.type`")
 _PLACE = re.compile(r"\[(\d+)\]")
 
@@ -85,13 +83,8 @@ def decoded(body: bytes) -> MessagesRequest:
 
 
 def _bounded(found: CountRequest) -> CountRequest:
-    if not 1 <= len(found.messages) <= MAX_MESSAGES:
-        raise InvalidRequest(f"1 to {MAX_MESSAGES} messages expected, {len(found.messages)} found", param="messages")
-    if len(found.tools or ()) > MAX_TOOLS:
-        raise InvalidRequest(f"at most {MAX_TOOLS} tools expected, {len(found.tools or ())} found", param="tools")
-    names = [tool.name for tool in found.tools or ()]
-    if len(set(names)) != len(names):
-        raise InvalidRequest("two tools have the same name", param="tools")
+    require_messages(len(found.messages))
+    require_tools([tool.name for tool in found.tools or ()])
     return found
 
 
@@ -99,7 +92,7 @@ def _explained(error: Exception) -> InvalidRequest:
     message = str(error)
     if not isinstance(error, msgspec.ValidationError):
         return InvalidRequest(f"the body is not valid JSON: {message}")
-    if unknown := _UNKNOWN.match(message):
+    if unknown := UNKNOWN.match(message):
         place = ".".join(part for part in (unknown["path"], unknown["field"]) if part)
         return _refused(f"`{place}` is not a field", _dotted(place))
     if (kind := _KIND.match(message)) and kind["path"]:

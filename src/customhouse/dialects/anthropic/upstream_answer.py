@@ -14,14 +14,13 @@ import msgspec
 
 from customhouse.dialects.anthropic import seal
 from customhouse.dialects.anthropic.citations import Found, found
+from customhouse.dialects.bounds import MAX_CALLS
 from customhouse.dialects.strict_json import has_duplicates
 from customhouse.domain.answer import Answer, Said, StopReason, Usage
 from customhouse.domain.digest import MAX_INTEGER
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Citation, Reasoning, Refusal, Text, ToolCall
 
-MAX_CALLS: Final = 128
-"""Tool calls in one answer at most: each is decided and recorded by itself."""
 MAX_BLOCKS: Final = 1024
 """Blocks of one answer at most."""
 _NOTHING: Final = msgspec.Raw(b"")

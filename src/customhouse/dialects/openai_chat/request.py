@@ -5,14 +5,16 @@ Source of the shapes: the types of the `openai` package (types/chat/completion_c
 is not here is refused by name: `web_search_options`, `store` or `mcp_servers` are capabilities, not decoration.
 """
 
-import re
 from types import MappingProxyType
-from typing import Annotated, Final, Literal, assert_never
+from typing import Annotated, Literal, assert_never
 
 import msgspec
 
+from customhouse.dialects import data_url
+from customhouse.dialects.bounds import require_messages, require_tools
+from customhouse.dialects.shape import explained
 from customhouse.dialects.strict_json import refuse_duplicates
-from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
+from customhouse.domain.errors import InvalidRequest
 from customhouse.domain.message import (
     Audio,
     File,
@@ -29,11 +31,6 @@ from customhouse.domain.message import (
     ToolResult,
 )
 from customhouse.domain.request import SAMPLING_FIELDS, Form, NamedTool, Number, Request
-
-MAX_MESSAGES: Final = 2048
-MAX_TOOLS: Final = 128
-"""Bounds of one request, far above what models make use of."""
-
 
 Tokens = Annotated[int, msgspec.Meta(ge=1)]
 """A number of tokens. Servers read -1 as "without end", which no released bound would stop."""
@@ -215,8 +212,6 @@ class ChatRequest(_Wire, frozen=True):
 
 
 _decode = msgspec.json.Decoder(ChatRequest).decode
-_data_url = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,([A-Za-z0-9+/]*={0,2})").fullmatch
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$?\.?(?P<path>[^`]*)`)?")
 
 
 def read(body: bytes) -> Request:
@@ -245,29 +240,12 @@ def decoded(body: bytes) -> ChatRequest:
     try:
         request = _decode(body)
     except msgspec.ValidationError as error:
-        raise _explained(str(error)) from error
+        raise explained(str(error)) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error
-    if not 1 <= len(request.messages) <= MAX_MESSAGES:
-        raise InvalidRequest(f"1 to {MAX_MESSAGES} messages expected, {len(request.messages)} found", param="messages")
-    if len(request.tools or ()) > MAX_TOOLS:
-        raise InvalidRequest(f"at most {MAX_TOOLS} tools expected, {len(request.tools or ())} found", param="tools")
-    names = [tool.function.name for tool in request.tools or ()]
-    if len(set(names)) != len(names):
-        raise InvalidRequest("two tools have the same name", param="tools")
+    require_messages(len(request.messages))
+    require_tools([tool.function.name for tool in request.tools or ()])
     return request
-
-
-def _explained(message: str) -> InvalidRequest:
-    unknown = _UNKNOWN.match(message)
-    if unknown is None:
-        return InvalidRequest(f"the request does not have the expected shape: {message}")
-    place = ".".join(part for part in (unknown["path"], unknown["field"]) if part)
-    return FieldNotAllowed(
-        f"`{place}` is not a field this gateway accepts: it could change what the model may do. Remove it; "
-        "docs/reference/http.md lists the fields that are understood",
-        param=place,
-    )
 
 
 def _message(place: str, wire: WireMessage) -> Message:
@@ -325,8 +303,7 @@ def _part(place: str, part: ContentPart) -> Part:
 
 
 def _source(url: str) -> Inline | Link:
-    inline = _data_url(url)
-    return Inline(inline[1], inline[2]) if inline else Link(url)
+    return data_url.read(url) or Link(url)
 
 
 def _offer(definition: Definition) -> ToolOffer:

@@ -11,14 +11,12 @@ from typing import Annotated, Final
 
 import msgspec
 
+from customhouse.dialects.bounds import MAX_CALLS
 from customhouse.dialects.strict_json import has_duplicates
 from customhouse.domain.answer import Answer, StopReason, Usage
 from customhouse.domain.digest import MAX_INTEGER
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Reasoning, Refusal, Text, ToolCall, WebCitation
-
-MAX_CALLS: Final = 128
-"""Tool calls in one answer at most: each is decided and recorded by itself."""
 
 
 class _InFunction(msgspec.Struct, frozen=True):

@@ -9,6 +9,7 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
+from customhouse.dialects import data_url
 from customhouse.domain.errors import Inexpressible
 from customhouse.domain.message import (
     Audio,
@@ -199,7 +200,7 @@ def _file(message: Message, position: int, part: File) -> dict[str, str]:
 
 
 def _url(source: Inline | Link) -> str:
-    return source.url if isinstance(source, Link) else f"data:{source.media_type};base64,{source.data}"
+    return source.url if isinstance(source, Link) else data_url.written(source)
 
 
 def _result(message: Message, position: int, part: Part) -> _OutMessage:

@@ -9,14 +9,14 @@ Items of an assistant that follow each other are one message, and so are outputs
 completion has its calls in the message that proposes them, and the results of calls made together stand together.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
 
+from customhouse.dialects import data_url
 from customhouse.dialects.openai_responses import seal
-from customhouse.dialects.openai_responses.shape import explained
+from customhouse.dialects.shape import explained
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
 from customhouse.domain.message import (
     Citation,
@@ -161,7 +161,6 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     "reasoning": msgspec.json.Decoder(ReasoningItem),
 }
 _peek = msgspec.json.Decoder(_Peek).decode
-_data_url = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,([A-Za-z0-9+/]*={0,2})").fullmatch
 _PARAGRAPH: Final = "\n\n"
 
 
@@ -237,21 +236,15 @@ def _citation(found: UrlCitation) -> Citation:
 def _image(part: InputImage, place: str) -> Image:
     if not part.image_url:
         raise InvalidRequest("an image needs image_url", param=place)
-    return Image(_source(part.image_url) or Link(part.image_url), detail=part.detail)
+    return Image(data_url.read(part.image_url) or Link(part.image_url), detail=part.detail)
 
 
 def _file(part: InputFile, place: str) -> File:
     if part.file_data and not part.file_url:
-        return File(_source(part.file_data) or Inline("application/pdf", part.file_data), name=part.filename)
+        return File(data_url.read(part.file_data) or Inline("application/pdf", part.file_data), name=part.filename)
     if part.file_url and not part.file_data:
         return File(Link(part.file_url), name=part.filename)
     raise InvalidRequest("a file needs either file_data or file_url", param=place)
-
-
-def _source(url: str) -> Inline | None:
-    """Return the content of a data URL (RFC 2397) in base64, or None for what is none."""
-    found = _data_url(url)
-    return Inline(found[1], found[2]) if found else None
 
 
 def _result(item: FunctionCallOutput, place: str) -> ToolResult:

@@ -14,16 +14,16 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
+from customhouse.dialects.bounds import MAX_MESSAGES, require_tools
 from customhouse.dialects.openai_responses import item
-from customhouse.dialects.openai_responses.shape import explained
+from customhouse.dialects.shape import explained
 from customhouse.dialects.strict_json import refuse_duplicates
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
 from customhouse.domain.message import Message, Text, ToolOffer
 from customhouse.domain.request import TEXT, Form, NamedTool, Number, Request
 
-MAX_ITEMS: Final = 2048
-MAX_TOOLS: Final = 128
-"""Bounds of one request, far above what models make use of."""
+MAX_ITEMS: Final = MAX_MESSAGES
+"""Items of an input at most."""
 
 INSTRUCTIONS: Final = "instructions"
 """The place of the message that `instructions` are."""
@@ -133,10 +133,7 @@ def read(body: bytes) -> Request:
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error
     tools = wire.tools or []
-    if len(tools) > MAX_TOOLS:
-        raise InvalidRequest(f"at most {MAX_TOOLS} tools expected, {len(tools)} found", param="tools")
-    if len({tool.name for tool in tools}) != len(tools):
-        raise InvalidRequest("two tools have the same name", param="tools")
+    require_tools([tool.name for tool in tools])
     chosen = wire.tool_choice
     return Request(
         model=wire.model,

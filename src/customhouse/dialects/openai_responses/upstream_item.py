@@ -10,6 +10,7 @@ import base64
 from collections.abc import Sequence
 from typing import Final
 
+from customhouse.dialects import data_url
 from customhouse.dialects.openai_responses import seal
 from customhouse.domain.errors import Inexpressible
 from customhouse.domain.message import (
@@ -150,7 +151,7 @@ def _input(message: Message, part: Part) -> Wire:
                 raise _inexpressible(message, "content", "citations in what no model wrote")
             return {"type": "input_text", "text": part.text}
         case Image():
-            url = part.source.url if isinstance(part.source, Link) else _data_url(part.source)
+            url = part.source.url if isinstance(part.source, Link) else data_url.written(part.source)
             return {"type": "input_image", "image_url": url, "detail": part.detail or "auto"}
         case File():
             return _file(message, part)
@@ -169,15 +170,11 @@ def _file(message: Message, part: File) -> Wire:
             return {"type": "input_file", "file_url": part.source.url, **named}
         case Plain():
             text = base64.b64encode(part.source.text.encode()).decode()
-            return {"type": "input_file", "file_data": _data_url(Inline("text/plain", text)), **named}
+            return {"type": "input_file", "file_data": data_url.written(Inline("text/plain", text)), **named}
         case Inline():
-            return {"type": "input_file", "file_data": _data_url(part.source), **named}
+            return {"type": "input_file", "file_data": data_url.written(part.source), **named}
         case Blocks():
             raise _inexpressible(message, "content", "a document in blocks")
-
-
-def _data_url(source: Inline) -> str:
-    return f"data:{source.media_type};base64,{source.data}"
 
 
 def _inexpressible(message: Message, field: str, what: str) -> Inexpressible:

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import msgspec
 
+from customhouse.dialects.bounds import MAX_CALLS
 from customhouse.dialects.openai_responses import item, seal
 from customhouse.dialects.strict_json import has_duplicates
 from customhouse.domain.answer import Answer, Said, StopReason, Usage
@@ -18,8 +19,6 @@ from customhouse.domain.digest import MAX_INTEGER
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import Citation, Refusal, Text, ToolCall, WebCitation
 
-MAX_CALLS: Final = 128
-"""Tool calls in one answer at most: each is decided and recorded by itself."""
 MAX_ITEMS: Final = 1024
 """Items of one answer at most."""
 KINDS: Final = frozenset({"message", "reasoning", "function_call"})

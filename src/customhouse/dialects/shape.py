@@ -6,12 +6,13 @@ from typing import Final
 
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
 
-_UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$?\.?(?P<path>[^`]*)`)?")
+UNKNOWN: Final = re.compile(r"Object contains unknown field `(?P<field>[^`]*)`(?: - at `\$?\.?(?P<path>[^`]*)`)?")
+"""What strict reading says of a field that it does not know."""
 
 
 def explained(message: str, at: str = "") -> InvalidRequest:
     """Return the refusal of what strict reading found; `at` is where the reading began."""
-    unknown = _UNKNOWN.match(message)
+    unknown = UNKNOWN.match(message)
     if unknown is None:
         where = f" in {at}" if at else ""
         return InvalidRequest(f"the request does not have the expected shape{where}: {message}", param=at or None)
