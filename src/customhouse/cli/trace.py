@@ -131,7 +131,8 @@ def _in_force(tree: Tree, record: Record) -> None:
             place.append_text(Text.assemble(("  environment ", "dim"), subject.environment or ""))
         _versions(tree.add(place), record)
     if subject is not None and subject.key is not None:
-        behalf = f" on behalf of {subject.on_behalf_of} ({subject.assertion})" if subject.on_behalf_of else ""
+        by = f"{subject.assertion} by {subject.issuer}" if subject.issuer else subject.assertion
+        behalf = f" on behalf of {subject.on_behalf_of} ({by})" if subject.on_behalf_of else ""
         tree.add(Text.assemble(("asked by  ", "dim"), subject.key, behalf))
     if record.labels:
         tree.add(Text(record.labels, style="dim"))

@@ -283,6 +283,7 @@ class Evidence:
             environment=principal.environment,
             on_behalf_of=principal.on_behalf_of,
             assertion=principal.assertion,
+            issuer=principal.issuer,
         )
 
     def _tool(self, call: ToolCall) -> ToolFacts:

@@ -104,6 +104,7 @@ class Recall:
                 environment=principal.environment,
                 on_behalf_of=principal.on_behalf_of,
                 assertion=principal.assertion,
+                issuer=principal.issuer,
             ),
             assistant=principal.assistant,
         )

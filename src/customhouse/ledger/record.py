@@ -58,6 +58,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     environment: str | None = None
     on_behalf_of: str | None = None
     assertion: str | None = None
+    issuer: str | None = None
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
