@@ -41,6 +41,9 @@ DELETING: Final = {
     "replicas_forget": "a replica that has been gone for long; what it did is evidence, that it lived is none",
     "acknowledgements_forget": "likewise",
     "budget_forget": "the window has ended; what it counted is in the usage of each model.answered",
+    "session_end": "somebody signs out, which session.ended says in the same transaction",
+    "session_forget": "the session's time is over, as session.began said",
+    "session_bound": "the oldest sessions of somebody who signs in again and again; each began with a record",
     "payload_expire": "the retention has ended, which payload.expired says first; the record that names it stays",
 }
 """The only queries that delete, and why they may."""

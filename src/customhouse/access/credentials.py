@@ -93,6 +93,10 @@ class Credentials:
         """Return the person of this operator token, or None. Raises ReplicaStale when the table is."""
         return self._fresh().people.get(token.digest(presented)) if token.shaped(presented, "cho_") else None
 
+    def person_of(self, key_hash: bytes) -> Actor | None:
+        """Return the person whose operator key has this hash, or None. Raises ReplicaStale when the table is."""
+        return self._fresh().people.get(key_hash)
+
     @property
     def tenants(self) -> frozenset[str]:
         """Return the tenants that keys name. Raises ReplicaStale."""

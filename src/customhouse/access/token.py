@@ -4,7 +4,8 @@
 Rules:
 - 256 random bits, so that guessing is hopeless and a slow hash would protect nothing (argon2 is for passwords).
 - Kept and looked up by SHA-256 of the whole text, prefix included: a token that differs in any byte is another token.
-- The prefix names the plane (`chk_` data, `cho_` control), so that a key found in the wrong place can be named.
+- The prefix names the plane (`chk_` data, `cho_` control, `chs_` a session of the console), so that a key found in the
+  wrong place can be named.
 """
 
 import base64
@@ -12,10 +13,10 @@ import hashlib
 import re
 from typing import Final, Literal
 
-Prefix = Literal["chk_", "cho_"]
+Prefix = Literal["chk_", "cho_", "chs_"]
 
 RANDOM_BYTES: Final = 32
-_SHAPE: Final = re.compile(r"ch[ko]_[A-Za-z0-9_-]{43}", re.ASCII)
+_SHAPE: Final = re.compile(r"ch[kos]_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 def make(prefix: Prefix, random: bytes) -> str:

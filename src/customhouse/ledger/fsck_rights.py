@@ -19,7 +19,7 @@ EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
         "SELECT INSERT UPDATE": _MOVING,
         "SELECT UPDATE": "access_generation switch_generation",
         "SELECT": "sequencer sequencer_term chain_head evidence schema_migration budget_window",
-        "SELECT INSERT DELETE": "open_call",
+        "SELECT INSERT DELETE": "open_call session",
     },
     "gateway": {
         "SELECT INSERT": _LOG,

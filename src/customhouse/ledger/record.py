@@ -38,6 +38,8 @@ KINDS: Final = frozenset(
         "person.added",
         "person.revoked",
         "access.read",
+        "session.began",
+        "session.ended",
         "gap.declared",
         "payload.expired",
     }

@@ -18,6 +18,7 @@ STAYS: Final[Mapping[str, str]] = {
     "schema_migration": "each store has a history of its own",
     "replica": "the processes that ran on the file; those on the server report themselves",
     "acknowledgement": "likewise",
+    "session": "browsers sign in again: what stays behind opens nothing at the new place",
     "sequencer": "PostgreSQL alone has one",
     "sequencer_term": "likewise",
     "evidence_staged": "likewise: on SQLite every record has its place at once",
