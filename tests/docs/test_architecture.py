@@ -88,7 +88,8 @@ def test_threads_are_started_in_the_store_alone() -> None:
     starting = re.compile(r"\bThread\(|ThreadPoolExecutor\(|to_thread\(|run_in_executor\(")
     found = {path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if starting.search(_code(path))}
     # otlp.py, an extra: making and sending spans blocks, and no turn shall wait for it (ADR 21)
-    assert {path.as_posix() for path in found if path.parts[0] != "store"} == {"telemetry/otlp.py"}
+    # ticket.py: runs in tool servers, where checking a ticket may ask the gateway and the function to run is async
+    assert {path.as_posix() for path in found if path.parts[0] != "store"} == {"telemetry/otlp.py", "ticket.py"}
 
 
 def test_a_decision_that_fails_denies() -> None:

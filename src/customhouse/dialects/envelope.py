@@ -27,6 +27,13 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """The proof that a call of this answer was permitted, for the tool server that the application takes it to."""
+
+    call_id: str
+    ticket: str
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The `customhouse` object of an answer."""
 
@@ -35,3 +42,4 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deployment: str
     fallback: bool = False
     decisions: tuple[Notice, ...] = ()
+    tickets: tuple[Ticket, ...] = ()

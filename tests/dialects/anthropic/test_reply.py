@@ -8,7 +8,8 @@ import pytest
 from anthropic.types import Message as SdkMessage
 from anthropic.types.shared import ErrorResponse
 from hypothesis import given, settings
-from tests.dialects.anthropic.values import ENVELOPE, RECEIPT, answers
+from tests.dialects.anthropic.values import ENVELOPE, RECEIPT, TICKETED, answers
+from tests.golden.golden import check_golden
 
 from customhouse.dialects.anthropic import reply as dialect
 from customhouse.domain.answer import Answer, StopReason, Usage
@@ -28,6 +29,7 @@ from customhouse.domain.errors import (
 from customhouse.domain.message import Reasoning, Refusal, Seal, Text, ToolCall
 
 Json = dict[str, Any]
+CALL: Final = (Text("I look."), ToolCall("t1", "look", '{"n": 1}'))
 
 
 def sent(answer: Answer) -> Json:
@@ -39,6 +41,12 @@ def sent(answer: Answer) -> Json:
 def test_the_sdk_understands_every_answer(answer: Answer) -> None:
     message = SdkMessage.model_validate_json(dialect.whole(answer, ENVELOPE, RECEIPT), strict=True)
     assert len(message.content) == len(answer.content) - len([p for p in answer.content if isinstance(p, Refusal)])
+
+
+def test_calls_with_their_tickets() -> None:
+    content = dialect.whole(Answer(content=CALL, stop="tool_calls"), ENVELOPE, TICKETED)
+    check_golden("reply/messages/whole-calls.json", json.dumps(json.loads(content), indent=2) + "\n")
+    assert SdkMessage.model_validate_json(content, strict=True).content[-1].type == "tool_use"
 
 
 def test_the_shape_of_an_answer() -> None:

@@ -9,7 +9,8 @@ from anthropic.types import RawMessageStreamEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
-from tests.dialects.anthropic.values import ENVELOPE, RECEIPT
+from tests.dialects.anthropic.values import ENVELOPE, RECEIPT, TICKETED
+from tests.golden.golden import check_golden
 
 from customhouse.dialects.anthropic.reply_stream import EventWriter
 from customhouse.dialects.sse import EventReader
@@ -77,6 +78,14 @@ def test_a_whole_stream_is_what_the_sdk_puts_together() -> None:
     assert events(content)[-2]["customhouse"]["release"] == "support@1"
     starts = [event["index"] for event in events(content) if event["type"] == "content_block_start"]
     assert starts == [0, 1, 2, 3, 4]
+
+
+def test_calls_with_their_tickets() -> None:
+    writer = EventWriter(ENVELOPE)
+    answer = Answer(content=(Text("I look."), ToolCall("t1", "look", '{"n": 1}')), stop="tool_calls")
+    content = writer.deltas([Piece(0, "text", "I look.")]) + writer.end(answer, "", TICKETED)
+    check_golden("reply/messages/stream-calls.txt", content.decode())
+    assert understood(content)["content"][1]["input"] == {"n": 1}
 
 
 def test_each_piece_leaves_with_the_call_that_brought_it() -> None:

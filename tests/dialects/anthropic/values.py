@@ -4,8 +4,9 @@
 import json
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from customhouse.dialects.envelope import Envelope, Receipt
+from customhouse.dialects.envelope import Envelope, Receipt, Ticket
 from customhouse.domain.answer import Answer, Said, StopReason, Usage
 from customhouse.domain.message import (
     Blocks,
@@ -187,3 +188,4 @@ def answers(draw: st.DrawFn) -> Answer:
 
 ENVELOPE = Envelope("0", 0, "claude", Request(model="support", messages=()))
 RECEIPT = Receipt(trace_id="0", release="support@1", deployment="anthropic/claude")
+TICKETED = replace(RECEIPT, tickets=(Ticket(call_id="t1", ticket="e30.e30.c2ln"),))

@@ -5,10 +5,11 @@ import json
 from typing import Any, Final
 
 import pytest
+from msgspec.structs import replace
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from tests.golden.golden import check_golden
 
-from customhouse.dialects.envelope import Envelope, Notice, Receipt
+from customhouse.dialects.envelope import Envelope, Notice, Receipt, Ticket
 from customhouse.dialects.openai_chat import reply
 from customhouse.dialects.openai_chat.reply import ChunkWriter
 from customhouse.dialects.sse import EventReader
@@ -28,6 +29,12 @@ from customhouse.domain.request import Request
 
 Json = dict[str, Any]
 RECEIPT: Final = Receipt(trace_id="019ab", release="support@3", deployment="local/small")
+TICKETED: Final = Receipt(
+    trace_id="019ab",
+    release="support@3",
+    deployment="local/small",
+    tickets=(Ticket(call_id="c1", ticket="e30.e30.c2ln"), Ticket(call_id="c2", ticket="e30.e30.c2lu")),
+)
 HELD: Final = Notice(
     id="d1", code="tool.needs_approval", outcome="hold", tool="issue_refund", url="/api/v1/traces/019ab"
 )
@@ -50,7 +57,7 @@ def writer(*, wants_usage: bool = False) -> ChunkWriter:
 
 WHOLE: Final[dict[str, tuple[Answer, Receipt]]] = {
     "text": (answer(Text("Your order\u2026"), usage=Usage(3, 4), fingerprint="fp"), RECEIPT),
-    "calls": (answer(*CALLS, stop="tool_calls"), RECEIPT),
+    "calls": (answer(*CALLS, stop="tool_calls"), TICKETED),
     "refusal": (answer(Reasoning(text="Not mine to do."), Refusal("I cannot.")), RECEIPT),
     "cited": (
         answer(
@@ -100,7 +107,9 @@ def streams() -> dict[str, bytes]:
         + text.deltas([Piece(0, "text", "order\u2026")])
         + text.end(answer(Text("Your order\u2026"), usage=Usage(3, 4)), "", RECEIPT),
         "calls": calls.deltas([Piece(0, "reasoning", "I look."), Ended(0, Reasoning(text="I look.", seal=SEAL))])
-        + calls.end(answer(Reasoning(text="I look."), *CALLS, stop="tool_calls"), "", held),
+        + calls.end(
+            answer(Reasoning(text="I look."), *CALLS, stop="tool_calls"), "", replace(TICKETED, decisions=(HELD,))
+        ),
         "usage": usage.deltas([Piece(0, "refusal", "No.")])
         + usage.end(answer(Refusal("No."), usage=Usage(3, 4)), "", RECEIPT),
         "cited": cited.deltas([Piece(0, "text", "As "), Piece(1, "text", "she says."), Cited(1, page)])

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from tests.dialects.openai_responses.conversations import answers
 from tests.golden.golden import check_golden
 
-from customhouse.dialects.envelope import Envelope, Notice, Receipt
+from customhouse.dialects.envelope import Envelope, Notice, Receipt, Ticket
 from customhouse.dialects.openai_responses import reply
 from customhouse.dialects.openai_responses.reply_stream import EventWriter
 from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Usage
@@ -32,6 +32,12 @@ from customhouse.domain.request import Form, NamedTool, Request
 
 Json = dict[str, Any]
 RECEIPT: Final = Receipt(trace_id="019ab", release="support@3", deployment="local/small")
+TICKETED: Final = Receipt(
+    trace_id="019ab",
+    release="support@3",
+    deployment="local/small",
+    tickets=(Ticket(call_id="c1", ticket="e30.e30.c2ln"), Ticket(call_id="c2", ticket="e30.e30.c2lu")),
+)
 HELD: Final = Notice(
     id="d1", code="tool.needs_approval", outcome="hold", tool="issue_refund", url="/api/v1/traces/019ab"
 )
@@ -64,7 +70,7 @@ WHOLE: Final[dict[str, tuple[Answer, Receipt, Request]]] = {
         RECEIPT,
         ASKED,
     ),
-    "calls": (Answer(content=(Text("Let me look."), *CALLS), stop="tool_calls"), RECEIPT, PLAIN),
+    "calls": (Answer(content=(Text("Let me look."), *CALLS), stop="tool_calls"), TICKETED, PLAIN),
     "reasoning": (
         Answer(
             content=(
@@ -190,7 +196,9 @@ def events(stream: bytes) -> list[Json]:
 def test_a_streamed_answer(name: str) -> None:
     deltas, answer, added = STREAMS[name]
     writer = EventWriter(envelope())
-    stream = b"".join(writer.deltas([delta]) for delta in deltas) + writer.end(answer, added, RECEIPT)
+    stream = b"".join(writer.deltas([delta]) for delta in deltas) + writer.end(
+        answer, added, TICKETED if answer.tool_calls else RECEIPT
+    )
     check_golden(f"reply/responses/stream-{name}.txt", stream.decode())
     in_order(events(stream))
 
