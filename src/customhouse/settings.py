@@ -21,6 +21,8 @@ _SLASH: Final = re.compile(r"\w+://[^@/]*/[^?]*@")
 _PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
 _ENDPOINT: Final = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:\d+)?(/[^\s?#]*)?")
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
+SECRETS: Final = ("webhook_secret", "slack_url", "smtp_password")
+"""Settings that are secrets themselves, unless they name a file."""
 
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -55,6 +57,22 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """PEM file of the certificate's private key."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-* headers are believed; none by default."""
+    public_url: str = ""
+    """Address under which people reach this installation, for links in answers and messages; its host is accepted."""
+    webhook_url: str = ""
+    """Tell this https address of approvals that wait, in messages signed with `webhook_secret`."""
+    webhook_secret: str = ""
+    """`whsec_` and base64 of 24 to 64 random bytes, which the receiver has; or `file:PATH` of a file that holds it."""
+    slack_url: str = ""
+    """A Slack-compatible incoming webhook to tell of approvals that wait; or `file:PATH` of a file that holds it."""
+    smtp_url: str = ""
+    """Mail server for approvals that wait: `smtp://USER@HOST:587` (STARTTLS), `smtps://`, or `smtp+plain://`."""
+    smtp_password: str = ""
+    """Password of the USER in `smtp_url`; or `file:PATH` of a file that holds it."""
+    smtp_from: str = ""
+    """Mail address that messages come from."""
+    smtp_to: tuple[str, ...] = ()
+    """Mail addresses that are told of approvals that wait, 20 at most."""
     max_body_bytes: Count = 4 * 1024 * 1024
     """Request bodies above this are answered 413: 4 MiB holds a full 128k-token context with room."""
     max_answer_bytes: Count = 16 * 1024 * 1024
@@ -121,8 +139,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def shown(self) -> dict[str, object]:
-        """Return the settings as they may be printed: a password in the database's URL is masked."""
-        return {**msgspec.to_builtins(self), "database": masked(self.database)}
+        """Return the settings as they may be printed: what is secret in them is masked."""
+        hidden = {name: masked_secret(getattr(self, name)) for name in SECRETS}
+        return {
+            **msgspec.to_builtins(self),
+            **hidden,
+            "database": masked(self.database),
+            "webhook_url": re.sub(r"^(\w+://[^/?]*[/?]).+", r"\1***", self.webhook_url),
+        }
 
     @property
     def metrics_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -133,7 +157,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def hosts(self) -> frozenset[str]:
         """Return the host names (without port, lower case) that requests may name."""
-        return frozenset(name.lower() for name in (*LOOPBACK_HOSTS, self.host, *self.allow_hosts))
+        public = _ENDPOINT.fullmatch(self.public_url)
+        named = (*LOOPBACK_HOSTS, self.host, *self.allow_hosts, *((public.group(1),) if public else ()))
+        return frozenset(name.lower() for name in named)
 
 
 def masked(url: str) -> str:
@@ -142,6 +168,11 @@ def masked(url: str) -> str:
     # over. One that holds a raw `/` is not a password to libpq, and is hidden all the same.
     shown = re.sub(r"^(\w+://[^:@/]*):(?:[^/]*|[^?]*)@", r"\1:***@", url)
     return re.sub(r"(password=)[^&]*", r"\1***", shown)
+
+
+def masked_secret(value: str) -> str:
+    """Return a secret as it may be printed: only where it is."""
+    return value if not value or value.startswith("file:") else "***"
 
 
 def require_database_url(url: str) -> None:
@@ -173,6 +204,12 @@ def load(environ: Mapping[str, str], **overrides: object) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise InvalidRequest(f"a setting is not valid: {error}") from error
+    _require_sense(settings)
+    return settings
+
+
+def _require_sense(settings: Settings) -> None:
+    """Raise InvalidRequest for values that their types allow and nobody means."""
     if settings.database:
         require_database_url(settings.database)
     if settings.credentials_path.resolve() in {settings.home_path.resolve(), settings.keys_path.resolve()}:
@@ -185,9 +222,10 @@ def load(environ: Mapping[str, str], **overrides: object) -> Settings:
         _ = settings.metrics_networks
     except ValueError as error:
         raise InvalidRequest(f"metrics_allow takes addresses and networks, or `none`: {error}") from error
+    if settings.public_url and _ENDPOINT.fullmatch(settings.public_url) is None:
+        raise InvalidRequest("public_url is not an http(s) address without credentials and query")
     if settings.otlp_endpoint and _ENDPOINT.fullmatch(settings.otlp_endpoint) is None:
         raise InvalidRequest(
             "otlp_endpoint is not an http(s) address without credentials and query; credentials go into "
             "OTEL_EXPORTER_OTLP_HEADERS"
         )
-    return settings
