@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 from openai import OpenAI
-from tests.gateway.running import BOT, FALLBACK, Running, documents, running
+from tests.gateway.running import BOT, FALLBACK, Running, documents, running, takes
 from tests.upstream.replies import TEXT
 from tests.upstream.server import Upstream
 
@@ -57,7 +57,9 @@ def test_whole_and_streamed_answers(home: Path, upstream: Upstream) -> None:
 
 def test_a_tool_conversation_goes_round(home: Path, upstream: Upstream) -> None:
     with running(home, documents(upstream.base_url, ("one-call",))) as gateway, sdk(gateway) as client:
-        tools = [{"type": "function", "function": {"name": "get_order_status", "parameters": {"type": "object"}}}]
+        tools = [
+            {"type": "function", "function": {"name": "get_order_status", "parameters": takes("get_order_status")}}
+        ]
         create: Any = client.chat.completions.create
         first = create(model=BOT, messages=[{"role": "user", "content": "Where?"}], tools=tools)
         message: Any = first.choices[0].message

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from tests.gateway.running import documents, running
+from tests.gateway.running import documents, running, takes
 from tests.gateway.scene import KEY
 from tests.gateway.tongues import TONGUES, say
 from tests.upstream import messages, replies, responses
@@ -38,7 +38,10 @@ def test_the_call_does_not_reach_the_client(home: Path, attack: Path) -> None:
     by_model = dict(replies.BY_MODEL)
     if "reply" in told:
         by_model[told["model"]] = replies.tool_calls(told["reply"])
-    tools = [{"type": "function", "function": {"name": name}} for name in told.get("offer", OFFERED)]
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": takes(name)}}
+        for name in told.get("offer", OFFERED)
+    ]
     with (
         scripted_upstream(by_model=by_model) as upstream,
         running(home, documents(upstream.base_url, (told["model"],))) as gateway,

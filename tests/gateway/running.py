@@ -54,8 +54,16 @@ GRANTS: Final[Mapping[str, Grant]] = {
 }
 Json = dict[str, Any]
 T = TypeVar("T")
+
+
+def takes(name: str) -> Json:
+    """Return the parameters that a client sends of a tool: the registered ones, where there are any."""
+    grant = GRANTS.get(name)
+    return json.loads((grant and grant.parameters) or '{"type":"object"}')
+
+
 TOOLS: Final[list[Json]] = [
-    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
+    {"type": "function", "function": {"name": name, "parameters": takes(name)}}
     for name in ("get_order_status", "issue_refund", "change_shipping_address", "delete_everything")
 ]
 

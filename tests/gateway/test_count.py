@@ -8,7 +8,7 @@ import anthropic
 import pytest
 from anthropic.types import MessageParam, ToolParam
 from msgspec.structs import replace
-from tests.gateway.running import BOT, documents, running
+from tests.gateway.running import BOT, documents, running, takes
 from tests.gateway.scene import KEY, scene, sdk
 from tests.upstream.server import scripted_upstream
 
@@ -16,7 +16,7 @@ from customhouse.domain.message import DialectName
 
 ASKED: Final[list[MessageParam]] = [{"role": "user", "content": "Where is order 7?"}]
 TOOLS: Final[list[ToolParam]] = [
-    {"name": name, "input_schema": {"type": "object"}} for name in ("get_order_status", "delete_everything")
+    {"name": name, "input_schema": takes(name)} for name in ("get_order_status", "delete_everything")
 ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.gateway.running import FALLBACK, Json, documents, running
+from tests.gateway.running import FALLBACK, Json, documents, running, takes
 from tests.upstream import replies
 from tests.upstream.replies import TEXT
 from tests.upstream.server import Upstream, scripted_upstream
@@ -107,7 +107,7 @@ def test_a_stream_that_breaks_ends_with_an_error_event(home: Path, upstream: Ups
 
 
 def test_a_required_call_that_does_not_come_is_named(home: Path, upstream: Upstream) -> None:
-    tools = [{"type": "function", "function": {"name": "get_order_status"}}]
+    tools = [{"type": "function", "function": {"name": "get_order_status", "parameters": takes("get_order_status")}}]
     with running(home, documents(upstream.base_url, ("tool-choice-ignored",))) as gateway:
         answer = gateway.chat(tools=tools, tool_choice="required")
         assert (answer.status, answer.json["error"]["code"]) == (502, "upstream.failed")

@@ -7,7 +7,7 @@ from typing import Any, Final
 import anthropic
 import pytest
 from anthropic.types import Message, MessageParam, TextBlock, ThinkingBlock, ToolParam, ToolUseBlock
-from tests.gateway.running import BOT, FALLBACK
+from tests.gateway.running import BOT, FALLBACK, takes
 from tests.gateway.scene import KEY, scene
 from tests.upstream import messages, replies, responses
 from tests.upstream.wire import Reply
@@ -18,7 +18,7 @@ from customhouse.planes.model.document import Parameters
 
 ASKED: Final[list[MessageParam]] = [{"role": "user", "content": "Where is order 7?"}]
 NAMES: Final = ("get_order_status", "issue_refund", "search_help_center")
-TOOLS: Final[list[ToolParam]] = [{"name": name, "input_schema": {"type": "object"}} for name in NAMES]
+TOOLS: Final[list[ToolParam]] = [{"name": name, "input_schema": takes(name)} for name in NAMES]
 ANSWERS: Final[dict[DialectName, Reply]] = {
     "openai_chat": replies.answer(),
     "openai_responses": responses.answer(responses.message(responses.text())),

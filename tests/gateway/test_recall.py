@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from openai.types.responses import Response
 from tests.gateway.outage import locked
-from tests.gateway.running import BOT, FALLBACK, Running, create_key, documents, running
+from tests.gateway.running import BOT, FALLBACK, Running, create_key, documents, running, takes
 from tests.upstream.server import Upstream, scripted_upstream
 
 from customhouse.domain.failure_mode import FailureMode
@@ -104,7 +104,7 @@ def test_a_conversation_goes_on_by_its_id(home: Path) -> None:
 
 def test_the_calls_of_a_stored_response_are_answered_by_their_results(home: Path) -> None:
     with scene(home, "one-call") as (_, upstream, client):
-        tools: list[Any] = [{"type": "function", "name": "get_order_status", "parameters": {"type": "object"}}]
+        tools: list[Any] = [{"type": "function", "name": "get_order_status", "parameters": takes("get_order_status")}]
         first = client.responses.create(model=BOT, input="Where?", tools=tools)
         (call,) = [item for item in first.output if item.type == "function_call"]
         result: Any = {"type": "function_call_output", "call_id": call.call_id, "output": "on its way"}

@@ -9,7 +9,7 @@ from typing import Any, Final
 import openai
 import pytest
 from openai.types.responses import FunctionToolParam, Response, ResponseInputItemParam
-from tests.gateway.running import BOT, FALLBACK, Running, documents, running
+from tests.gateway.running import BOT, FALLBACK, Running, documents, running, takes
 from tests.upstream import messages, replies, responses
 from tests.upstream.server import Upstream, scripted_upstream
 from tests.upstream.wire import Reply
@@ -19,7 +19,7 @@ from customhouse.domain.message import DialectName
 
 KEY: Final = "UPSTREAM_KEY"
 TOOLS: Final[list[FunctionToolParam]] = [
-    {"type": "function", "name": name, "parameters": {"type": "object"}, "strict": False}
+    {"type": "function", "name": name, "parameters": takes(name), "strict": False}
     for name in ("get_order_status", "issue_refund", "search_help_center")
 ]
 ANSWERS: Final[dict[DialectName, Reply]] = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
-from tests.gateway.running import BOT, Answer, Running
+from tests.gateway.running import BOT, Answer, Running, takes
 from tests.upstream.wire import Received
 
 from customhouse.domain.message import DialectName
@@ -106,7 +106,7 @@ class Chat:
         body: Json = {"model": BOT, "max_tokens": 2000, "messages": [{"role": "user", "content": QUESTION}]}
         if wish.get("tools"):
             body["tools"] = [
-                {"type": "function", "function": {"name": n, "parameters": {"type": "object"}}} for n in wish["tools"]
+                {"type": "function", "function": {"name": n, "parameters": takes(n)}} for n in wish["tools"]
             ]
         if wish.get("schema"):
             form = {"name": "status", "schema": wish["schema"], "strict": True}
@@ -203,8 +203,7 @@ class Responses:
         }
         if wish.get("tools"):
             body["tools"] = [
-                {"type": "function", "name": name, "parameters": {"type": "object"}, "strict": False}
-                for name in wish["tools"]
+                {"type": "function", "name": name, "parameters": takes(name), "strict": False} for name in wish["tools"]
             ]
         if wish.get("schema"):
             form = {"type": "json_schema", "name": "status", "schema": wish["schema"], "strict": True}
@@ -293,7 +292,7 @@ class Messages:
     def first(self, **wish: Any) -> Json:  # noqa: ANN401
         body: Json = {"model": BOT, "max_tokens": 2000, "messages": [{"role": "user", "content": QUESTION}]}
         if wish.get("tools"):
-            body["tools"] = [{"name": name, "input_schema": {"type": "object"}} for name in wish["tools"]]
+            body["tools"] = [{"name": name, "input_schema": takes(name)} for name in wish["tools"]]
         if wish.get("schema"):
             body["output_config"] = {"format": {"type": "json_schema", "schema": wish["schema"]}}
         if wish.get("stream"):

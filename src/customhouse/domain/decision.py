@@ -33,6 +33,8 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "tool.needs_approval": "The policy asks for a person's approval of this tool before it runs.",
         "tool.irreversible": "The tool cannot be undone and no approval rule names it: it is held for the captain.",
         "tool.effect_undeclared": "No effect is declared for the tool; a release refuses it until one is.",
+        "tool.unregistered": "The policy does not name the tool, and lets such tools be called as ones that read.",
+        "tool.definition_changed": "The client's definition of the tool is not the one that the release registers.",
         "tool.not_offered": "The tool was not offered to the model in this turn.",
         "tool.arguments_invalid": "The proposed arguments are not one JSON object with unique keys and bounded size.",
         "tool.rule_not_enforced": "A rule is declared for the tool and this version cannot evaluate it yet.",

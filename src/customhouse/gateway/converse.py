@@ -22,6 +22,7 @@ from customhouse.domain.request import Request
 from customhouse.gateway.account import Account
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce
+from customhouse.gateway.offer import Offering
 from customhouse.gateway.reply import Reply
 from customhouse.gateway.spend import Spending, sooner
 from customhouse.ledger.append import Ledger
@@ -36,10 +37,10 @@ from customhouse.planes.model.substitution import Noticed, Seen
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What to ask: the request as it was decided, and who may be asked, in order. `withheld` are tools not offered."""
+    """What to ask: the request as it was decided, what became of its tools, and who may be asked, in order."""
 
     request: Request
-    withheld: tuple[str, ...]
+    tools: Offering
     selection: Selection
     fallback: str
     answer_bytes: int
@@ -227,13 +228,12 @@ async def leave(
 ) -> None:
     """Make a call's record durable and look once more whether it may leave. Raises UpstreamFailed when it may not."""
     span_id = progress.evidence.clock.uuid7()
-    names = tuple(offer.name for offer in ask.request.offers)
     progress.span_id = span_id
     progress.call = OpenCall(span_id, deployment, attempt, collector)
     level, texts = ask.selection.classification, len(ask.request.texts)
     passed_over = tuple(each.label for each in alone)
     called = progress.evidence.model_called(
-        span_id, deployment, attempt, names, ask.withheld, level, left_alone=passed_over, texts=texts
+        span_id, deployment, attempt, ask.tools, level, left_alone=passed_over, texts=texts
     )
     await progress.commit([called])
     # However long that took, nothing leaves for what has been switched off meanwhile.

@@ -11,6 +11,7 @@ from typing import Final
 
 from customhouse.domain.failure_mode import FailureMode
 from customhouse.planes.tools.document import Document, Grant
+from customhouse.planes.tools.unregistered import granted
 
 REASON: Final = "ledger.degraded"
 STALE: Final = "replica.stale"
@@ -24,7 +25,7 @@ def narrowed(declared: FailureMode, *, down: bool) -> str | None:
 
 def mode(declared: FailureMode, tools: Document, offered: Iterable[str]) -> FailureMode:
     """Return what the turn's evidence does when the database fails: `open` only where every tool offered reads."""
-    if declared == "open" and not all(reads(tools.grants.get(name)) for name in offered):
+    if declared == "open" and not all(reads(granted(tools, name)) for name in offered):
         return "closed"
     return declared
 

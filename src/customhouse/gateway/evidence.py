@@ -20,6 +20,7 @@ from customhouse.domain.label import Classification
 from customhouse.domain.message import ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.in_force import Rechecked
+from customhouse.gateway.offer import Offering
 from customhouse.gateway.prepare import Prepared
 from customhouse.gateway.stored import KIND
 from customhouse.ledger.entry import Entry
@@ -27,6 +28,7 @@ from customhouse.ledger.record import ORGANIZATION, ModelFacts, Record, Ruling, 
 from customhouse.planes.model.document import Deployment
 from customhouse.planes.model.select import Facts
 from customhouse.planes.model.substitution import Noticed
+from customhouse.planes.tools.unregistered import granted
 from customhouse.vault.seal import TenantKey
 
 LABELS: Final = "labels: not computed yet"
@@ -36,6 +38,8 @@ MAX_NAME: Final = 128
 """Characters of a name or id that a model chose, as a record keeps them; its payload keeps all of it."""
 MAX_LISTED: Final = 32
 """Tool names that a record spells out, so that it stays below 8 KB."""
+MAX_CHANGED: Final = 8
+"""Of tools that a client redefines, which are among those withheld."""
 
 _encode = msgspec.json.encode
 
@@ -120,8 +124,7 @@ class Evidence:
         span_id: str,
         deployment: Deployment,
         attempt: int,
-        offered: tuple[str, ...],
-        withheld: tuple[str, ...],
+        tools: Offering,
         level: Classification,
         *,
         left_alone: tuple[str, ...] = (),
@@ -129,12 +132,15 @@ class Evidence:
     ) -> Entry:
         """Record a call that is about to leave, with the tools it may propose; open until its outcome is written.
 
+        Of `tools`, those whose definition the client has changed stand among those withheld, and apart (`changed`).
         `level` is the class of data for which the deployment was selected; `left_alone` are the deployments before it
         whose breakers were open. `texts` are how many it is to embed: then no prompt goes with them.
         """
+        offered = tuple(offer.name for offer in tools.offers)
         names = {
             "offered": _listed(offered),
-            "withheld": _listed(withheld),
+            "withheld": _listed(tools.withheld),
+            "changed": _listed(tools.changed[:MAX_CHANGED]),
             "left_alone": _listed(left_alone),
             "texts": texts,
         }
@@ -287,7 +293,7 @@ class Evidence:
         )
 
     def _tool(self, call: ToolCall) -> ToolFacts:
-        grant = self.prepared.snapshot.documents.tools.grants.get(call.name)
+        grant = granted(self.prepared.snapshot.documents.tools, call.name)
         return ToolFacts(
             name=call.name[:MAX_NAME],
             call_id=call.id[:MAX_NAME],

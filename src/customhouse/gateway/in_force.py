@@ -25,6 +25,7 @@ from customhouse.gateway import degraded
 from customhouse.planes.model.document import Deployment
 from customhouse.planes.tools.document import Grant
 from customhouse.planes.tools.permit import permit
+from customhouse.planes.tools.unregistered import granted
 from customhouse.registry.current import Current, View
 from customhouse.registry.snapshot import Snapshot
 
@@ -88,11 +89,11 @@ class InForce:
         return self._off(view) or view.switches.deployment(deployment.provider, deployment.label)
 
     def recheck(
-        self, decision: Decision, call: ToolCall, granted: Grant | None, narrowed: str | None, calls_so_far: int
+        self, decision: Decision, call: ToolCall, own: Grant | None, narrowed: str | None, calls_so_far: int
     ) -> Rechecked:
         """Hold a decision against what is newest; it can only become stricter.
 
-        `granted` is what the turn's own snapshot says of the tool, `narrowed` the reason for passing only tools that
+        `own` is what the turn's own snapshot says of the tool, `narrowed` the reason for passing only tools that
         read. Of the two versions' effects the graver counts.
         """
         view = self._view()
@@ -101,7 +102,7 @@ class InForce:
         if decision.outcome is Outcome.DENY and decision.reasons != ("tool.not_offered",):
             return Rechecked(decision, newest, view.switches.generation)
         policy = None if newest is None else newest.documents.tools
-        grants = (granted, None if policy is None else policy.grants.get(call.name))
+        grants = (own, None if policy is None else granted(policy, call.name))
         reason = degraded.STALE if self._stale(view, self.stale_after.refuse_s) else self._off(view)
         for grant in grants:
             if reason is None and grant is not None:

@@ -19,6 +19,7 @@ from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce
 from customhouse.ledger.entry import Entry
 from customhouse.planes.tools.permit import permit
+from customhouse.planes.tools.unregistered import granted
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -62,7 +63,7 @@ def judge(
     for call in answer.tool_calls:
         proposed_id, decision_id = evidence.clock.uuid7(), evidence.clock.uuid7()
         decision = permit(policy, call, offered=offered, calls_so_far=len(passed))
-        rechecked = in_force.recheck(decision, call, policy.grants.get(call.name), narrowed, len(passed))
+        rechecked = in_force.recheck(decision, call, granted(policy, call.name), narrowed, len(passed))
         decision = rechecked.decision
         entries.append(evidence.tool_proposed(proposed_id, span_id, call))
         entries.append(evidence.tool_decided(decision_id, proposed_id, call, rechecked))
@@ -85,14 +86,14 @@ def withdraw(evidence: Evidence, judged: Judged, in_force: InForce, narrowed: st
     Otherwise its entries are only those of the new decisions. Story: the database takes two seconds to write that
     issue_note was passed, and in between Ola throws `tool:issue_note`. Every replica acknowledges; the call stays here.
     """
-    grants = evidence.prepared.snapshot.documents.tools.grants
+    policy = evidence.prepared.snapshot.documents.tools
     kept: list[Passed] = []
     notices: list[Notice] = []
     entries: list[Entry] = []
     sentences: list[str] = []
     for each in judged.passed:
         call = each.call
-        rechecked = in_force.recheck(each.decision, call, grants.get(call.name), narrowed, len(kept))
+        rechecked = in_force.recheck(each.decision, call, granted(policy, call.name), narrowed, len(kept))
         if rechecked.decision.outcome is Outcome.ALLOW:
             kept.append(each)
             continue

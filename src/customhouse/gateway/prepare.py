@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a snapshot lets us compute once instead of in every turn: the compiled prompt and route, the offers, the facts.
+"""What a snapshot lets us compute once instead of in every turn: the compiled prompt and route, definitions, facts.
 
 Kept for each assistant in force and rebuilt when its snapshot is another object; so there is at most one for each.
 """
@@ -13,11 +13,12 @@ from customhouse.domain.errors import SnapshotUnavailable
 from customhouse.domain.label import Classification, classification
 from customhouse.domain.plane import Plane
 from customhouse.domain.request import Number
+from customhouse.gateway.definitions import Definitions
 from customhouse.planes.model.embedding import embedding_route
 from customhouse.planes.model.parameters import released
 from customhouse.planes.model.select import Route
 from customhouse.planes.prompt.render import Prompt
-from customhouse.planes.tools.permit import offers
+from customhouse.planes.tools.unregistered import readings
 from customhouse.registry.snapshot import Snapshot
 
 
@@ -29,7 +30,8 @@ class Prepared:
     prompt: Prompt
     route: Route
     embeddings: Route
-    offers: frozenset[str]
+    definitions: Definitions
+    readings: frozenset[str]
     tool_digests: Mapping[str, Digest]
     floor: Classification
     versions: Mapping[str, str]
@@ -58,7 +60,8 @@ def prepare(snapshot: Snapshot) -> Prepared:
         prompt=prompt,
         route=route,
         embeddings=embeddings,
-        offers=offers(documents.tools),
+        definitions=Definitions(documents.tools.grants),
+        readings=readings(documents.tools.grants),
         tool_digests=MappingProxyType(
             {
                 name: digest({"name": name, "description": grant.description, "parameters": grant.parameters})

@@ -26,20 +26,20 @@ from customhouse.domain.errors import (
     CustomhouseError,
     Forbidden,
     Internal,
-    InvalidRequest,
     NothingEmbeds,
     UpstreamTimeout,
 )
 from customhouse.domain.label import Classification
-from customhouse.domain.message import Message, Text, ToolOffer
+from customhouse.domain.message import Message, Text
 from customhouse.domain.principal import Principal
-from customhouse.domain.request import NamedTool, Request
+from customhouse.domain.request import Request
 from customhouse.gateway import degraded, identity, stored
 from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
 from customhouse.gateway.evidence import Evidence, key_refused
 from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import judge, withdraw
+from customhouse.gateway.offer import offering
 from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.recall import Recall
 from customhouse.gateway.reply import Ending, Reply, response_bytes
@@ -173,8 +173,8 @@ async def decide(
     conversation, foreign = _render(prepared, request)
     declared = documents.safety.ledger_failure
     narrowed = in_force.narrowed(declared, ledger_down=gateway.ledger.down)
-    offered, withheld = _offer(prepared, request, narrowed, in_force)
-    progress.mode = degraded.mode(declared, documents.tools, (offer.name for offer in offered))
+    tools = offering(prepared, request, narrowed, in_force)
+    progress.mode = degraded.mode(declared, documents.tools, (offer.name for offer in tools.offers))
     sampling = settle(documents.model, prepared.sampling, request.sampling)
     tokens = 0 if request.texts else bounded_tokens(documents.model.parameters, request.max_tokens)
     if progress.mode == "open" and gateway.ledger.down:
@@ -182,15 +182,17 @@ async def decide(
     if progress.spending is not None:
         tokens = progress.spending.bounded(tokens)
     notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
-    notes += (narrowed,) if narrowed else ()
+    notes += (*tools.notes, *((narrowed,) if narrowed else ()))
     progress.begin(
         evidence.request_accepted(body, facts, identity.client_trace(incoming.headers), notes, request.previous)
     )
     reply.mark("render")
     # (7) select + call: only deployments that may see this class; each call reserved and durable before it leaves
     ask = Ask(
-        request=replace(request, messages=conversation, offers=offered, sampling=sampling.values, max_tokens=tokens),
-        withheld=withheld,
+        request=replace(
+            request, messages=conversation, offers=tools.offers, sampling=sampling.values, max_tokens=tokens
+        ),
+        tools=tools,
         selection=(prepared.embeddings if request.texts else prepared.route).select(facts),
         fallback=prepared.snapshot.charter.fallback,
         answer_bytes=gateway.answer_bytes,
@@ -210,11 +212,12 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     if answer.tool_calls:
         narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
     judged = judge(evidence, answer, offered, progress.span_id, in_force, narrowed)
+    told = ask.tools.notices(evidence.accepted, evidence.trace_id)
     reply.mark("permit")
     # (10) stamp: the evidence is durable before the answer is complete; no call leaves that was taken away meanwhile
     progress.ended = True
     while True:
-        ending = Ending(judged.answer, judged.notices, judged.added, fallback=progress.fell_back)
+        ending = Ending(judged.answer, (*told, *judged.notices), judged.added, fallback=progress.fell_back)
         unchanged = progress.said if judged.answer is answer else None
         outcome = "fallback" if progress.fell_back else "answered"
         completed = evidence.response_completed(
@@ -267,35 +270,3 @@ def _render(prepared: Prepared, request: Request) -> tuple[tuple[Message, ...], 
         )
     prompt = prepared.prompt.render(request.variables)
     return ((Message("system", (Text(prompt),)), *sent) if prompt else sent), foreign
-
-
-def _offer(
-    prepared: Prepared, request: Request, narrowed: str | None, in_force: InForce
-) -> tuple[tuple[ToolOffer, ...], tuple[str, ...]]:
-    """Return the tools to show the model (what the client brought, the policy grants, no switch is on), and the others.
-
-    `narrowed` is a reason to show only tools that read. A registered description and registered parameters replace the
-    client's: the model reads what was released.
-    """
-    grants = prepared.snapshot.documents.tools.grants
-    offered = tuple(
-        replace(
-            offer,
-            description=grants[offer.name].description or offer.description,
-            parameters=grants[offer.name].parameters or offer.parameters,
-        )
-        for offer in request.offers
-        if offer.name in prepared.offers and request.tool_choice != "none"
-        if narrowed is None or degraded.reads(grants[offer.name])
-        if in_force.withheld(offer.name, grants[offer.name]) is None
-    )
-    if isinstance(request.tool_choice, NamedTool):
-        wanted = request.tool_choice.name
-        offered = tuple(offer for offer in offered if offer.name == wanted)
-    if request.must_call and not offered:
-        raise InvalidRequest(
-            "tool_choice asks for a tool call and none of the request's tools is granted to this assistant now",
-            param="tool_choice",
-        )
-    shown = {offer.name for offer in offered}
-    return offered, tuple(offer.name for offer in request.offers if offer.name not in shown)

@@ -192,6 +192,7 @@ def _tools(manifest: Manifest, policy: Policy, assistant: Assistant | None) -> T
         calls_per_turn=budgets.calls_per_turn,
         writes_per_hour=budgets.writes_per_hour,
         sums=tuple(Budget(of=total.of, tool=total.tool, max=total.max, per=total.per) for total in budgets.sums),
+        unregistered=policy.unregistered_tools,
     )
 
 

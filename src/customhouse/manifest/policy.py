@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from customhouse.manifest.tool import Argument
 from customhouse.manifest.words import Approver, Count, DecimalText, Duration, Expression, ToolName
+from customhouse.planes.tools.document import Unregistered
 
 Quorum = Annotated[int, Meta(ge=1, le=20, extra={"expected": "a whole number from 1 to 20"})]
 
@@ -50,13 +51,14 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The lists of one assistant. A tool in no list is denied."""
+    """The lists of one assistant. A tool in no list is denied, unless `unregistered_tools` says otherwise."""
 
     allowed_tools: tuple[ToolName, ...] = ()
     denied_tools: tuple[ToolName, ...] = ()
     require_human_approval: tuple[ToolName | ApprovalRule, ...] = ()
     rules: tuple[Rule, ...] = ()
     budgets: Budgets = Budgets()
+    unregistered_tools: Unregistered = "deny"
 
     def approval_rules(self) -> dict[str, ApprovalRule]:
         """Return the approval rule of each tool that needs one; the short form has the defaults."""

@@ -24,6 +24,8 @@ from customhouse.registry.documents import Documents
 def policy_sentences(assistant: str, document: Document) -> tuple[str, ...]:
     """Return one sentence for each tool that the policy names, and one for all others."""
     sentences = [_tool(assistant, name, grant, document) for name, grant in sorted(document.grants.items())]
+    if document.unregistered == "allow_read":
+        return (*sentences, f"{assistant} may call any other tool that a client brings, as one that only reads")
     return (*sentences, f"{assistant} may call no other tool")
 
 

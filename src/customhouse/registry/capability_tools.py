@@ -12,7 +12,8 @@ from enum import IntEnum
 from customhouse.domain.capability import Capability, CapabilityKind
 from customhouse.domain.label import classification
 from customhouse.domain.plane import Plane
-from customhouse.planes.tools.document import Approval, Budget, Document, Grant
+from customhouse.planes.tools.document import Approval, Budget, Document, Grant, Unregistered
+from customhouse.planes.tools.unregistered import granted
 
 
 class Reach(IntEnum):
@@ -36,11 +37,21 @@ def tools_changes(before: Document, after: Document) -> list[Capability]:
     """Return the changes of grants, approvals, tool definitions, budgets and workflows."""
     found: list[Capability] = []
     for name in sorted(before.grants.keys() | after.grants.keys()):
-        found += _tool(name, before.grants.get(name), after.grants.get(name))
+        found += _tool(name, granted(before, name), granted(after, name))
     found += _servers(before.servers, after.servers)
     found += _limit("tool calls a turn", "calls_per_turn", before.calls_per_turn, after.calls_per_turn)
     found += _limit("writes an hour", "writes_per_hour", before.writes_per_hour, after.writes_per_hour)
+    found += _unregistered(before.unregistered, after.unregistered)
     return [*found, *_sums(before.sums, after.sums), *_workflows(before.workflows, after.workflows)]
+
+
+def _unregistered(before: Unregistered, after: Unregistered) -> list[Capability]:
+    if before == after:
+        return []
+    if after == "deny":
+        return [_say("narrowed", "unregistered tools", "- may no longer call tools that it does not name", more=False)]
+    text = "+ may now call any tool that a client brings and it does not name, as one that only reads"
+    return [_say("widened", "unregistered tools", text, more=True)]
 
 
 def _servers(before: Mapping[str, str], after: Mapping[str, str]) -> list[Capability]:
@@ -132,7 +143,9 @@ def _definition(name: str, before: Grant, after: Grant) -> list[Capability]:
         if was != now:
             found.append(_say("definition_changed", name, f"~ {name}: its {what} changed", more=True))
     if before.description != after.description:
-        found.append(_say("definition_changed", name, f"~ {name}: its description changed", more=False))
+        # Without a registered description the model is shown whatever a client says the tool does.
+        more = after.description is None
+        found.append(_say("definition_changed", name, f"~ {name}: its description changed", more=more))
     if before.pin != after.pin:
         added = before.pin is None
         text = f"{'-' if added else '~'} {name} {_pin(before, after)}"

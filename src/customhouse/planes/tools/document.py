@@ -10,6 +10,8 @@ from customhouse.domain.label import ClassificationName
 Effect = Literal["read", "write", "irreversible", "undeclared"]
 """What a call does to the world. `undeclared` never gets into a release: `release` and `serve` refuse it."""
 Permission = Literal["allow", "approve", "deny"]
+Unregistered = Literal["deny", "allow_read"]
+"""What becomes of a tool that the policy does not name (unregistered.py)."""
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -62,3 +64,4 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     calls_per_turn: int | None = None
     writes_per_hour: int | None = None
     sums: tuple[Budget, ...] = ()
+    unregistered: Unregistered = "deny"

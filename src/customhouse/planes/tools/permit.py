@@ -15,6 +15,7 @@ from customhouse.domain.decision import Decision, Outcome
 from customhouse.domain.message import ToolCall
 from customhouse.planes.tools.arguments import valid_arguments
 from customhouse.planes.tools.document import Document, Grant
+from customhouse.planes.tools.unregistered import UNREGISTERED, granted
 
 _DENIED_BY_ERROR: Final = Decision(Outcome.DENY, ("decision.failed",))
 
@@ -40,7 +41,7 @@ def offers(document: Document) -> frozenset[str]:
 
 def _decide(document: Document, call: ToolCall, offered: frozenset[str] | None, calls_so_far: int) -> Decision:
     # (1) off unless granted
-    grant = document.grants.get(call.name)
+    grant = granted(document, call.name)
     if grant is None:
         return Decision(Outcome.DENY, ("tool.not_granted",))
     if grant.permission == "deny":
@@ -74,7 +75,7 @@ def _listed(grant: Grant) -> Decision:
                     # A policy file alone is read by its lists; a release refuses it, so no turn ever gets here.
                     return Decision(Outcome.ALLOW, ("tool.granted", "tool.effect_undeclared"))
                 case "read" | "write":
-                    return Decision(Outcome.ALLOW, ("tool.granted",))
+                    return Decision(Outcome.ALLOW, ("tool.unregistered" if grant is UNREGISTERED else "tool.granted",))
                 case _ as unreachable:
                     assert_never(unreachable)
         case "deny":

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of a client's tools the model is shown (step 6): those that are granted now, as they were released.
+
+A client declares its tools in every request, and its code runs them. A definition that says another thing than the
+registered one is not replaced in silence: the model would write arguments for a schema that the client's code does not
+expect. It is left out, and the client is told.
+"""
+
+from typing import Final, NamedTuple
+
+from msgspec.structs import replace
+
+from customhouse.dialects.envelope import Notice
+from customhouse.domain.errors import InvalidRequest
+from customhouse.domain.message import ToolOffer
+from customhouse.domain.request import NamedTool, Request
+from customhouse.gateway import degraded
+from customhouse.gateway.in_force import InForce
+from customhouse.gateway.prepare import Prepared
+from customhouse.planes.tools.document import Grant
+from customhouse.planes.tools.unregistered import granted, reading
+
+CHANGED: Final = "tool.definition_changed"
+
+
+class Offering(NamedTuple):
+    """The tools to show, the names of the others, and those of them whose definition is another than the release's."""
+
+    offers: tuple[ToolOffer, ...]
+    withheld: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Return the reasons that the turn's first record gives."""
+        return (CHANGED,) if self.changed else ()
+
+    def notices(self, accepted: str, trace_id: str) -> tuple[Notice, ...]:
+        """Return what the client is told; `accepted` is the turn's first record, which gives the reason."""
+        where = f"/api/v1/traces/{trace_id}"
+        return tuple(Notice(id=accepted, code=CHANGED, outcome="deny", tool=name, url=where) for name in self.changed)
+
+
+def offering(prepared: Prepared, request: Request, narrowed: str | None, in_force: InForce) -> Offering:
+    """Return what to show of a request's tools. Raises InvalidRequest when a call is required and no tool is left.
+
+    `narrowed` is a reason to show only tools that read. Cost: about 3 µs a tool.
+    """
+    shown: list[ToolOffer] = []
+    changed: list[str] = []
+    wanted = request.tool_choice.name if isinstance(request.tool_choice, NamedTool) else None
+    for offer in request.offers if request.tool_choice != "none" else ():
+        grant = _granted(prepared, offer.name)
+        if grant is None or grant.permission == "deny" or wanted not in {None, offer.name}:
+            continue
+        if prepared.definitions.changed(offer):
+            changed.append(offer.name)
+        elif (narrowed is None or degraded.reads(grant)) and in_force.withheld(offer.name, grant) is None:
+            shown.append(_released(offer, grant))
+    if request.must_call and not shown:
+        why = (
+            f"the definition of {changed[0]} is not the one that the release registers ({CHANGED})"
+            if changed
+            else "none of the request's tools is granted to this assistant now"
+        )
+        raise InvalidRequest(f"tool_choice asks for a tool call and {why}", param="tool_choice")
+    names = {offer.name for offer in shown}
+    return Offering(
+        tuple(shown), tuple(offer.name for offer in request.offers if offer.name not in names), tuple(changed)
+    )
+
+
+def _granted(prepared: Prepared, name: str) -> Grant | None:
+    """Return what the policy says of a tool; what it does not name and only reads like a name of its own is off."""
+    document = prepared.snapshot.documents.tools
+    if name not in document.grants and reading(name) in prepared.readings:
+        return None
+    return granted(document, name)
+
+
+def _released(offer: ToolOffer, grant: Grant) -> ToolOffer:
+    """Return a tool as it is shown: what the release says of it, else what the client says."""
+    return replace(
+        offer,
+        description=grant.description or offer.description,
+        parameters=grant.parameters or offer.parameters,
+    )
