@@ -12,7 +12,7 @@ FOLDERS = ("src", "tests", "benchmarks")
 ALL = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path.stat().st_size)
 SPDX = "# SPDX-License-Identifier: Apache-2.0\n"
 MAX_LINES = 400
-LONGER = {"src/customhouse/domain/errors.py": 600, "src/customhouse/ticket.py": 500}
+LONGER = {"src/customhouse/domain/errors.py": 750, "src/customhouse/ticket.py": 500}
 """The tree of errors is one table, to be read together; tool servers copy the tickets' file, which is therefore one."""
 VAGUE = {"utils", "helpers", "common", "base", "manager", "service", "handler", "processor", "guardrail", "misc"}
 

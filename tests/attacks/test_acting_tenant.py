@@ -13,7 +13,7 @@ from typing import Any, Final, LiteralString, NamedTuple, cast
 
 import psycopg
 import pytest
-from tests.attacks.test_row_security import BUDGET, TENANTS_TABLES, acting
+from tests.attacks.test_row_security import ANSWER, APPROVAL, BUDGET, TENANTS_TABLES, acting
 from tests.ledger.book import CLOCK, asked, open_book, record
 
 from customhouse.ledger import tables
@@ -29,8 +29,8 @@ FORGETFUL: Final[Mapping[str, str]] = {
     if CONDITION.search(text) and any(re.search(rf"\b{table}\b", text) for table in TENANTS_TABLES)
 }
 """Every query that names the tenant in a condition, without that condition."""
-OPEN: Final = frozenset({("control", "chain_head_get")})
-"""The operators' verbs may list every log: its name, length and hash."""
+OPEN: Final = frozenset({("control", "chain_head_get"), ("control", "approval_find"), ("control", "approval_answers")})
+"""The operators' verbs may list every log (its name, length and hash), and the held calls of every tenant."""
 
 
 class Filled(NamedTuple):
@@ -58,6 +58,8 @@ def filled(postgres: str) -> Filled:
             for tenant, trace_id in traces.items():
                 await book.ledger.append([Entry(record("response.completed", tenant, trace_id))])
                 book.asked(BUDGET.format(tenant=tenant, requests=7).replace("'bot'", f"'assistant-of-{tenant}'"))
+                book.asked(APPROVAL.format(tenant=tenant, expires=9, state="requested"))
+                book.asked(ANSWER.format(tenant=tenant))
 
     asyncio.run(main())
     values: dict[str, object] = {
@@ -67,6 +69,8 @@ def filled(postgres: str) -> Filled:
         "environment": "dev", "assistant": "assistant-of-bolt", "holder": "tenant", "per": "day", "began_us": 0,
         "ends_us": 9, "requests": 8, "tokens_spent": 0, "tokens_reserved": 0, "microusd_spent": 0,
         "microusd_reserved": 0, "expected_changes": 0, "after": "",
+        "id": "approval-of-bolt", "approval": "approval-of-bolt", "state": "expired", "expected_state": "requested",
+        "decided_at_us": 9,
     }  # fmt: skip
     return Filled(postgres, values)
 

@@ -25,11 +25,23 @@ STAGED: Final = "evidence_staged (tenant_id, id, trace_id, kind, canonical)"
 DENIED, UNSET, NOT_SUPPORTED = "42501", "CH001", "0A000"
 ROLES: Final[tuple[Role, ...]] = ("control", "gateway", "sequencer", "auditor")
 TENANTS_TABLES: Final = (
-    "evidence", "evidence_staged", "payload", "reference", "tenant_key", "open_call", "chain_head", "budget_window"
+    "evidence", "evidence_staged", "payload", "reference", "tenant_key", "open_call", "chain_head", "budget_window",
+    "approval", "approval_answer"
 )  # fmt: skip
 BUDGET: Final = (
     "INSERT INTO budget_window VALUES ('{tenant}', 'dev', 'bot', 'tenant', 'day', 0, 9, {requests}, 0, 0, 0, 0, 0)"
 )
+APPROVAL: Final = (
+    "INSERT INTO approval VALUES ('{tenant}', 'approval-of-{tenant}', 'dev', 'assistant-of-{tenant}',"
+    " 'trace-of-{tenant}', 'call-of-{tenant}', 'tool-of-{tenant}', 'd', 'write', 'binding-of-{tenant}', 'd', 'k', 'c',"
+    " NULL, 'none', '[]', '[]', 1, 0, {expires}, 2, '{state}', NULL, NULL)"
+)
+ANSWER: Final = (
+    "INSERT INTO approval_answer VALUES ('{tenant}', 'approval-of-{tenant}', 'ola@acme.test', 'approve',"
+    " 'reason-of-{tenant}', 0)"
+)
+EVERY_TENANTS: Final = ("chain_head", "approval", "approval_answer")
+"""Tables whose rows operators list, whosever they are."""
 
 
 @pytest.fixture
@@ -47,6 +59,8 @@ def filled(postgres: str) -> str:
             for tenant in ("acme", "bolt"):
                 await book.ledger.append([Entry(record(tenant=tenant, trace_id=CLOCK.uuid7()))])
                 book.asked(BUDGET.format(tenant=tenant, requests=7))
+                book.asked(APPROVAL.format(tenant=tenant, expires=9, state="requested"))
+                book.asked(ANSWER.format(tenant=tenant))
 
     asyncio.run(main())
     return postgres
@@ -90,6 +104,23 @@ REFUSED: Final[list[tuple[Role, str, str]]] = [
     ("control", "DELETE FROM budget_window", DENIED),
     ("sequencer", "UPDATE budget_window SET requests = 0", DENIED),
     ("auditor", "SELECT 1 FROM budget_window", DENIED),
+    ("gateway", APPROVAL.format(tenant="bolt", expires=9, state="requested"), DENIED),
+    ("gateway", APPROVAL.format(tenant="acme", expires=9, state="approved").replace("'approval-", "'an-"), DENIED),
+    ("gateway", "UPDATE approval SET state = 'approved'", DENIED),
+    ("gateway", "UPDATE approval SET expires_at_us = 99", DENIED),
+    ("gateway", "UPDATE approval SET approvers = '[\"eve\"]'", DENIED),
+    ("gateway", "DELETE FROM approval", DENIED),
+    ("gateway", ANSWER.format(tenant="acme"), DENIED),
+    ("gateway", "UPDATE approval_answer SET verdict = 'approve'", DENIED),
+    ("control", APPROVAL.format(tenant="acme", expires=9, state="approved"), DENIED),
+    ("control", "UPDATE approval SET quorum = 0", DENIED),
+    ("control", "UPDATE approval SET binding = 'x'", DENIED),
+    ("control", "DELETE FROM approval", DENIED),
+    ("control", "UPDATE approval_answer SET verdict = 'approve'", DENIED),
+    ("control", ANSWER.format(tenant="bolt"), DENIED),
+    ("sequencer", "UPDATE approval SET state = 'approved'", DENIED),
+    ("sequencer", "SELECT 1 FROM approval_answer", DENIED),
+    ("auditor", "SELECT 1 FROM approval", DENIED),
     ("gateway", "SELECT key_hash FROM person", DENIED),
     ("gateway", "SELECT key_hash FROM api_key", DENIED),
     ("gateway", "SELECT 1 FROM pin", DENIED),
@@ -144,15 +175,22 @@ def test_is_refused(filled: str, role: Role, statement: str, refusal: str) -> No
 @pytest.mark.parametrize("table", TENANTS_TABLES)
 def test_whoever_acts_for_nobody_sees_nothing_and_is_told_so(filled: str, role: Role, table: str) -> None:
     may = not (role == "gateway" and table == "chain_head")
-    every_log = role == "control" and table == "chain_head"
+    every_log = role == "control" and table in EVERY_TENANTS
     for tenant in (None, ""):
         with acting(filled, role, tenant) as connection:
             found = attempt(connection, f"SELECT 1 FROM {table}")  # noqa: S608 - the names above
             assert (found == [(1,), (1,)]) if every_log else found == (UNSET if may else DENIED)
 
 
-@pytest.mark.parametrize("role", ["control", "gateway"])
-@pytest.mark.parametrize("table", [name for name in TENANTS_TABLES if name != "chain_head"])
+@pytest.mark.parametrize(
+    ("role", "table"),
+    [
+        (role, name)
+        for role in ("control", "gateway")
+        for name in TENANTS_TABLES
+        if name not in (EVERY_TENANTS if role == "control" else ("chain_head",))
+    ],
+)
 def test_a_query_that_forgot_the_tenant_sees_one_tenants_rows(filled: str, role: Role, table: str) -> None:
     with acting(filled, role, "acme") as connection:
         assert attempt(connection, f"SELECT DISTINCT tenant_id FROM {table}") == [("acme",)]  # noqa: S608 - the names above
@@ -173,6 +211,20 @@ def test_another_tenants_budget_can_be_neither_spent_nor_filled_up_again(filled:
     with acting(filled, "gateway", "acme") as connection:
         assert attempt(connection, "UPDATE budget_window SET requests = 1 WHERE tenant_id = 'bolt'") == [(0,)]
         assert attempt(connection, "UPDATE budget_window SET requests = requests + 1 RETURNING requests") == [(8,)]
+
+
+def test_whoever_lists_every_tenants_held_calls_still_answers_for_one(filled: str) -> None:
+    with acting(filled, "control", "acme") as connection:
+        assert attempt(connection, "SELECT count(*) FROM approval") == [(2,)]
+        assert attempt(connection, "UPDATE approval SET state = 'denied' WHERE tenant_id = 'bolt'") == [(0,)]
+        assert attempt(connection, "UPDATE approval SET state = 'denied'") == [(1,)]
+
+
+@pytest.mark.parametrize("role", ["gateway", "sequencer"])
+def test_what_people_ended_is_brought_back_by_nobody(filled: str, role: Role) -> None:
+    asked(filled, "UPDATE approval SET state = 'denied'")
+    with acting(filled, role) as connection:
+        assert attempt(connection, "UPDATE approval SET state = 'expired'") == [(0,)]
 
 
 def test_the_days_partition_cannot_be_read_by_itself(filled: str) -> None:

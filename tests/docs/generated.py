@@ -11,7 +11,7 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping
 from copy import copy
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
@@ -30,7 +30,8 @@ from customhouse.domain.label import CLASSIFICATION_NAMES
 from customhouse.domain.principal import Actor
 from customhouse.manifest.manifest import Declarations
 from customhouse.manifest.prompt import FrontMatter
-from customhouse.registry.change import MACHINE
+from customhouse.planes.tools import approval
+from customhouse.registry import change
 from customhouse.settings import Settings
 from customhouse.telemetry.names import METRICS
 
@@ -61,7 +62,8 @@ def parts() -> Mapping[str, str]:
         "endpoints": "\n".join(_endpoints()),
         "manifest": "\n".join(_manifest()),
         "front-matter": "\n".join(_front_matter()),
-        "change-machine": "\n".join(_machine()),
+        "change-machine": "\n".join(_machine(change.MACHINE)),
+        "approval-machine": "\n".join(_machine(approval.MACHINE)),
         "layers": "\n".join(_layers()),
         "metrics": "\n".join(_metrics()),
         "told": "\n".join(told()),
@@ -162,6 +164,7 @@ def _reasons() -> Iterator[str]:
         ("ledger", "Ledger: what was done while evidence could not be written"),
         ("switch", "Switches: what is off at once, whatever any release says"),
         ("replica", "Replicas: what one that is cut off does not do"),
+        ("approver", "Approvers: why somebody may not answer a held call"),
         ("decision", "Decisions"),
     ):
         yield f"## {title}\n"
@@ -210,9 +213,9 @@ def _metrics() -> Iterator[str]:
         yield f"{declared.text}\n"
 
 
-def _machine() -> Iterator[str]:
+def _machine(machine: Mapping[Any, Mapping[Any, str]]) -> Iterator[str]:
     yield "```mermaid\nstateDiagram-v2\n    [*] --> requested"
-    for state, events in MACHINE.items():
+    for state, events in machine.items():
         for event, following in events.items():
             yield f"    {state} --> {following}: {event}"
         if not events:

@@ -14,7 +14,7 @@ HEADER: Final = "# SPDX-License-Identifier: Apache-2.0"
 FILES: Final = tuple(sorted(SOURCE.rglob("*.py")))
 ROOMS: Final = tuple(path for path in FILES if path.name == "__init__.py" and path.parent != SOURCE)
 MAX_LINES: Final = 400
-LONGER: Final = {"errors.py": 600, "ticket.py": 500}
+LONGER: Final = {"errors.py": 750, "ticket.py": 500}
 """The error tree is one table, to be seen whole; tool servers copy the tickets' file, which is therefore one."""
 
 _DOCS: Final = re.compile(r"docs/[\w/.-]+\.md")

@@ -64,6 +64,13 @@ async def _turns(path: Path) -> None:
         "INSERT INTO budget_window VALUES ('acme', 'dev', 'support', 'key_7', 'day', ?, ?, 3, 120, 40, 9, 4, 5)",
         (now_us, now_us + 86_400_000_000),
     )
+    connection.execute(
+        "INSERT INTO approval VALUES ('acme', 'a1', 'dev', 'support', ?, ?, 'refund', 'd', 'irreversible', 'b', 'd',"
+        " 'key_7', 'dana@acme.test', 'user:42', 'asserted', '[]', '[]', 1, ?, ?, 17, 'requested',"
+        " NULL, NULL)",
+        (trace_of(1), CALL.replace("\x00", "\ufffd"), now_us, now_us + 900_000_000),
+    )
+    connection.execute("INSERT INTO approval_answer VALUES ('acme', 'a1', 'ola@acme.test', 'deny', 'no', ?)", (now_us,))
     connection.close()
 
 

@@ -17,6 +17,7 @@ from customhouse.store.migration import packaged
 
 ADDED_ONLY: Final = frozenset(
     {
+        "approval_answer",
         "change_review",
         "charter",
         "evidence",
@@ -97,6 +98,7 @@ def test_the_readers_of_this_file_see_what_the_house_sees() -> None:
         own = {name for name in QUERIES if " " not in name or name.endswith(f"[{store}]")}
         assert {name.split(" ")[0] for name in own} == set(queries.load(store))
     rooms = {"evidence", "payload", "reference", "chain_head", "tenant_key", "open_call", "budget_window"}
+    rooms |= {"approval", "approval_answer"}
     assert rooms == TENANTS
     assert set(TABLES) >= ADDED_ONLY
 

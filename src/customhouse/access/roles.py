@@ -5,8 +5,8 @@ Rules:
 - Separation of duties: an admin gives people their roles and cannot release; releasing and reviewing are two roles.
 - Tightening never waits: on-call may roll back, revoke keys and throw switches, and cannot promote, lift a hold or
   create a key. Lifting a switch is a loosening: the verb below lets people ask, a second person signs it off.
-- A local actor (someone with the store's files in hand) may do everything except review, because nobody can tell
-  whether he is a second person.
+- A local actor (someone with the store's files in hand) may do everything except review changes and answer held calls,
+  because nobody can tell whether he is a second person.
 - A role says which verb; the verb itself still asks about the case (whose assistant it is, who asked for the change).
 
 Example: Dana (captain, approver) owns the support assistant and releases it. In production her release that lets the
@@ -41,6 +41,9 @@ Verb = Literal[
     "trace.read",
     "trace.payloads",
     "audit.read",
+    "approval.read",
+    "approval.arguments",
+    "approval.decide",
 ]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -70,17 +73,37 @@ TABLE: Final[Mapping[Role, frozenset[Verb]]] = MappingProxyType(
             "keys.read",
             "trace.read",
             "trace.payloads",
+            "approval.read",
+            "approval.arguments",
+            "approval.decide",
         ),
-        "approver": _verbs("change.review", "people.read", "trace.read"),
+        "approver": _verbs(
+            "change.review", "people.read", "trace.read", "approval.read", "approval.arguments", "approval.decide"
+        ),
         "oncall": _verbs(
-            "pins.rollback", "switch.set", "switch.lift", "people.read", "keys.revoke", "keys.read", "trace.read"
+            "pins.rollback",
+            "switch.set",
+            "switch.lift",
+            "people.read",
+            "keys.revoke",
+            "keys.read",
+            "trace.read",
+            "approval.read",
         ),
-        "auditor": _verbs("people.read", "keys.read", "trace.read", "trace.payloads", "audit.read"),
+        "auditor": _verbs(
+            "people.read",
+            "keys.read",
+            "trace.read",
+            "trace.payloads",
+            "audit.read",
+            "approval.read",
+            "approval.arguments",
+        ),
     }
 )
 """Which verbs each role allows. tests/golden/permissions.txt holds the same, as a picture."""
 
-_LOCAL: Final[frozenset[Verb]] = frozenset(VERBS) - {"change.review"}
+_LOCAL: Final[frozenset[Verb]] = frozenset(VERBS) - {"change.review", "approval.decide"}
 
 
 def allowed(actor: Actor, verb: Verb) -> bool:

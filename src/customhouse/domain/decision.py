@@ -87,6 +87,11 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "switch.effect": "Tools with this effect are switched off.",
         "replica.stale": "The replica could not confirm for too long what is in force, so it lets nothing be changed.",
         "ledger.degraded": "Evidence cannot be written now, so no tool that may change something is offered or called.",
+        "approver.local_actor": "A local actor answers no held call: nobody can tell which person it is.",
+        "approver.requester": "Who asked, by the key or as the person behind the request, does not answer.",
+        "approver.role": "None of the person's roles may answer held calls.",
+        "approver.not_named": "The rule that holds the call names other people, or groups without this one.",
+        "approver.revoked": "The person is not known here any more.",
         "decision.failed": "The decision itself failed; a failed decision is a denial.",
     }
 )

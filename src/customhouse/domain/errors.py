@@ -6,12 +6,14 @@
     |                         UpstreamRejected (ContentFiltered)  Inexpressible
     |- Unauthenticated (401)
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
-    |                         SwitchedOff
+    |                         SwitchedOff  NotAnApprover  ApprovalDenied  ApprovalExpired  ApprovalRevoked
+    |                         ApprovalMismatch
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
     |                         SwitchUnknown  CannotCount  NothingEmbeds  ResponseUnknown  ResponseExpired (410)
+    |                         ApprovalUnknown
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
-    |                           ModelRetired
+    |                           ModelRetired  ApprovalPending  ApprovalClosed
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
     |- Overloaded (429)
@@ -175,6 +177,41 @@ class SwitchedOff(Forbidden):
         self.reason = reason
 
 
+class NotAnApprover(Forbidden):
+    """The rule that holds this call does not name you, or names you no more."""
+
+    code = "approval.not_an_approver"
+    title = "Not an approver"
+
+
+class ApprovalDenied(Forbidden):
+    """A person denied the held call; repeating the request with this approval changes nothing."""
+
+    code = "approval.denied"
+    title = "Approval denied"
+
+
+class ApprovalExpired(Forbidden):
+    """The time of the held call is over; send the request without the approval, which asks anew."""
+
+    code = "approval.expired"
+    title = "Approval expired"
+
+
+class ApprovalRevoked(Forbidden):
+    """The approval was taken back, or who gave it may not give it any more; send the request without it to ask anew."""
+
+    code = "approval.revoked"
+    title = "Approval revoked"
+
+
+class ApprovalMismatch(Forbidden):
+    """What would happen now is not what was approved: the request, the policy, the tool or what is in force differs."""
+
+    code = "approval.mismatch"
+    title = "Approval mismatch"
+
+
 class NotFound(CustomhouseError):
     """There is nothing under this name."""
 
@@ -252,6 +289,13 @@ class ResponseExpired(NotFound):
     code = "response.expired"
     title = "Response expired"
     status_hint = 410
+
+
+class ApprovalUnknown(NotFound):
+    """There is no held call of this id among those that the caller may know of."""
+
+    code = "approval.unknown"
+    title = "Unknown approval"
 
 
 class Conflict(CustomhouseError):
@@ -338,6 +382,20 @@ class ChangeStale(Conflict):
 
     code = "change.stale"
     title = "Change stale"
+
+
+class ApprovalPending(Conflict):
+    """The held call still waits for people; repeat the request once they have approved it."""
+
+    code = "approval.pending"
+    title = "Approval pending"
+
+
+class ApprovalClosed(Conflict):
+    """The held call is decided already, or you have answered it already."""
+
+    code = "approval.closed"
+    title = "Approval closed"
 
 
 class BodyTooLarge(CustomhouseError):

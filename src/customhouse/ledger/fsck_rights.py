@@ -15,17 +15,17 @@ _LOG: Final = "evidence_staged payload reference tenant_key"
 
 EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
     "control": {
-        "SELECT INSERT": f"{_REGISTRY} {_LOG}",
+        "SELECT INSERT": f"{_REGISTRY} {_LOG} approval_answer",
         "SELECT INSERT UPDATE": _MOVING,
         "SELECT UPDATE": "access_generation switch_generation",
-        "SELECT": "sequencer sequencer_term chain_head evidence schema_migration budget_window",
+        "SELECT": "sequencer sequencer_term chain_head evidence schema_migration budget_window approval",
         "SELECT INSERT DELETE": "open_call session",
     },
     "gateway": {
-        "SELECT INSERT": _LOG,
+        "SELECT INSERT": f"{_LOG} approval",
         "SELECT INSERT DELETE": "open_call",
         "SELECT INSERT UPDATE": "budget_window",
-        "SELECT": "evidence",
+        "SELECT": "evidence approval_answer charter",
     },
     "sequencer": {
         "SELECT INSERT DELETE": "evidence_staged",
@@ -33,6 +33,7 @@ EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
         "SELECT INSERT": "evidence reference sequencer_term",
         "SELECT UPDATE": "sequencer",
         "SELECT DELETE": "open_call replica acknowledgement budget_window",
+        "SELECT": "approval",
         "DELETE": "payload",
     },
     "auditor": {
@@ -44,13 +45,21 @@ EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
     },
 }
 """Tables by what a role may do with them."""
-COLUMNS: Final[Mapping[tuple[str, str], str]] = {
-    ("sequencer", "payload"): "tenant_id commitment trace_id kind",
-    ("auditor", "payload"): "tenant_id commitment trace_id kind",
-    ("auditor", "person"): "email roles created_by created_at_us revoked_at_us",
-    ("auditor", "api_key"): ("id assistant environment tenants delegate note created_by created_at_us revoked_at_us"),
+_PERSON: Final = "email roles created_by created_at_us revoked_at_us"
+COLUMNS: Final[Mapping[tuple[str, str, str], str]] = {
+    ("sequencer", "SELECT", "payload"): "tenant_id commitment trace_id kind",
+    ("auditor", "SELECT", "payload"): "tenant_id commitment trace_id kind",
+    ("auditor", "SELECT", "person"): _PERSON,
+    ("auditor", "SELECT", "api_key"): (
+        "id assistant environment tenants delegate note created_by created_at_us revoked_at_us"
+    ),
+    ("gateway", "SELECT", "person"): _PERSON,
+    ("gateway", "UPDATE", "approval"): "state decided_at_us",
+    ("control", "UPDATE", "approval"): "state decided_at_us notified_at_us",
+    ("sequencer", "UPDATE", "approval"): "state decided_at_us notified_at_us",
 }
-"""Columns that a role may read of a table of which it may not read the rest: nobody but control reads a key's hash."""
+"""Columns of a table of which a role may not do the same with the rest: nobody but control reads a key's hash, and
+nobody at all changes what was held, or who may approve it."""
 FUNCTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "acting_tenant()": ("EXECUTE", "PUBLIC"),
     "tell()": ("EXECUTE", "PUBLIC"),
@@ -60,15 +69,30 @@ FUNCTIONS: Final[Mapping[str, tuple[str, str]]] = {
     "staged_logs()": ("EXECUTE AS OWNER", "customhouse_control customhouse_auditor"),
 }
 """What may be called, with whose rights, and by whom besides its owner; the sequencer owns `staged_logs`."""
-OWN_ROWS: Final = "evidence_staged chain_head evidence payload reference tenant_key open_call budget_window"
+OWN_ROWS: Final = (
+    "evidence_staged chain_head evidence payload reference tenant_key open_call budget_window approval approval_answer"
+)
 """Tables of which control and gateway see the rows of the tenant that they act for, and no others."""
 ALL_ROWS: Final[Mapping[str, str]] = {
-    "customhouse_sequencer": "evidence_staged chain_head evidence open_call reference payload budget_window",
+    "customhouse_sequencer": "evidence_staged chain_head evidence open_call reference payload budget_window approval",
+    "customhouse_control": "approval approval_answer",
     "customhouse_auditor": "evidence_staged evidence payload reference open_call",
     "customhouse_auditor,customhouse_control": "chain_head",
 }
 """Tables of which a role sees the rows of every tenant."""
 _OWN: Final = "(tenant_id = ( SELECT acting_tenant() AS acting_tenant))"
+_OPEN: Final = "(state = ANY (ARRAY['requested'::text, 'approved'::text]))"
+NARROWED: Final = frozenset(
+    {
+        Policy("approval", name, f"customhouse_{role}", command, using, check, restrictive=True)
+        for name, role, command, using, check in (
+            ("asks", "gateway", "INSERT", "", "(state = 'requested'::text)"),
+            ("ends", "gateway", "UPDATE", _OPEN, "(state = ANY (ARRAY['consumed'::text, 'expired'::text]))"),
+            ("expires", "sequencer", "UPDATE", _OPEN, "(state = ANY (ARRAY['requested'::text, 'expired'::text]))"),
+        )
+    }
+)
+"""Policies that take away: that a held call is approved is written by nobody but the verbs of people."""
 
 
 def expected_grants() -> frozenset[Grant]:
@@ -81,8 +105,8 @@ def expected_grants() -> frozenset[Grant]:
         for privilege in privileges.split()
     }
     single = {
-        Grant(table, f"customhouse_{role}", "SELECT", column)
-        for (role, table), columns in COLUMNS.items()
+        Grant(table, f"customhouse_{role}", privilege, column)
+        for (role, privilege, table), columns in COLUMNS.items()
         for column in columns.split()
     }
     called = {
@@ -109,7 +133,11 @@ def policy_problems(found: frozenset[Policy]) -> Iterator[tuple[str, str]]:
     own = {policy.table for policy in found if _is_own(policy)}
     for table in sorted({*OWN_ROWS.split()} - own):
         yield table, "no policy keeps control and gateway to the tenant that they act for"
+    for policy in sorted(NARROWED - found):
+        yield policy.table, f"policy {policy.name} of {policy.roles} is missing, or is not what it should be"
     for policy in sorted(found):
+        if policy.restrictive:
+            continue  # whatever it says, it shows and allows nothing more
         if not _is_own(policy) and (policy.table, policy.roles.strip("{}")) not in allowed:
             yield policy.table, f"policy {policy.name} shows {policy.roles} rows that they should not see"
 
@@ -141,7 +169,8 @@ def role_problems(found: Iterable[Role]) -> Iterator[tuple[str, str]]:
 
 def _is_own(policy: Policy) -> bool:
     return (
-        policy.roles == "customhouse_control,customhouse_gateway"
+        not policy.restrictive
+        and policy.roles == "customhouse_control,customhouse_gateway"
         and policy.command == "ALL"
         and policy.using == policy.check == _OWN
     )

@@ -51,6 +51,7 @@ class Policy(NamedTuple):
     command: str
     using: str
     check: str
+    restrictive: bool = False
 
 
 class Role(NamedTuple):
@@ -161,7 +162,7 @@ def row_security(tx: Transaction) -> list[tuple[str, bool, bool]]:
 def policies(tx: Transaction) -> frozenset[Policy]:
     """Return every policy."""
     rows = tx.rows("fsck_policies")
-    return frozenset(Policy(*cast("tuple[str, str, str, str, str, str]", row)) for row in rows)
+    return frozenset(Policy(*cast("tuple[str, str, str, str, str, str, bool]", row)) for row in rows)
 
 
 def grants(tx: Transaction) -> frozenset[Grant]:

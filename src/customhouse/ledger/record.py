@@ -22,6 +22,8 @@ KINDS: Final = frozenset(
         "tool.proposed",
         "tool.decided",
         "tool.passed",
+        "approval.requested",
+        "approval.decided",
         "response.completed",
         "response.deleted",
         "release.published",

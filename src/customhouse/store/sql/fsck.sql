@@ -76,7 +76,8 @@ SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity FROM pg_class AS c
 
 -- fsck_policies [postgres] --
 -- Every policy of row security.
-SELECT tablename, policyname, array_to_string(roles, ','), cmd, COALESCE(qual, ''), COALESCE(with_check, '')
+SELECT tablename, policyname, array_to_string(roles, ','), cmd, COALESCE(qual, ''), COALESCE(with_check, ''),
+       permissive = 'RESTRICTIVE'
   FROM pg_policies WHERE schemaname = 'customhouse' ORDER BY tablename, policyname;
 
 -- fsck_grants [postgres] --
