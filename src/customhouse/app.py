@@ -53,7 +53,10 @@ from customhouse.store import home_lock
 from customhouse.store.disk import Disk, RealDisk
 from customhouse.store.stores import Stores, open_stores
 from customhouse.telemetry import access_line
+from customhouse.tickets import forget as forget_tickets
+from customhouse.tickets.redeem import Redemptions
 from customhouse.vault.keyring import read_or_create, root_key
+from customhouse.vault.mint import ticket_keys
 from customhouse.vault.sign import open_release_key
 
 if TYPE_CHECKING:
@@ -74,6 +77,7 @@ class Installation:
     control: Control
     credentials: Credentials
     current: Current
+    redemptions: Redemptions
     replica: str
     standby: Standby | None
 
@@ -114,7 +118,8 @@ async def installation(
             database=stores.control, ledger=ledger, release_key=open_release_key(settings.keys_path), clock=clock
         )
         credentials = Credentials(stores.control, clock, stale_after_s=settings.stale_refuse_s)
-        yield Installation(stores, control, credentials, Current(control), replica, standby)
+        redemptions = Redemptions(stores.gateway, ledger, ticket_keys(root, settings.ticket_key_number), clock)
+        yield Installation(stores, control, credentials, Current(control), redemptions, replica, standby)
 
 
 @asynccontextmanager
@@ -146,7 +151,7 @@ async def build_local(settings: Settings) -> AsyncGenerator[ASGIApp, None]:
         await built.credentials.refresh()
         await built.current.refresh()
         actor = Actor(f"local:{os.getuid()}", "local", frozenset())
-        yield build_api(built.control, built.credentials, built.current, ROUTES, local_actor=actor)
+        yield _api(built, actor)
 
 
 @asynccontextmanager
@@ -180,7 +185,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
             watches = (turns.ended, access_line.write, *(() if export is None else (export.watch,)))
             data = _data_plane(settings, built, upstreams, orphans, watches)
             pages = _pages(settings, built, data, sequencer, upstreams, (turns, evidence), export)
-            api = build_api(control, built.credentials, built.current, ROUTES, local_actor=None)
+            api = _api(built, None)
             presence = _presence(settings, built, data, sequencer, upstreams)
             try:
                 # Said before it is read what is in force: whoever moves that from now on waits for this replica.
@@ -217,6 +222,12 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                 await upstreams.close()
                 if export is not None:
                     await export.close()
+
+
+def _api(built: Installation, local_actor: Actor | None) -> ASGIApp:
+    return build_api(
+        built.control, built.credentials, built.current, built.redemptions, ROUTES, local_actor=local_actor
+    )
 
 
 async def _require_root_key(settings: Settings, ledger: Ledger) -> None:
@@ -350,6 +361,7 @@ def _sequencer(settings: Settings, built: Installation) -> Sequencer | None:
         *leader.duties(ledger, clock, settings.payload_retention_days),
         dead_replicas.duty(ledger, clock),
         forget.duty(Calendar(clock)),
+        forget_tickets.duty(Calendar(clock)),
     )
     return Sequencer(stores.sequencer, stores.leadership, clock, built.replica, duties)
 

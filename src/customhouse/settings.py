@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """URL of a PostgreSQL database (postgresql://…) that several replicas share; empty is SQLite in `home`."""
     keys: str = ""
     """Directory of the key files, the same on every replica; empty is `keys` in `home`."""
+    ticket_key_number: Count = 1
+    """Which of the keys that are derived from the root key signs tickets; those before and after it are known, too."""
     credentials: str = ""
     """Directory of the files and commands that providers' keys come from; empty is `credentials` in `home`."""
     replica_name: str = ""

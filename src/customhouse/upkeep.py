@@ -21,6 +21,7 @@ from customhouse.registry.control import Control
 from customhouse.registry.current import Current
 from customhouse.registry.presence import Presence
 from customhouse.store.database import Database
+from customhouse.tickets import forget as forget_tickets
 
 PAUSE_S: Final = 5
 """After an unexpected error, so that it does not fill the log."""
@@ -70,8 +71,8 @@ async def catch_up_again(control: Control, standby: Standby | None, orphans: set
 async def place_or_expire(control: Control, sequencer: Sequencer | None, keep_days: int) -> None:
     """Where replicas share a database, stand for sequencer; else only take away what has ended.
 
-    That is payloads after their retention, and windows of budgets. Records that are not placed wait where they are,
-    durable, and every trace shows them.
+    That is payloads after their retention, windows of budgets, and tickets that were redeemed. Records that are not
+    placed wait where they are, durable, and every trace shows them.
     """
     calendar = retention.Calendar(control.clock)
     while True:
@@ -80,8 +81,9 @@ async def place_or_expire(control: Control, sequencer: Sequencer | None, keep_da
                 await sequencer.run()
             await retention.delete_days(control.database, control.ledger, calendar, keep_days)
             await forget.forget_ended(control.database, calendar)
+            await forget_tickets.forget_expired(control.database, calendar)
         except CustomhouseError as error:
-            _log.warning("payloads and budgets could not be looked through: %s", error.detail)
+            _log.warning("payloads, budgets and tickets could not be looked through: %s", error.detail)
         except Exception:  # noqa: BLE001 - the supervisor of this task: see above
             _log.exception("the sequencer, or the retention of payloads, failed")
         await asyncio.sleep(PAUSE_S if sequencer else retention.EVERY_S)

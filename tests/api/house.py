@@ -27,10 +27,13 @@ from customhouse.registry.control import Control
 from customhouse.registry.current import Current
 from customhouse.store.database import Transaction
 from customhouse.store.sqlite import open_sqlite
+from customhouse.tickets.redeem import Redemptions
+from customhouse.vault.mint import ticket_keys
 from customhouse.vault.sign import generate
 
 LOCAL = Actor("local:1000", "local", frozenset())
 ASSISTANT = "support"
+TICKET_KEYS = ticket_keys(bytes(32), 1)
 OWN_ROUTES = (*api_people.ROUTES, *api_keys.ROUTES)
 """The endpoints of this room's own tests; the whole table is tested in test_permissions.py."""
 
@@ -63,7 +66,9 @@ class House:
 
     def app(self, routes: Sequence[Route] = OWN_ROUTES, local_actor: Actor | None = None) -> ASGIApp:
         """Return an API application."""
-        return build_api(self.control, self.credentials, self.current, routes, local_actor=local_actor)
+        control = self.control
+        redemptions = Redemptions(control.database, control.ledger, TICKET_KEYS, control.clock)
+        return build_api(control, self.credentials, self.current, redemptions, routes, local_actor=local_actor)
 
     async def person(self, email: str, *roles: Role) -> str:
         """Add a person as the local actor; return the operator key."""

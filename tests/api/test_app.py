@@ -12,9 +12,8 @@ import pytest
 from tests.api.house import LOCAL, House, Reply, open_house, send
 
 from customhouse.access import people
-from customhouse.api.app import MAX_BODY_BYTES
 from customhouse.api.people import ROUTES as PEOPLE
-from customhouse.api.route import Call, Parameter, Route
+from customhouse.api.route import MAX_BODY_BYTES, Call, Parameter, Route
 from customhouse.domain.errors import Conflict
 from customhouse.ledger.append import Ledger
 from customhouse.store.sqlite import open_sqlite

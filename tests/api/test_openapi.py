@@ -45,7 +45,7 @@ def test_endpoints_with_their_verbs_are_a_golden_file() -> None:
 @pytest.mark.parametrize("route", ALL, ids=lambda route: f"{route.method} {route.path}")
 def test_every_route_is_well_formed(route: Route) -> None:
     assert route.verb is None or route.verb in VERBS
-    assert re.fullmatch(r"/api/v1/(?:[a-z.]+|\{[a-z_]+\})?(?:/(?:[a-z]+|\{[a-z_]+\}))*", route.path)
+    assert re.fullmatch(r"/api/v1/(?:[a-z.-]+|\{[a-z_]+\})?(?:/(?:[a-z]+|\{[a-z_]+\}))*", route.path)
     assert route.summary.endswith(".")
     assert route.method == "POST" or route.body is None
     names = re.findall(r"\{([a-z_]+)\}", route.path)

@@ -15,6 +15,10 @@ from customhouse.access.roles import ROLES, TABLE, allowed
 from customhouse.api.route import Route
 from customhouse.api.routes import ROUTES
 
+OPEN = tuple(route for route in ROUTES if route.verb is None)
+"""For everybody: tests/golden/endpoints-without-authz.txt names them."""
+GUARDED = tuple(route for route in ROUTES if route.verb is not None)
+
 
 async def knock(app: ASGIApp, route: Route, key: str | None) -> Reply:
     """Call an endpoint with names that exist nowhere and, where it takes a body, an empty object."""
@@ -29,8 +33,7 @@ def test_every_role_at_every_endpoint(home: Path) -> None:
             app = house.app(ROUTES)
             for role in ROLES:
                 key = await house.person(f"{role}@acme.test", role)
-                for route in ROUTES:
-                    assert route.verb is not None
+                for route in GUARDED:
                     reply = await knock(app, route, key)
                     refused = reply.status == 403 and reply.code == "access.verb_refused"
                     assert refused is (route.verb not in TABLE[role]), (role, route.path, reply)
@@ -39,7 +42,7 @@ def test_every_role_at_every_endpoint(home: Path) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.path}")
 def test_no_endpoint_answers_without_a_key_or_a_role(home: Path, route: Route) -> None:
     async def main() -> None:
         async with open_house(home) as house:
@@ -54,7 +57,21 @@ def test_no_endpoint_answers_without_a_key_or_a_role(home: Path, route: Route) -
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("route", OPEN, ids=lambda route: f"{route.method} {route.path}")
+def test_an_open_endpoint_looks_at_nobodys_key(home: Path, route: Route) -> None:
+    """Nothing is done for who sends one, and no bad one is told apart: it is the same answer for all."""
+
+    async def main() -> None:
+        async with open_house(home) as house:
+            admin = await house.person("root@acme.test", "admin")
+            replies = [await knock(house.app(ROUTES), route, key) for key in (None, admin, "cho_" + "A" * 43, "x")]
+            assert len({reply.status for reply in replies}) == 1
+            assert replies[0].status in {200, 400}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{route.method} {route.path}")
 def test_a_local_actor_at_every_endpoint(home: Path, route: Route) -> None:
     async def main() -> None:
         async with open_house(home) as house:

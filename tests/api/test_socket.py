@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 from tests.cli.served import Served, served
 
-from customhouse.api.app import MAX_BODY_BYTES
+from customhouse.api.route import MAX_BODY_BYTES
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from typing import Any, Final, LiteralString, NamedTuple, cast
 
 import psycopg
 import pytest
-from tests.attacks.test_row_security import ANSWER, APPROVAL, BUDGET, TENANTS_TABLES, acting
+from tests.attacks.test_row_security import ANSWER, APPROVAL, BUDGET, REDEEMED, TENANTS_TABLES, acting
 from tests.ledger.book import CLOCK, asked, open_book, record
 
 from customhouse.ledger import tables
@@ -60,6 +60,7 @@ def filled(postgres: str) -> Filled:
                 book.asked(BUDGET.format(tenant=tenant, requests=7).replace("'bot'", f"'assistant-of-{tenant}'"))
                 book.asked(APPROVAL.format(tenant=tenant, expires=9, state="requested"))
                 book.asked(ANSWER.format(tenant=tenant))
+                book.asked(REDEEMED.format(tenant=tenant))
 
     asyncio.run(main())
     values: dict[str, object] = {

@@ -28,6 +28,7 @@ TENANTS_TABLES: Final = (
     "evidence", "evidence_staged", "payload", "reference", "tenant_key", "open_call", "chain_head", "budget_window",
     "approval", "approval_answer"
 )  # fmt: skip
+REDEEMED: Final = "INSERT INTO ticket_redemption VALUES ('{tenant}', 'ticket-of-{tenant}', 9, 9)"
 BUDGET: Final = (
     "INSERT INTO budget_window VALUES ('{tenant}', 'dev', 'bot', 'tenant', 'day', 0, 9, {requests}, 0, 0, 0, 0, 0)"
 )
@@ -61,6 +62,7 @@ def filled(postgres: str) -> str:
                 book.asked(BUDGET.format(tenant=tenant, requests=7))
                 book.asked(APPROVAL.format(tenant=tenant, expires=9, state="requested"))
                 book.asked(ANSWER.format(tenant=tenant))
+                book.asked(REDEEMED.format(tenant=tenant))
 
     asyncio.run(main())
     return postgres
@@ -121,6 +123,14 @@ REFUSED: Final[list[tuple[Role, str, str]]] = [
     ("sequencer", "UPDATE approval SET state = 'approved'", DENIED),
     ("sequencer", "SELECT 1 FROM approval_answer", DENIED),
     ("auditor", "SELECT 1 FROM approval", DENIED),
+    ("gateway", REDEEMED.format(tenant="bolt"), DENIED),
+    ("gateway", "SELECT 1 FROM ticket_redemption", DENIED),
+    ("gateway", "UPDATE ticket_redemption SET id = 'x'", DENIED),
+    ("gateway", "DELETE FROM ticket_redemption", DENIED),
+    ("control", "DELETE FROM ticket_redemption", DENIED),
+    ("control", REDEEMED.format(tenant="acme"), DENIED),
+    ("sequencer", REDEEMED.format(tenant="acme"), DENIED),
+    ("auditor", "SELECT 1 FROM ticket_redemption", DENIED),
     ("gateway", "SELECT key_hash FROM person", DENIED),
     ("gateway", "SELECT key_hash FROM api_key", DENIED),
     ("gateway", "SELECT 1 FROM pin", DENIED),
@@ -225,6 +235,15 @@ def test_what_people_ended_is_brought_back_by_nobody(filled: str, role: Role) ->
     asked(filled, "UPDATE approval SET state = 'denied'")
     with acting(filled, role) as connection:
         assert attempt(connection, "UPDATE approval SET state = 'expired'") == [(0,)]
+
+
+def test_a_ticket_of_another_tenant_cannot_be_used_up(filled: str) -> None:
+    """The gateway adds rows of the tenant it acts for and sees none, so it cannot learn which tickets were redeemed."""
+    for tenant in (None, ""):
+        with acting(filled, "gateway", tenant) as connection:
+            assert attempt(connection, REDEEMED.format(tenant="acme")) == UNSET
+    with acting(filled, "gateway", "acme") as connection:
+        assert attempt(connection, REDEEMED.format(tenant="acme").replace("ticket-of", "another")) == [(1,)]
 
 
 def test_the_days_partition_cannot_be_read_by_itself(filled: str) -> None:

@@ -22,6 +22,7 @@ from customhouse.access.people import NewPerson
 from customhouse.api import openapi
 from customhouse.api.route import ROOT, Route
 from customhouse.api.routes import ROUTES
+from customhouse.api.tickets import Ticket
 from customhouse.ledger.record import ORGANIZATION
 from customhouse.registry.charter import Charter
 from customhouse.rollout.hold import Lifting
@@ -101,6 +102,7 @@ BODIES: Final[Mapping[type, Callable[[Case], object]]] = {
     Throwing: lambda case: Throwing(scope=f"tenant:{case.tenant.name}", reason="test"),
     LiftingSwitch: lambda _: LiftingSwitch(reason="test"),
     NewPerson: lambda case: NewPerson(email=f"spare{case.turned}@acme.test", roles=("auditor",)),
+    Ticket: lambda case: Ticket(ticket=f"{case.tenant.name}.{case.tenant.key}.x"),
     NewKey: lambda case: NewKey(assistant=BOT, tenants=(case.tenant.name,), delegate=(case.tenant.subject,)),
 }
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from tests.api.house import TICKET_KEYS
 from tests.cli.served import Served, served
 
+from customhouse.api import tickets
 from customhouse.cli.main import customhouse
+from customhouse.ticket import trust
 
 
 @pytest.fixture
@@ -77,3 +80,15 @@ def test_the_public_key_of_releases(server: Served) -> None:
 def test_no_key_says_how_to_make_one(server: Served) -> None:
     del server
     assert "keys create --assistant" in run("list").stdout
+
+
+def test_the_public_keys_of_tickets_are_a_set_that_a_tool_server_reads(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(home, tickets.ROUTES) as running:
+        monkeypatch.setenv("CUSTOMHOUSE_URL", running.url)
+        monkeypatch.setenv("CUSTOMHOUSE_KEY", "cho_" + "A" * 43)
+        for arguments in ((), ("--json",)):
+            shown = run("public", "--tickets", *arguments)
+            assert shown.exit_code == 0, shown.output
+            assert trust(shown.stdout) == TICKET_KEYS.trusted

@@ -20,7 +20,7 @@ from tests.clients.programs import table
 from tests.docs.expressible import carried, told
 from tests.docs.pages import ROOT
 
-from customhouse import settings
+from customhouse import settings, ticket
 from customhouse.access.roles import ROLES, TABLE, VERBS, Verb, allowed
 from customhouse.api.routes import ROUTES
 from customhouse.cli.main import SECTIONS, SUMMARIES, customhouse
@@ -65,6 +65,7 @@ def parts() -> Mapping[str, str]:
         "change-machine": "\n".join(_machine(change.MACHINE)),
         "approval-machine": "\n".join(_machine(approval.MACHINE)),
         "layers": "\n".join(_layers()),
+        "ticket-reasons": "\n".join(f"### `{code}`\n\n{text}\n" for code, text in ticket.REASONS.items()),
         "metrics": "\n".join(_metrics()),
         "told": "\n".join(told()),
         "carried": "\n".join(carried()),

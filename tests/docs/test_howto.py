@@ -35,7 +35,7 @@ LOGINS: Final = ("postgres", "customhouse", "customhouse_server", "customhouse_b
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_page_works_as_pasted(page: Path, tmp_path: Path) -> None:
     with five_minutes(tmp_path) as address:
-        run_shell(page, tmp_path, {SHOWN: address})
+        run_shell(page, tmp_path, {SHOWN: address, "9001": str(free_port())})
 
 
 @pytest.mark.slow

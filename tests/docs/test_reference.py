@@ -16,6 +16,7 @@ from ruamel.yaml import YAML
 from tests.docs.generated import commands, endpoints_of, error_classes, filled
 from tests.docs.pages import ROOT, blocks, headings, pages, prose
 
+from customhouse import ticket
 from customhouse.access.roles import VERBS
 from customhouse.api.openapi import error_codes
 from customhouse.dialects.openai_chat.reply import error
@@ -49,6 +50,7 @@ def test_generated_parts_are_up_to_date(page: Path) -> None:
         ("evidence.md", sorted(KINDS)),
         ("roles.md", list(VERBS)),
         ("metrics.md", list(METRICS)),
+        ("tickets.md", list(ticket.REASONS)),
         ("manifest.md", [field.name for field in msgspec.structs.fields(Declarations)]),
     ],
 )

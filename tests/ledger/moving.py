@@ -71,6 +71,7 @@ async def _turns(path: Path) -> None:
         (trace_of(1), CALL.replace("\x00", "\ufffd"), now_us, now_us + 900_000_000),
     )
     connection.execute("INSERT INTO approval_answer VALUES ('acme', 'a1', 'ola@acme.test', 'deny', 'no', ?)", (now_us,))
+    connection.execute("INSERT INTO ticket_redemption VALUES ('acme', ?, ?, ?)", (CLOCK.uuid7(), now_us, now_us))
     connection.close()
 
 

@@ -42,6 +42,7 @@ DELETING: Final = {
     "replicas_forget": "a replica that has been gone for long; what it did is evidence, that it lived is none",
     "acknowledgements_forget": "likewise",
     "budget_forget": "the window has ended; what it counted is in the usage of each model.answered",
+    "ticket_forget": "the ticket has expired; that it was redeemed is a record",
     "session_end": "somebody signs out, which session.ended says in the same transaction",
     "session_forget": "the session's time is over, as session.began said",
     "session_bound": "the oldest sessions of somebody who signs in again and again; each began with a record",
@@ -99,6 +100,7 @@ def test_the_readers_of_this_file_see_what_the_house_sees() -> None:
         assert {name.split(" ")[0] for name in own} == set(queries.load(store))
     rooms = {"evidence", "payload", "reference", "chain_head", "tenant_key", "open_call", "budget_window"}
     rooms |= {"approval", "approval_answer"}
+    rooms.add("ticket_redemption")
     assert rooms == TENANTS
     assert set(TABLES) >= ADDED_ONLY
 

@@ -45,9 +45,8 @@ from customhouse.domain.principal import Actor
 from customhouse.gateway.body import ClientLeft, read_body
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
+from customhouse.tickets.redeem import Redemptions
 
-MAX_BODY_BYTES: Final = 4 * 1024 * 1024
-"""Five documents with long prompts take a few hundred KB; ten times that is a mistake."""
 MAX_PARAMETERS: Final = 20
 MAX_RECORDED_PATH: Final = 256
 """Characters of a path that a record of a refusal keeps."""
@@ -58,14 +57,20 @@ _log = logging.getLogger(__name__)
 
 
 def build_api(
-    control: Control, credentials: Credentials, current: Current, routes: Sequence[Route], *, local_actor: Actor | None
+    control: Control,
+    credentials: Credentials,
+    current: Current,
+    redemptions: Redemptions,
+    routes: Sequence[Route],
+    *,
+    local_actor: Actor | None,
 ) -> ASGIApp:
     """Return the application over `routes` and their documentation.
 
     With a `local_actor` every request is his and no key is asked for: only for an application inside this process.
     """
     table = (*routes, *openapi.routes(routes))
-    return _Api(control, credentials, current, table, local_actor)
+    return _Api(control, credentials, current, redemptions, table, local_actor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class _Api:
     control: Control
     credentials: Credentials
     current: Current
+    redemptions: Redemptions
     routes: tuple[Route, ...]
     local_actor: Actor | None
 
@@ -154,6 +160,7 @@ class _Api:
             control=self.control,
             credentials=self.credentials,
             current=self.current,
+            redemptions=self.redemptions,
             actor=actor,
             trace_id=trace_id,
             path=found.path,
@@ -208,9 +215,10 @@ def _parameters(route: Route, query: str) -> dict[str, str]:
 async def _body(route: Route, scope: Scope, receive: Receive) -> object:
     headers = dict(scope["headers"])
     declared = headers.get(b"content-length")
-    if declared is not None and (not declared.isdigit() or int(declared) > MAX_BODY_BYTES):
-        raise BodyTooLarge(f"a body is at most {MAX_BODY_BYTES} bytes here.")
-    content = await read_body(receive, MAX_BODY_BYTES)
+    limit = route.max_body_bytes
+    if declared is not None and (not declared.isdigit() or int(declared) > limit):
+        raise BodyTooLarge(f"a body is at most {limit} bytes here.")
+    content = await read_body(receive, limit)
     if route.body is None:
         if content:
             raise InvalidRequest("this endpoint takes no body.")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The control API's description, generated from its routes: OpenAPI 3.1 and one self-contained page.
 
-Nothing is written by hand, so nothing can be out of date; the two routes that serve it are the only ones without a key.
+Nothing is written by hand, so nothing can be out of date.
 """
 
 import html

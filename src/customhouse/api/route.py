@@ -14,8 +14,11 @@ from customhouse.access.roles import Verb
 from customhouse.domain.principal import Actor
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
+from customhouse.tickets.redeem import Redemptions
 
 ROOT: Final = "/api/v1"
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+"""Five documents with long prompts take a few hundred KB; ten times that is a mistake."""
 
 Body = TypeVar("Body")
 
@@ -27,6 +30,7 @@ class Call(Generic[Body]):
     control: Control
     credentials: Credentials
     current: Current
+    redemptions: Redemptions
     actor: Actor
     trace_id: str
     path: Mapping[str, str]
@@ -65,3 +69,4 @@ class Route:
     handle: Callable[[Call[Any]], Awaitable[object]]
     query: tuple[Parameter, ...] = ()
     status: int = 200
+    max_body_bytes: int = MAX_BODY_BYTES

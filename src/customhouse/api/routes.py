@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from customhouse.api import audit, budgets, changes, keys, people, pins, releases, replicas, switches, traces
+from customhouse.api import audit, budgets, changes, keys, people, pins, releases, replicas, switches, tickets, traces
 from customhouse.api.route import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
@@ -15,6 +15,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     *budgets.ROUTES,
     *people.ROUTES,
     *keys.ROUTES,
+    *tickets.ROUTES,
     *traces.ROUTES,
     *audit.ROUTES,
 )

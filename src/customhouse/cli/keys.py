@@ -10,6 +10,7 @@ from customhouse.cli.client import client, segment
 from customhouse.cli.options import Environment, environment_option, json_option
 from customhouse.cli.output import emit, say, visible
 from customhouse.domain.errors import InvalidRequest
+from customhouse.vault.mint import TicketKeySet
 
 _PATH = "/api/v1/keys"
 
@@ -79,10 +80,14 @@ def revoke(ctx: click.Context, key_id: str) -> None:
 
 
 @keys.command()
+@click.option("--tickets", is_flag=True, help="The JWK set that tool servers check tickets with, instead.")
 @json_option
 @click.pass_context
-def public(ctx: click.Context, *, as_json: bool) -> None:
+def public(ctx: click.Context, *, tickets: bool, as_json: bool) -> None:
     """Print the public key (PEM) that releases verify with."""
+    if tickets:
+        emit(client(ctx).fetch("GET", "/api/v1/ticket-keys", TicketKeySet), as_json=True, render=str)
+        return
     emit(client(ctx).fetch("GET", f"{_PATH}/public", PublicKey), as_json=as_json, render=lambda key: key.pem.rstrip())
 
 

@@ -3,7 +3,7 @@
 
     CustomhouseError
     |- InvalidRequest (400)     FieldNotAllowed  DuplicateKey  UnknownClassification  VariableInvalid
-    |                         UpstreamRejected (ContentFiltered)  Inexpressible
+    |                         UpstreamRejected (ContentFiltered)  Inexpressible  TicketInvalid
     |- Unauthenticated (401)
     |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
     |                         SwitchedOff  NotAnApprover  ApprovalDenied  ApprovalExpired  ApprovalRevoked
@@ -13,7 +13,7 @@
     |                         ApprovalUnknown
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
-    |                           ModelRetired  ApprovalPending  ApprovalClosed
+    |                           ModelRetired  ApprovalPending  ApprovalClosed  TicketUsed
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
     |- Overloaded (429)
@@ -112,6 +112,13 @@ class VariableInvalid(InvalidRequest):
 
     code = "prompt.variable_invalid"
     title = "Invalid prompt variable"
+
+
+class TicketInvalid(InvalidRequest):
+    """This is no ticket of this installation that is good now; a call without a good ticket must not run."""
+
+    code = "ticket.invalid"
+    title = "Ticket invalid"
 
 
 class Unauthenticated(CustomhouseError):
@@ -396,6 +403,13 @@ class ApprovalClosed(Conflict):
 
     code = "approval.closed"
     title = "Approval closed"
+
+
+class TicketUsed(Conflict):
+    """The ticket was redeemed before; the call that it permits must not run again."""
+
+    code = "ticket.used"
+    title = "Ticket used"
 
 
 class BodyTooLarge(CustomhouseError):

@@ -14,7 +14,7 @@ import msgspec
 from starlette.types import Send
 
 from customhouse.dialects.client import ClientDialect, Writer
-from customhouse.dialects.envelope import Envelope, Notice, Receipt
+from customhouse.dialects.envelope import Envelope, Notice, Receipt, Ticket
 from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.request import Request
@@ -32,6 +32,7 @@ class Ending(NamedTuple):
     notices: tuple[Notice, ...]
     added: str
     fallback: bool
+    tickets: tuple[Ticket, ...] = ()
 
 
 class Reply:
@@ -110,6 +111,7 @@ class Reply:
             deployment=self._deployment or "fallback",
             fallback=ending.fallback,
             decisions=ending.notices,
+            tickets=ending.tickets,
         )
 
     async def end(self, ending: Ending) -> None:

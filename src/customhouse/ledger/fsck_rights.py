@@ -25,6 +25,7 @@ EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
         "SELECT INSERT": f"{_LOG} approval",
         "SELECT INSERT DELETE": "open_call",
         "SELECT INSERT UPDATE": "budget_window",
+        "INSERT": "ticket_redemption",
         "SELECT": "evidence approval_answer charter",
     },
     "sequencer": {
@@ -32,7 +33,7 @@ EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
         "SELECT INSERT UPDATE": "chain_head",
         "SELECT INSERT": "evidence reference sequencer_term",
         "SELECT UPDATE": "sequencer",
-        "SELECT DELETE": "open_call replica acknowledgement budget_window",
+        "SELECT DELETE": "open_call replica acknowledgement budget_window ticket_redemption",
         "SELECT": "approval",
         "DELETE": "payload",
     },
@@ -71,10 +72,13 @@ FUNCTIONS: Final[Mapping[str, tuple[str, str]]] = {
 """What may be called, with whose rights, and by whom besides its owner; the sequencer owns `staged_logs`."""
 OWN_ROWS: Final = (
     "evidence_staged chain_head evidence payload reference tenant_key open_call budget_window approval approval_answer"
+    " ticket_redemption"
 )
 """Tables of which control and gateway see the rows of the tenant that they act for, and no others."""
 ALL_ROWS: Final[Mapping[str, str]] = {
-    "customhouse_sequencer": "evidence_staged chain_head evidence open_call reference payload budget_window approval",
+    "customhouse_sequencer": (
+        "evidence_staged chain_head evidence open_call reference payload budget_window approval ticket_redemption"
+    ),
     "customhouse_control": "approval approval_answer",
     "customhouse_auditor": "evidence_staged evidence payload reference open_call",
     "customhouse_auditor,customhouse_control": "chain_head",

@@ -24,6 +24,7 @@ KINDS: Final = frozenset(
         "tool.passed",
         "approval.requested",
         "approval.decided",
+        "ticket.redeemed",
         "response.completed",
         "response.deleted",
         "release.published",
