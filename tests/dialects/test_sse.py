@@ -58,6 +58,8 @@ def by_the_book(stream: bytes) -> list[bytes]:
 @given(STREAMS, st.lists(st.integers(0, 10_000), max_size=12))
 @example(b"data: a\r\n\r\ndata: b\r\n\r\n", [8, 9, 10])
 @example(b"data: a\r\rdata: b\r\r", [8])
+@example(b"event: x\ndata: data: a\n\ndata: b\n\n\ndata: c\ndata: d\n\n", [])
+@example(b"event: x\ndata: a\n\nevent: y\ndata: b\n\n", [3, 9, 20])
 @settings(deadline=None)
 def test_however_it_is_cut(stream: bytes, cuts: list[int]) -> None:
     stream += b"\n\ndata: last\n\n"

@@ -84,7 +84,7 @@ class Collector:
         for position, piece in enumerate(delta.tool_calls or ()):
             call = self._calls.setdefault(piece.index if piece.index is not None else position, _Call())
             if piece.id and not call.id:
-                self._count(piece.id)
+                self._fill(len(piece.id))
                 call.id = piece.id
             if piece.function is not None:
                 self._grow(call, piece.function.name, piece.function.arguments)
@@ -104,7 +104,7 @@ class Collector:
             passing.append(self._said("text", delta.content))
         if delta.refusal:
             passing.append(self._said("refusal", delta.refusal))
-        if citations := delta.citations:
+        if delta.annotations and (citations := delta.citations):
             self._fill(sum(weight(citation) for citation in citations))
             part = self._last("text")
             part.citations.extend(citations)
@@ -113,7 +113,7 @@ class Collector:
 
     def _said(self, kind: _Kind, text: str) -> Piece:
         """Keep a piece: of the part before, if it is of the same kind."""
-        self._count(text)
+        self._fill(len(text))
         self._last(kind).text.append(text)
         return Piece(len(self._parts) - 1, kind, text)
 
@@ -128,11 +128,8 @@ class Collector:
     def _grow(self, call: _Call, name: str | None, arguments: str | None) -> None:
         for piece, kept in ((name, call.name), (arguments, call.arguments)):
             if piece:
-                self._count(piece)
+                self._fill(len(piece))
                 kept.append(piece)
-
-    def _count(self, piece: str) -> None:
-        self._fill(len(piece))
 
     def _fill(self, size: int) -> None:
         self._size += size

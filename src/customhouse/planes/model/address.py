@@ -8,10 +8,13 @@ anthropic package, _client.py (`x-api-key`, `anthropic-version`). Everybody else
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from customhouse.planes.model.document import Azure, Deployment
 
+MAX_KEPT: Final = 1000
+"""Addresses that are kept ready for the next call."""
 V1: Final = "v1"
 """The `api_version` of Azure's surface that needs none."""
 ANTHROPIC_VERSION: Final = "2023-06-01"
@@ -35,6 +38,7 @@ class Address(NamedTuple):
         return {**self.headers} if token is None else {**self.headers, self.credential: self.prefix + token}
 
 
+@lru_cache(maxsize=MAX_KEPT)
 def address(deployment: Deployment, path: str) -> Address:
     """Return where a deployment is asked for `path`, which is the dialect's own or `/embeddings`, `/models`.
 

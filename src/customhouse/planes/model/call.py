@@ -8,10 +8,11 @@ credential is asked for anew, once. Redirects are not followed: a provider does 
 """
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from types import TracebackType
 from typing import Final, NamedTuple
 
 from customhouse.dialects import azure
@@ -31,7 +32,7 @@ from customhouse.planes.model.circuits import Calling, Circuits
 from customhouse.planes.model.connection import Connection, ConnectionBroke
 from customhouse.planes.model.credential import ProviderCredentials
 from customhouse.planes.model.document import Deployment
-from customhouse.planes.model.pool import Pool, Slow, Unreachable, Unsendable
+from customhouse.planes.model.pool import Exchange, Pool, Slow, Unreachable, Unsendable
 from customhouse.planes.model.reference import reference
 from customhouse.planes.model.retry_after import retry_after_s
 from customhouse.planes.model.spoken import spoken
@@ -41,6 +42,8 @@ MAX_ERROR_BYTES: Final = 64 * 1024
 _BUSY: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, 529})
 """RFC 9110 15.6.4, and Anthropic's "overloaded": they may say for how long."""
 _UNREACHABLE: Final = "no connection to the upstream could be made: nothing was sent"
+_OK: Final = int(HTTPStatus.OK)
+_UNAUTHORIZED: Final = int(HTTPStatus.UNAUTHORIZED)
 _OUR_FAULT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND})
 
 
@@ -97,7 +100,9 @@ class Upstreams:
         """Ask for a stream; yield what of each read may pass now, while `collector` keeps all. Raises as `answer`."""
         async with self._opened(deployment, spoken(deployment).path, body) as opened:
             reader = EventReader()
-            async for content in self._within_idle(opened.response):
+            limit_s = self._limits.first_byte_s
+            while content := await opened.response.piece(limit_s):
+                limit_s = self._limits.idle_s
                 read = _read(reader.feed(content), collector)
                 if read.passing:
                     opened.calling.answering()
@@ -113,40 +118,30 @@ class Upstreams:
         where = address(deployment, path)
         source = reference(deployment)
         token = None if source is None else await self.credentials.token(source)
-        with self.circuits.calling(deployment) as calling, _told():
-            async with self._sent(where, body, token) as response:
-                refused = response.status == HTTPStatus.UNAUTHORIZED and source is not None and token is not None
+        with self.circuits.calling(deployment) as calling, _TOLD:
+            async with self._exchange(where, body, token) as response:
+                await response.head(self._patience_s)
+                refused = response.status == _UNAUTHORIZED and source is not None and token is not None
                 if not refused:
                     yield Opened(await self._good(deployment, response), calling)
                     return
             renewed = None if source is None or token is None else await self.credentials.renewed(source, token)
             if renewed is None:
-                raise _misconfigured(HTTPStatus.UNAUTHORIZED)
-            async with self._sent(where, body, renewed) as response:
+                raise _misconfigured(_UNAUTHORIZED)
+            async with self._exchange(where, body, renewed) as response:
+                await response.head(self._patience_s)
                 yield Opened(await self._good(deployment, response), calling)
 
-    @asynccontextmanager
-    async def _sent(self, where: Address, body: bytes, token: Token | None) -> AsyncGenerator[Connection]:
-        """Send a request, and wait for the head of its answer. The turn's deadline bounds the whole."""
-        signed = where.signed(None if token is None else token.reveal())
-        async with self._pool.exchange(where.url, signed, body) as response:
-            await response.head(self._patience_s)
-            yield response
+    def _exchange(self, where: Address, body: bytes, token: Token | None) -> Exchange:
+        return self._pool.exchange(where.url, where.signed(None if token is None else token.reveal()), body)
 
     async def _good(self, deployment: Deployment, response: Connection) -> Connection:
         """Return an answer that can be read. Raises UpstreamFailed, UpstreamRejected."""
-        if response.status != HTTPStatus.OK:
+        if response.status != _OK:
             raise await self._failure(deployment, response)
         if response.headers.get("content-encoding", "identity") != "identity":
             raise UpstreamFailed("the upstream compressed its answer, which it was asked not to do")
         return response
-
-    async def _within_idle(self, response: Connection) -> AsyncIterator[bytes]:
-        """Yield pieces of a stream, of which the first may take longer than the others."""
-        limit_s = self._limits.first_byte_s
-        while piece := await response.piece(limit_s):
-            limit_s = self._limits.idle_s
-            yield piece
 
     async def _whole(self, response: Connection) -> bytes:
         bound = self._limits.answer_bytes
@@ -191,23 +186,34 @@ class Upstreams:
         return None if wait_s is None else math.ceil(wait_s)
 
 
-@contextmanager
-def _told() -> Generator[None]:
-    """Tell in this house's errors how a connection failed."""
-    try:
-        yield
-    except Unsendable as error:
-        raise UpstreamFailed(
-            "the provider's address or credential cannot be sent", reason="upstream.misconfigured"
-        ) from error
-    except Unreachable as error:
-        raise UpstreamFailed(_UNREACHABLE, reason="upstream.unreachable") from error
-    except Slow as error:
-        raise UpstreamTimeout(_UNREACHABLE, reason="upstream.unreachable") from error
-    except TimeoutError as error:
-        raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
-    except ConnectionBroke as error:
-        raise UpstreamFailed(error.args[0], reason="upstream.connection") from error
+class _Told:
+    """Tells in this house's errors how a connection failed."""
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Raise what the failure is called here."""
+        match error:
+            case Unsendable():
+                raise UpstreamFailed(
+                    "the provider's address or credential cannot be sent", reason="upstream.misconfigured"
+                ) from error
+            case Unreachable():
+                raise UpstreamFailed(_UNREACHABLE, reason="upstream.unreachable") from error
+            case Slow():
+                raise UpstreamTimeout(_UNREACHABLE, reason="upstream.unreachable") from error
+            case TimeoutError():
+                raise UpstreamTimeout("the upstream did not answer in time", reason="upstream.timeout") from error
+            case ConnectionBroke():
+                raise UpstreamFailed(error.args[0], reason="upstream.connection") from error
+            case _:
+                pass
+
+
+_TOLD: Final = _Told()
 
 
 def _misconfigured(status: int) -> UpstreamFailed:

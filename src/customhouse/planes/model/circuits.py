@@ -9,11 +9,11 @@ next answer, with another one, is bolt's; compared across tenants, bolt's record
 """
 
 import logging
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import count
-from typing import Final, NamedTuple
+from types import TracebackType
+from typing import Final, NamedTuple, Self
 
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import UpstreamFailed, UpstreamLimited, UpstreamRejected
@@ -65,18 +65,57 @@ class _Known:
 
 
 class Calling:
-    """One call that runs: tell it when the first piece of a stream is there."""
+    """One call: entered, it is held; left, its breaker learns how it ended. Told when a stream's first piece is there.
 
-    __slots__ = ("_known", "number")
+    Entering raises UpstreamFailed when the deployment is left alone now.
+    """
 
-    def __init__(self, known: _Known, number: int) -> None:
-        """Begin."""
+    __slots__ = ("_clock", "_deployment", "_known", "number")
+
+    def __init__(self, deployment: Deployment, known: _Known, number: int, clock: Clock) -> None:
+        """Begin with nothing held."""
+        self._deployment = deployment
         self._known = known
+        self._clock = clock
         self.number = number
+
+    def __enter__(self) -> Self:
+        """Hold the call."""
+        known, now_us = self._known, self._clock.elapsed_us()
+        match rules.may_ask(known.breaker, now_us):
+            case "no":
+                raise _refusal(self._deployment, known.breaker, now_us)
+            case "probe":
+                known.breaker = rules.probed(known.breaker, self.number, now_us)
+            case "yes":
+                pass
+        return self
 
     def answering(self) -> None:
         """Say that the deployment has begun to answer."""
         self._known.breaker = rules.answering(self._known.breaker, self.number)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Learn from how the call ended."""
+        known, number = self._known, self.number
+        # Who has read a request and refused it is well.
+        if error is None or isinstance(error, UpstreamRejected):
+            known.breaker = rules.answered(known.breaker, number)
+        elif isinstance(error, UpstreamFailed) and error.reason in COUNTED:
+            self._failed(error)
+        else:
+            known.breaker = rules.abandoned(known.breaker, number, self._clock.elapsed_us())
+
+    def _failed(self, error: UpstreamFailed) -> None:
+        known, now_us = self._known, self._clock.elapsed_us()
+        before = known.breaker
+        known.breaker = rules.failed(before, self.number, now_us, error.reason, error.retry_after_s)
+        if known.breaker.state == "open" and known.breaker.until_us != before.until_us:
+            wait_s = (known.breaker.until_us - now_us) / 1_000_000
+            label = self._deployment.label
+            _log.warning("%s has failed (%s) and is left alone for %.0f s", label, error.reason, wait_s)
 
 
 class Circuits:
@@ -103,41 +142,9 @@ class Circuits:
         if refused is not None:
             raise refused
 
-    @contextmanager
-    def calling(self, deployment: Deployment) -> Generator[Calling]:
-        """Hold one call, and learn from how it ends. Raises UpstreamFailed when the deployment is left alone now."""
-        known = self._of(deployment)
-        number, now_us = next(self._numbers), self._clock.elapsed_us()
-        match rules.may_ask(known.breaker, now_us):
-            case "no":
-                raise _refusal(deployment, known.breaker, now_us)
-            case "probe":
-                known.breaker = rules.probed(known.breaker, number, now_us)
-            case "yes":
-                pass
-        try:
-            yield Calling(known, number)
-        except UpstreamFailed as error:
-            if error.reason in COUNTED:
-                self._failed(deployment, known, number, error)
-            else:
-                known.breaker = rules.abandoned(known.breaker, number, self._clock.elapsed_us())
-            raise
-        except UpstreamRejected:
-            # It has read the request and refused it: it is well.
-            known.breaker = rules.answered(known.breaker, number)
-            raise
-        except BaseException:
-            known.breaker = rules.abandoned(known.breaker, number, self._clock.elapsed_us())
-            raise
-        known.breaker = rules.answered(known.breaker, number)
-
-    def _failed(self, deployment: Deployment, known: _Known, number: int, error: UpstreamFailed) -> None:
-        before, now_us = known.breaker, self._clock.elapsed_us()
-        known.breaker = rules.failed(before, number, now_us, error.reason, error.retry_after_s)
-        if known.breaker.state == "open" and known.breaker.until_us != before.until_us:
-            wait_s = (known.breaker.until_us - now_us) / 1_000_000
-            _log.warning("%s has failed (%s) and is left alone for %.0f s", deployment.label, error.reason, wait_s)
+    def calling(self, deployment: Deployment) -> Calling:
+        """Return one call, to be held while it runs."""
+        return Calling(deployment, self._of(deployment), next(self._numbers), self._clock)
 
     def noticed(self, deployment: Deployment, tenant: str, said: Seen) -> Noticed:
         """Return what is odd about an answer to a tenant, and remember for it alone what the answer says of itself."""
@@ -183,6 +190,7 @@ def _cut(name: str | None) -> str | None:
     return None if name is None else name[:MAX_NAME]
 
 
+@lru_cache(maxsize=MAX_DEPLOYMENTS)
 def _key(deployment: Deployment) -> Key:
     names = (deployment.api_key_env, deployment.api_key_file, deployment.api_key_command)
     return Key(deployment.label, deployment.model, deployment.dialect, deployment.base_url, names, deployment.azure)

@@ -67,11 +67,11 @@ class Connection(asyncio.Protocol):
         """Begin an exchange: forget the one before and send a request. Raises ConnectionBroke."""
         if self._closed or self._transport is None:
             raise ConnectionBroke("the connection is closed")
+        self._transport.write(head + body)  # first: the rest is done while it travels
         self._parser = httptools.HttpResponseParser(self)
         self._pieces, self._waiting_bytes, self._head_bytes = [], 0, 0
         self._keep_alive = self.headed = self.ended = False
         self._left = None
-        self._transport.write(head + body)
 
     async def head(self, limit_s: float) -> None:
         """Wait until `status` and `headers` are there. Raises ConnectionBroke, TimeoutError."""
@@ -179,7 +179,9 @@ class Connection(asyncio.Protocol):
                 self.close()
             else:
                 self._fail("the upstream does not answer in HTTP/1.1", error)
-        if not self.headed and self._head_bytes > MAX_HEAD_BYTES:
+        if self.headed:
+            self._wake()
+        elif self._head_bytes > MAX_HEAD_BYTES:
             self._fail(f"the head of the upstream's answer is larger than {MAX_HEAD_BYTES} bytes")
         if self._waiting_bytes > HIGH_WATER_BYTES and not self._paused and self._transport is not None:
             self._paused = True
@@ -226,14 +228,12 @@ class Connection(asyncio.Protocol):
             return
         self.status = status
         self.headed = True
-        self._wake()
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece until it is taken."""
         self._waiting_bytes += len(body)
         if self._left is None:
             self._pieces.append(body)
-            self._wake()
         elif self._waiting_bytes > HIGH_WATER_BYTES:
             self.close()
 
@@ -242,7 +242,6 @@ class Connection(asyncio.Protocol):
         if self._parser is not None and self.headed:
             self._keep_alive = self._parser.should_keep_alive()
             self.ended = True
-            self._wake()
             if self._left is not None and not self._closed:
                 self._left()
 

@@ -62,7 +62,9 @@ class Azure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     auth: Literal["key", "entra"] = "key"
 
 
-class Deployment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
+class Deployment(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True, cache_hash=True
+):
     """One provider + model + region + credential, resolved: nothing here is looked up in a manifest again.
 
     `dimensions` and `tokenizer` belong to an embedding model: with its weights they decide what a vector means.

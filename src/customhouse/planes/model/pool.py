@@ -8,8 +8,8 @@ proxy is taken from the environment. A connection is used again only after an an
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from types import TracebackType
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -60,21 +60,17 @@ class Pool:
         self._targets: dict[str, Target] = {}
         self._tls = ssl.create_default_context()
 
-    @asynccontextmanager
-    async def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> AsyncGenerator[Connection]:
-        """Send one request; yield the connection that will hear the answer. Raises Unsendable, Unreachable, Slow.
-
-        Leaving before the answer's end closes the connection.
-        """
+    def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> "Exchange":
+        """Return one request that is ready to be sent. Raises Unsendable."""
         target = self._target(url)
-        request = _request(target, headers, len(body))
-        connection = self._reused(target) or await self._connected(target)
-        try:
-            connection.send(request, body)
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
+        return Exchange(self, target, _request(target, headers, len(body)), body)
+
+    async def lend(self, target: Target) -> Connection:
+        """Return a connection for one exchange, an idle one if there is one. Raises Unreachable, Slow."""
+        return self._reused(target) or await self._connected(target)
+
+    def take_back(self, target: Target, connection: Connection) -> None:
+        """Keep a connection for the next exchange, once its answer has come to its end; else it closes."""
         if connection.headed and not connection.ended:
             connection.leave(lambda: self._keep(target, connection))
         else:
@@ -156,6 +152,42 @@ class Pool:
                 del self._targets[next(iter(self._targets))]
             target = self._targets[url] = _target(url)
         return target
+
+
+class Exchange:
+    """One request and the connection that hears its answer: entered, it is sent.
+
+    Leaving with an error closes the connection. A class, since every chunk's way leads through here: as a generator it
+    costs three times as much to enter and to leave.
+    """
+
+    __slots__ = ("_body", "_connection", "_pool", "_request", "_target")
+
+    def __init__(self, pool: Pool, target: Target, request: bytes, body: bytes) -> None:
+        """Keep what will be sent."""
+        self._pool = pool
+        self._target = target
+        self._request = request
+        self._body = body
+        self._connection: Connection | None = None
+
+    async def __aenter__(self) -> Connection:
+        """Send the request. Raises Unreachable, Slow, ConnectionBroke."""
+        connection = self._connection = await self._pool.lend(self._target)
+        connection.send(self._request, self._body)
+        return connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the connection back, or close it."""
+        connection = self._connection
+        if connection is None:
+            return
+        if error is None:
+            self._pool.take_back(self._target, connection)
+        else:
+            connection.close()
 
 
 def _target(url: str) -> Target:

@@ -8,10 +8,13 @@ at the call.
 """
 
 import re
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple
 
 from customhouse.planes.model.document import Deployment
 
+MAX_KEPT: Final = 1000
+"""Deployments whose reference is kept ready for the next call."""
 Kind = Literal["env", "file", "command"]
 OWN_PREFIXES: Final = ("CUSTOMHOUSE_", "PG", "OTEL_", "LD_", "PYTHON", "SSL_")
 """Ours, libpq's, the span exporter's, the loader's, Python's and OpenSSL's: none of them is a provider's key."""
@@ -32,6 +35,7 @@ class Reference(NamedTuple):
         return f"the variable {self.name}" if self.kind == "env" else f"{self.kind} {self.name}"
 
 
+@lru_cache(maxsize=MAX_KEPT)
 def reference(deployment: Deployment) -> Reference | None:
     """Return where a deployment's credential comes from; None when it asks for none. Raises ValueError for two."""
     named: tuple[tuple[Kind, str | None], ...] = (
