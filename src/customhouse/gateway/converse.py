@@ -207,6 +207,8 @@ async def _attempt(
             require_vectors(deployment, answer, len(ask.request.texts))
         reply.require(answer)
     else:
+        # It runs once the call has left and its answer is awaited.
+        asyncio.get_running_loop().call_soon(reply.prepare)
         async for deltas in upstreams.stream(deployment, body, collector):
             await reply.deltas(deltas)
         answer = collector.answer()
@@ -240,7 +242,7 @@ async def leave(
     off = ask.in_force.refuses(deployment)
     if off is not None:
         raise UpstreamFailed("what was about to be asked has been switched off", reason=off)
-    progress.call = progress.call._replace(sent=True)
+    progress.call = OpenCall(span_id, deployment, attempt, collector, sent=True)
     reply.deployment(deployment.label, deployment.model)
     reply.mark("record")
 

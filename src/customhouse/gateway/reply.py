@@ -46,6 +46,7 @@ class Reply:
         self._trace_id = trace_id = account.trace_id
         self._created = account.began_us // 1_000_000
         self._headers: dict[str, str] = {"customhouse-trace-id": trace_id}
+        self._stream_head: list[tuple[bytes, bytes]] | None = None
         self._release = ""
         self._deployment: str | None = None
         self._model = "unknown"
@@ -92,6 +93,12 @@ class Reply:
         self._deployment = label
         self._model = model
         self._headers["customhouse-deployment"] = label or "fallback"
+        self._writer = self._stream_head = None
+
+    def prepare(self) -> None:
+        """Make ready, while the model's first words are awaited, what goes out with them; nothing is sent."""
+        if not self.began:
+            self._writer, self._stream_head = self._chunks(), self._head(_STREAM)
 
     def require(self, answer: Answer) -> None:
         """Raise UpstreamFailed for an answer with something that the client's dialect cannot express."""
@@ -142,8 +149,7 @@ class Reply:
 
     async def whole(self, status: int, body: bytes) -> None:
         """Send a JSON body with everything that is known of the turn in its headers."""
-        headers = self._header_list(_JSON)
-        headers.append((b"content-length", str(len(body)).encode()))
+        headers = [*self._head(_JSON), self._timing(), (b"content-length", str(len(body)).encode())]
         self.account.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         self.began = self.ended = True
@@ -159,8 +165,8 @@ class Reply:
         if not self.began:
             self.began = True
             self.account.status = HTTPStatus.OK
-            headers = self._header_list(_STREAM)
-            headers.append((b"x-accel-buffering", b"no"))
+            head = self._stream_head or self._head(_STREAM)
+            headers = [*head, self._timing(), (b"x-accel-buffering", b"no")]
             await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
         if last:
             self.ended = True
@@ -176,10 +182,13 @@ class Reply:
         request = self._request or Request(model="", messages=())
         return Envelope(self._trace_id.replace("-", ""), self._created, self._model, request)
 
-    def _header_list(self, content_type: str) -> list[tuple[bytes, bytes]]:
-        timing = ", ".join(f"{step};dur={micros / 1000:.3f}" for step, micros in self.timing_us().items())
-        fixed = {"content-type": content_type, "cache-control": "no-store", "server-timing": timing}
-        return [(name.encode(), value.encode("latin-1", "replace")) for name, value in (self._headers | fixed).items()]
+    def _head(self, content_type: str) -> list[tuple[bytes, bytes]]:
+        known = {**self._headers, "content-type": content_type, "cache-control": "no-store"}
+        return [(name.encode(), value.encode("latin-1", "replace")) for name, value in known.items()]
+
+    def _timing(self) -> tuple[bytes, bytes]:
+        steps = ", ".join(f"{step};dur={micros / 1000:.3f}" for step, micros in self.timing_us().items())
+        return (b"server-timing", steps.encode())
 
 
 def response_bytes(ending: Ending) -> bytes:

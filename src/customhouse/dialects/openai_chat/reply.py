@@ -204,7 +204,7 @@ class ChunkWriter:
         self._first = True
         self._part = -1
         self._before = self._written = 0
-        self._text: Pattern | None = None
+        self._text = Pattern(self._chunk(_Delta(content=""), None))
 
     def deltas(self, deltas: Sequence[Delta]) -> bytes:
         """Return a chunk for each piece. Raises UpstreamFailed for what this dialect cannot express."""
@@ -254,8 +254,6 @@ class ChunkWriter:
     def _said(self, text: str) -> bytes:
         if self._first:
             return self._chunk(_Delta(role=self._role(), content=text), None)
-        if self._text is None:
-            self._text = Pattern(self._chunk(_Delta(content=""), None))
         return self._text.filled(text)
 
     def _role(self) -> Literal["assistant"] | None:
