@@ -2,18 +2,17 @@
 """The composition root: settings in, applications out. The only place that builds objects and connects them."""
 
 import asyncio
-import gc
 import logging
 import os
 import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp
 
-from customhouse import __version__, upkeep
+from customhouse import __version__, memory, upkeep
 from customhouse.access.credentials import Credentials
 from customhouse.api.app import build_api
 from customhouse.api.front import Front
@@ -65,8 +64,6 @@ if TYPE_CHECKING:
     from customhouse.telemetry.otlp import SpanExport
 
 _log = logging.getLogger(__name__)
-GC_THRESHOLD: Final = 20_000
-"""Allocations between two collections; a turn makes some thousand, nearly all freed by reference counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,10 +189,8 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                 await presence.begin()
                 await built.credentials.refresh()
                 await built.current.refresh()
-                # What was built until here lives as long as the process: the collector need not walk it again.
-                gc.collect()
-                gc.freeze()
-                gc.set_threshold(GC_THRESHOLD)
+                # What was built until here lives as long as the process.
+                memory.settle()
                 async with asyncio.TaskGroup() as tasks:
                     following = upkeep.Following(
                         control,
