@@ -9,11 +9,12 @@ from typing import Final, NamedTuple
 from customhouse.domain.answer import Answer, Usage
 from customhouse.domain.clock import Clock
 from customhouse.domain.label import Classification
-from customhouse.domain.message import Text, ToolCall
+from customhouse.domain.message import Text, ToolCall, ToolOffer
 from customhouse.domain.principal import Principal
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import judge
+from customhouse.gateway.offer import Offering
 from customhouse.gateway.prepare import Prepared
 from customhouse.ledger.entry import Entry
 from customhouse.planes.model.select import Facts
@@ -56,7 +57,8 @@ def turn_records(
     span_id = clock.uuid7()
     facts = Facts(Classification.INTERNAL, principal.tenant, principal.environment)
     accepted = evidence.request_accepted(BODY, facts, None, ())
-    called = evidence.model_called(span_id, deployment, 1, OFFERED, (), facts.classification)
+    tools = Offering(tuple(ToolOffer(name, None, None) for name in OFFERED))
+    called = evidence.model_called(span_id, deployment, 1, tools, facts.classification)
     calls = (ToolCall(f"call_{clock.random(12).hex()}", "get_order_status", '{"order_id":"4711"}'),) if tool else ()
     answer = Answer(
         upstream_id=f"chatcmpl-{clock.random(12).hex()}",

@@ -28,6 +28,7 @@ from customhouse.gateway.http import DataPlane
 from customhouse.gateway.in_force import StaleAfter
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.recall import Recall
+from customhouse.gateway.returned import Returns
 from customhouse.gateway.turn import Gateway
 from customhouse.ledger import catch_up, chained, leader, staged
 from customhouse.ledger.append import Ledger, Observe
@@ -246,6 +247,7 @@ def _data_plane(
         credentials=built.credentials,
         ledger=built.control.ledger,
         recall=Recall(built.stores.gateway, built.control.ledger, built.control.clock),
+        returns=Returns(built.stores.gateway, built.control.ledger),
         budgets=Budgets(built.stores.gateway, timeout_s=settings.ledger_timeout_s),
         upstreams=upstreams,
         preparations=Preparations(),

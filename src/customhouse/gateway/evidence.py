@@ -21,6 +21,7 @@ from customhouse.domain.message import ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.in_force import Rechecked
 from customhouse.gateway.offer import Offering
+from customhouse.gateway.passing import PASSED, RETURNED, Passing, Returned, known_as
 from customhouse.gateway.prepare import Prepared
 from customhouse.gateway.stored import KIND
 from customhouse.ledger.entry import Entry
@@ -229,7 +230,25 @@ class Evidence:
     def tool_passed(self, decision_id: str, call: ToolCall) -> Entry:
         """Record that an allowed call goes to the client, who runs it."""
         record = Record(**self._facts("tool.passed", self.clock.uuid7()), parents=(decision_id,), tool=self._tool(call))
-        return Entry(record)
+        return Entry(record, references=(known_as(PASSED, self.principal, call.id),))
+
+    def tool_returned(self, new: Returned, passing: Passing | None, *, known: bool) -> Entry:
+        """Record what the client says that a call came to. Without `known` nobody could say whether it was passed."""
+        result, record_id = new.result, self.clock.uuid7()
+        content = self.key.seal(self.trace_id, f"result:{record_id}", _encode(result.content))
+        matched: dict[str, object] = {"matched": passing is not None} if known else {}
+        if passing is not None:
+            matched |= {"passed_in": passing.trace_id, **({"repeated": True} if passing.repeated else {})}
+        call_id = result.call_id[:MAX_NAME]
+        record = Record(
+            **self._facts("tool.returned", record_id),
+            parents=(passing.record_id if passing else self.accepted,),
+            tool=passing.tool if passing else ToolFacts(name=new.named[:MAX_NAME], call_id=call_id),
+            commitments={"result": content.commitment},
+            outcome="failed" if result.failed else "returned",
+            detail={"asserted_by": "client", **matched},
+        )
+        return Entry(record, (content,), (known_as(RETURNED, self.principal, result.call_id), call_id))
 
     def response_completed(  # its own kind of ending for every way a turn can end
         self,

@@ -43,6 +43,7 @@ from customhouse.gateway.offer import offering
 from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.recall import Recall
 from customhouse.gateway.reply import Ending, Reply, response_bytes
+from customhouse.gateway.returned import Returns
 from customhouse.gateway.spend import spending
 from customhouse.gateway.stored import Stored
 from customhouse.ledger.append import Ledger
@@ -63,6 +64,7 @@ class Gateway:
     credentials: Credentials
     ledger: Ledger
     recall: Recall
+    returns: Returns
     budgets: Budgets
     upstreams: Upstreams
     preparations: Preparations
@@ -204,6 +206,7 @@ async def decide(
 async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress, in_force: InForce) -> None:
     ask, narrowed = await decide(gateway, incoming, reply, progress, in_force)
     evidence = progress.evidence
+    progress.pending += await gateway.returns.records(evidence, ask.request.messages)
     declared = evidence.prepared.snapshot.documents.safety.ledger_failure
     offered = frozenset(offer.name for offer in ask.request.offers)
     answer = await converse(ask, progress, gateway.upstreams, reply)

@@ -25,6 +25,7 @@ KINDS: Final = frozenset(
         "approval.requested",
         "approval.decided",
         "ticket.redeemed",
+        "tool.returned",
         "response.completed",
         "response.deleted",
         "release.published",

@@ -206,6 +206,12 @@ def traces_named(tx: Transaction, logs: Sequence[str], name: str) -> tuple[Place
     return _places(logs, tx.rows_of_each("reference_find", [{"tenant": log, "name": name} for log in logs]))
 
 
+def newest_named(tx: Transaction, log: str, names: Sequence[str]) -> list[str | None]:
+    """Return the newest trace of one log that is known under each of `names`; one round trip."""
+    found = tx.rows_of_each("reference_find", [{"tenant": log, "name": storable(name)} for name in names])
+    return [cast("str", rows[0][0]) if rows else None for rows in found]
+
+
 def first_traces_named(tx: Transaction, logs: Sequence[str], name: str) -> tuple[Place, ...]:
     """Return the traces known under `name`, in each log oldest first, 20 at most."""
     return _places(logs, tx.rows_of_each("reference_find_first", [{"tenant": log, "name": name} for log in logs]))
