@@ -32,7 +32,7 @@ run: $(VENV)/.ready-run ## everything embedded: sample manifest, local model, ga
 serve: $(VENV)/.ready-run ## the gateway and the control API alone, over the home in .customhouse
 	@exec $(BIN)/customhouse serve --host $(HOST) --port $(PORT)
 
-test: check ## everything that must pass: static checks, the real model's tests alone, then all the others
+test: check $(VENV)/.ready-browser ## everything that must pass: static checks, the real model's tests alone, then all the others
 	@$(BIN)/python -m pytest -q -m model
 	@$(BIN)/python -m pytest -q -m "not model" -n 2 --dist worksteal
 
@@ -80,6 +80,17 @@ $(VENV)/.ready-run: $(VENV)/.ready-venv pyproject.toml constraints.txt
 $(VENV)/.ready-test: $(VENV)/.ready-run $(VENV)/.ready-clients
 	@echo "installing the tools of the test suite (once) ..."
 	@$(PIP) --editable '.[local,embed,otel,test]'
+	@touch $@
+
+# Debian's own chromium, which Playwright drives: its download of a browser is not used.
+$(VENV)/.ready-browser: $(VENV)/.ready-test
+	@command -v chromium >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+			&& echo "installing chromium for the browser tests (about 400 MB, once) ..." \
+			&& apt-get -qq update >/dev/null \
+			&& DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium >/dev/null; \
+		command -v chromium >/dev/null; \
+	} || { echo "The browser tests need Debian's chromium: apt-get install chromium" >&2; exit 1; }
 	@touch $@
 
 # SDKs that the tests use as applications do, each set in an environment of its own: they disagree about versions.

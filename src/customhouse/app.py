@@ -19,6 +19,7 @@ from customhouse.api.front import Front
 from customhouse.api.routes import ROUTES
 from customhouse.budget import forget
 from customhouse.budget.reserve import Budgets
+from customhouse.console.app import build_console, places
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import InvalidRequest, LedgerUnavailable, StoreUnavailable
 from customhouse.domain.principal import Actor
@@ -184,6 +185,8 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
             data = _data_plane(settings, built, upstreams, orphans, watches)
             pages = _pages(settings, built, data, sequencer, upstreams, (turns, evidence), export)
             api = _api(built, None)
+            https = settings.public_url.startswith("https:")
+            beginnings, whole = places(build_console(control, built.credentials, built.current, https=https))
             presence = _presence(settings, built, data, sequencer, upstreams)
             try:
                 # Said before it is read what is in force: whoever moves that from now on waits for this replica.
@@ -210,7 +213,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                         tasks.create_task(upkeep.send_spans(export)),
                         tasks.create_task(upkeep.renew_credentials(upstreams.credentials)),
                     )
-                    yield Front(settings.hosts, {"/v1/": data, "/api/": api}, pages)
+                    yield Front(settings.hosts, {"/v1/": data, "/api/": api, **beginnings}, {**pages, **whole})
                     for task in running:
                         task.cancel()
             finally:

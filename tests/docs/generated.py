@@ -24,6 +24,8 @@ from customhouse import settings, ticket
 from customhouse.access.roles import ROLES, TABLE, VERBS, Verb, allowed
 from customhouse.api.routes import ROUTES
 from customhouse.cli.main import SECTIONS, SUMMARIES, customhouse
+from customhouse.console import sign_in
+from customhouse.console.pages import PAGES
 from customhouse.domain.decision import REASONS
 from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.label import CLASSIFICATION_NAMES
@@ -58,6 +60,7 @@ def parts() -> Mapping[str, str]:
         "errors": "\n".join(_errors()),
         "reasons": "\n".join(_reasons()),
         "cli": "\n".join(_cli()),
+        "console": "\n".join(_console()),
         "roles": "\n".join(_roles()),
         "endpoints": "\n".join(_endpoints()),
         "manifest": "\n".join(_manifest()),
@@ -182,6 +185,15 @@ def _cli() -> Iterator[str]:
             if names[0] in verbs:
                 level = "###" if len(names) == 1 else "####"
                 yield f"{level} `{' '.join(names)}`\n\n```text\n{help_of(command, *names)}\n```\n"
+
+
+def _console() -> Iterator[str]:
+    yield "| page | verb |"
+    yield "|---|---|"
+    for method, path in sign_in.DOORS:
+        yield f"| `{method} {path}` | |"
+    for page in PAGES:
+        yield f"| `{page.method} {page.path}` | [`{page.verb}`](roles.md#{page.verb.replace('.', '')}) |"
 
 
 def _roles() -> Iterator[str]:

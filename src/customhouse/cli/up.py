@@ -45,7 +45,7 @@ READY: Final = """
 Customhouse is up.
 
   base URL   {url}/v1
-  console    {url}/api/v1/   (the control API's page, until the web console lands)
+  console    {url}/   (sign in with an operator key: {command} people add you@example.test --role approver)
   key        {key}   (for {assistant} in dev, on this machine)
 
 Three things to try, in another terminal:

@@ -13,7 +13,7 @@
     |                         ApprovalUnknown
     |- Conflict (409)           GenerationMoved  VersionHeld  PlanesConflict  NothingToDo  NotInForce  DeputyMissing
     |                           CommitMissing  ChangeClosed  ChangeStale  NotEarlier
-    |                           ModelRetired  ApprovalPending  ApprovalClosed  TicketUsed
+    |                           ModelRetired  ApprovalPending  ApprovalClosed  TicketUsed  ArgumentsNotShown
     |- BodyTooLarge (413)       HostUnknown (421)  ManifestInvalid (422)
     |- MethodRefused (405)      MediaTypeRefused (415)
     |- Overloaded (429)
@@ -410,6 +410,13 @@ class TicketUsed(Conflict):
 
     code = "ticket.used"
     title = "Ticket used"
+
+
+class ArgumentsNotShown(Conflict):
+    """Approve takes that every part of the arguments was shown to you, one after the other; nothing was answered."""
+
+    code = "approval.arguments_not_shown"
+    title = "Arguments not shown"
 
 
 class BodyTooLarge(CustomhouseError):

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the pages say in sentences: effects, states, what happens next, a line for each record of a trace. Pure."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from customhouse.approvals.approval import Approval
+from customhouse.console.moment import clock_time
+from customhouse.ledger.record import Record
+from customhouse.planes.tools.approval import ApprovalState
+
+EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "read": "only reads",
+        "write": "changes something",
+        "irreversible": "cannot be undone",
+    }
+)
+"""What each effect of a tool means for whoever answers."""
+STATES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "requested": "waits for an answer",
+        "approved": "approved, not used yet",
+        "consumed": "approved and released",
+        "denied": "denied",
+        "expired": "expired",
+        "revoked": "taken back",
+    }
+)
+"""Each state of a held call in a few words."""
+_KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "request.accepted": "The request was accepted",
+        "model.called": "A model was asked",
+        "model.answered": "The model answered",
+        "model.failed": "The model failed",
+        "model.unknown": "What became of the model's call is unknown",
+        "tool.proposed": "The model proposed the call",
+        "tool.decided": "The call was decided",
+        "tool.passed": "The call was passed on to the application",
+        "tool.returned": "The application sent the tool's result",
+        "approval.requested": "The call was held, and people are asked",
+        "approval.decided": "The held call was decided",
+        "response.completed": "The answer was complete",
+        "access.read": "Somebody opened what was said",
+        "ticket.redeemed": "The tool took the call's ticket",
+    }
+)
+
+
+def step(record: Record) -> str:
+    """Return a record of a trace as a line: what happened, and the names that tell which."""
+    said = _KINDS.get(record.kind, record.kind)
+    if record.kind == "approval.decided":
+        who = record.principal.actor if record.principal is not None else None
+        return f"{said}: {record.outcome}, by {who}"
+    named = (
+        record.tool.name if record.tool is not None else None,
+        record.model.deployment if record.model is not None else None,
+        record.decision.outcome if record.decision is not None else None,
+        record.outcome,
+        record.principal.actor if record.principal is not None else None,
+    )
+    details = [name for name in dict.fromkeys(named) if name]
+    return f"{said}: {', '.join(details)}" if details else said
+
+
+def and_list(names: tuple[str, ...]) -> str:
+    """Return names as a sentence lists them."""
+    *first, last = names or ("nobody",)
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def state_of(approval: Approval, now_us: int) -> ApprovalState:
+    """Return the state as a clock sees it: what nobody has ended in time has expired, written down or not."""
+    return "expired" if approval.overdue(now_us) else approval.state
+
+
+def if_approved(approval: Approval) -> str:
+    """Return what an approval of this call lets happen."""
+    until = clock_time(approval.expires_at_us)
+    others = "" if approval.quorum == 1 else f"when {approval.quorum} people have approved, "
+    return (
+        f"{others}the application repeats its request; the same call goes out once, until {until} UTC; nothing else. "
+        "Other arguments, another version of the policy or another caller need another approval."
+    )
+
+
+def next_for(approval: Approval, state: ApprovalState) -> str:
+    """Return what happens next with a call that does not wait for an answer any more."""
+    until = clock_time(approval.expires_at_us)
+    match state:
+        case "requested":
+            return if_approved(approval)
+        case "approved":
+            return f"The application may repeat its request until {until} UTC: the same call then goes out, once."
+        case "consumed":
+            return f"The call went out, once. Until {until} UTC a repeated request gets the same stored answer."
+        case "denied" | "expired" | "revoked":
+            return "The call never goes out. Asking again makes another call, which waits for another answer."
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def wanted(approval: Approval, named: tuple[str, ...], approved: tuple[str, ...]) -> str:
+    """Return who may answer, how many are needed, and how many have approved who still may."""
+    needs = "1 approval" if approval.quorum == 1 else f"{approval.quorum} approvals"
+    rule = f"the rule names {', '.join(approval.approvers)}" if approval.approvers else "the owner and the deputy"
+    return f"It needs {needs}, from {and_list(named)} ({rule}); {len(approved)} so far. One denial ends it."
