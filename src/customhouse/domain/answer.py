@@ -28,6 +28,14 @@ class Usage(msgspec.Struct, frozen=True):
     reasoning_tokens: int = 0
 
 
+class Held(msgspec.Struct, frozen=True):
+    """A call that waits for a person, under the id of its decision, which is that of its approval."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 NUMBER_BYTES: Final = 4
 """A vector's numbers have 32 bits."""
 
@@ -36,6 +44,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """One answer, from a whole body or collected from a stream. `stop` is None when it never came to an end.
 
     `vectors` answer texts to embed, in their order, each packed: 32 bits a number, little-endian.
+
+    `held` are calls that were taken out of it and wait for a person.
 
     `stop_word` is the provider's own word for why it stopped, `stop_sequence` the text that stopped it.
     """
@@ -49,6 +59,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     stop_sequence: str | None = None
     usage: Usage | None = None
     vectors: tuple[bytes, ...] = ()
+    held: tuple[Held, ...] = ()
 
     @property
     def text(self) -> str | None:

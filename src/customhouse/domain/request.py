@@ -56,6 +56,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     `texts` are to be embedded, and then there are no messages; `packed` asks for vectors in base64, `dimensions` for
     that many numbers.
 
+    `shows_held` says that the client can be shown held calls, as requests for approval. `approvals` are ids of such,
+    after which it goes on in the belief that a person has said yes, and `withdrawn` ids of calls that it wants no more;
+    what it says is no approval.
+
     `previous` names a stored response that this one continues, `keep` asks to store this one.
     """
 
@@ -73,6 +77,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, str] = TEXT
     previous: str | None = None
     keep: bool = False
+    shows_held: bool = False
+    approvals: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     packed: bool = False
     dimensions: int | None = None

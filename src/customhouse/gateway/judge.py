@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from customhouse.dialects.envelope import Notice
-from customhouse.domain.answer import Answer
+from customhouse.domain.answer import Answer, Held
 from customhouse.domain.decision import REASONS, Decision, Outcome
 from customhouse.domain.message import Text, ToolCall
 from customhouse.gateway.evidence import Evidence
@@ -59,6 +59,7 @@ def judge(
     notices: list[Notice] = []
     entries: list[Entry] = []
     sentences: list[str] = []
+    held: list[Held] = []
     policy = evidence.prepared.snapshot.documents.tools
     for call in answer.tool_calls:
         proposed_id, decision_id = evidence.clock.uuid7(), evidence.clock.uuid7()
@@ -73,10 +74,11 @@ def judge(
         else:
             notices.append(_notice(evidence, decision_id, call, decision))
             sentences.append(_sentence(call, decision))
+            held += _held(decision_id, call, decision)
     if not answer.tool_calls:
         # A stop that announces calls where there are none would make a client look for them.
         return Judged(replace(answer, stop="stop") if answer.stop == "tool_calls" else answer, (), (), "")
-    shown, added = _without(answer, passed, sentences)
+    shown, added = _without(replace(answer, held=tuple(held)), passed, sentences)
     return Judged(shown, tuple(notices), tuple(entries), added, tuple(passed))
 
 
@@ -91,6 +93,7 @@ def withdraw(evidence: Evidence, judged: Judged, in_force: InForce, narrowed: st
     notices: list[Notice] = []
     entries: list[Entry] = []
     sentences: list[str] = []
+    held: list[Held] = []
     for each in judged.passed:
         call = each.call
         rechecked = in_force.recheck(each.decision, call, granted(policy, call.name), narrowed, len(kept))
@@ -101,9 +104,10 @@ def withdraw(evidence: Evidence, judged: Judged, in_force: InForce, narrowed: st
         entries.append(evidence.tool_decided(decision_id, each.decision_id, call, rechecked))
         notices.append(_notice(evidence, decision_id, call, rechecked.decision))
         sentences.append(_sentence(call, rechecked.decision))
+        held += _held(decision_id, call, rechecked.decision)
     if not entries:
         return judged
-    shown, added = _without(judged.answer, kept, sentences)
+    shown, added = _without(replace(judged.answer, held=(*judged.answer.held, *held)), kept, sentences)
     return Judged(shown, (*judged.notices, *notices), tuple(entries), judged.added + added, tuple(kept))
 
 
@@ -115,6 +119,11 @@ def _without(answer: Answer, passed: Sequence[Passed], sentences: Sequence[str])
     said = [part for part in answer.content if not isinstance(part, ToolCall)]
     content = (*said, *((Text(added),) if added else ()), *(each.call for each in passed))
     return replace(answer, content=content, stop="tool_calls" if passed else "stop"), added
+
+
+def _held(decision_id: str, call: ToolCall, decision: Decision) -> list[Held]:
+    """Return the call as a client may be asked to show it, if a person can still say yes to it."""
+    return [Held(decision_id, call.name, call.arguments)] if decision.outcome is Outcome.HOLD else []
 
 
 def _notice(evidence: Evidence, decision_id: str, call: ToolCall, decision: Decision) -> Notice:

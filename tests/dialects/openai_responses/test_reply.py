@@ -15,7 +15,7 @@ from tests.golden.golden import check_golden
 from customhouse.dialects.envelope import Envelope, Notice, Receipt, Ticket
 from customhouse.dialects.openai_responses import reply
 from customhouse.dialects.openai_responses.reply_stream import EventWriter
-from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Usage
+from customhouse.domain.answer import Answer, Cited, Delta, Ended, Held, Piece, Usage
 from customhouse.domain.errors import UpstreamFailed
 from customhouse.domain.message import (
     DocumentCitation,
@@ -57,6 +57,12 @@ ASKED: Final = Request(
     keep=True,
 )
 PLAIN: Final = Request(model="support", messages=(), wants_usage=True)
+SHOWING: Final = Request(model="support", messages=(), wants_usage=True, shows_held=True)
+WAITING: Final = Answer(
+    content=(Text("[customhouse] The call to issue_refund was held"), CALLS[0]),
+    stop="tool_calls",
+    held=(Held("d1", "issue_refund", '{"order_id": "7"}'),),
+)
 ANTHROPIC: Final = Seal(dialect="anthropic", value="sig")
 
 
@@ -71,6 +77,7 @@ WHOLE: Final[dict[str, tuple[Answer, Receipt, Request]]] = {
         ASKED,
     ),
     "calls": (Answer(content=(Text("Let me look."), *CALLS), stop="tool_calls"), TICKETED, PLAIN),
+    "held-shown": (WAITING, replace(RECEIPT, decisions=(HELD,)), SHOWING),
     "reasoning": (
         Answer(
             content=(
@@ -201,6 +208,21 @@ def test_a_streamed_answer(name: str) -> None:
     )
     check_golden(f"reply/responses/stream-{name}.txt", stream.decode())
     in_order(events(stream))
+
+
+def test_held_calls_are_streamed_to_who_asks_for_them_and_to_nobody_else() -> None:
+    writer = EventWriter(envelope(SHOWING))
+    stream = writer.end(WAITING, WAITING.text or "", replace(RECEIPT, decisions=(HELD,)))
+    check_golden("reply/responses/stream-held-shown.txt", stream.decode())
+    told = events(stream)
+    in_order(told)
+    assert [item["type"] for item in told[-1]["response"]["output"]] == [
+        "message",
+        "function_call",
+        "mcp_approval_request",
+    ]
+    plain = EventWriter(envelope()).end(WAITING, WAITING.text or "", RECEIPT)
+    assert b"mcp" not in plain + reply.whole(WAITING, envelope(), RECEIPT), "openai-agents would raise for it"
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])

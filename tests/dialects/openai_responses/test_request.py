@@ -339,7 +339,7 @@ CAPABILITIES: list[tuple[Json, str]] = [
             "web_search_call",
             "file_search_call",
             "mcp_call",
-            "mcp_approval_response",
+            "mcp_list_tools",
             "computer_call_output",
             "image_generation_call",
             "item_reference",

@@ -2,20 +2,22 @@
 """The items of a client's `input`, read strictly into the conversation's messages.
 
 Source of the shapes: the types of the `openai` package (types/responses/response_input_item_param.py and what it
-names), narrowed to messages, function calls, their outputs and reasoning. Whatever else a provider could have done by
-itself (web_search_call, mcp_call, computer_call, …) is refused by name: nobody granted it.
+names), narrowed to messages, function calls, their outputs, reasoning, and requests for approval of held calls with
+their responses (approval.py), which are the gateway's and no part of what a model reads. Whatever else a provider could
+have done by itself (web_search_call, mcp_call, computer_call, …) is refused by name: nobody granted it.
 
 Items of an assistant that follow each other are one message, and so are outputs that follow each other: a chat
 completion has its calls in the message that proposes them, and the results of calls made together stand together.
 """
 
 from collections.abc import Sequence
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
 from customhouse.dialects import data_url
 from customhouse.dialects.openai_responses import seal
+from customhouse.dialects.openai_responses.approval import ApprovalRequest, ApprovalResponse, refuse_ambiguous
 from customhouse.dialects.shape import explained
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
 from customhouse.domain.message import (
@@ -153,29 +155,53 @@ class _Peek(msgspec.Struct, frozen=True):
     type: str | None = None
 
 
-Item = MessageItem | FunctionCall | FunctionCallOutput | ReasoningItem
+_Spoken = MessageItem | FunctionCall | FunctionCallOutput | ReasoningItem
+Item = _Spoken | ApprovalRequest | ApprovalResponse
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     "message": msgspec.json.Decoder(MessageItem),
     "function_call": msgspec.json.Decoder(FunctionCall),
     "function_call_output": msgspec.json.Decoder(FunctionCallOutput),
     "reasoning": msgspec.json.Decoder(ReasoningItem),
+    "mcp_approval_request": msgspec.json.Decoder(ApprovalRequest),
+    "mcp_approval_response": msgspec.json.Decoder(ApprovalResponse),
 }
 _peek = msgspec.json.Decoder(_Peek).decode
 _PARAGRAPH: Final = "\n\n"
 
 
-def messages(items: Sequence[msgspec.Raw]) -> tuple[Message, ...]:
+class Conversation(NamedTuple):
+    """What items say: messages, and after the last answer, which requests for approval the client answers how."""
+
+    messages: tuple[Message, ...]
+    approvals: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+
+
+def conversation(items: Sequence[msgspec.Raw]) -> Conversation:
     """Return the conversation of a client's items. Raises InvalidRequest, FieldNotAllowed with the place in `param`."""
     found: list[Message] = []
+    answers: list[ApprovalResponse] = []
     for position, raw in enumerate(items):
         place = f"input.{position}"
-        message = _message(_decoded(raw, place), place)
+        item = _decoded(raw, place)
+        if isinstance(item, ApprovalRequest | ApprovalResponse):
+            if isinstance(item, ApprovalResponse):
+                answers.append(item)
+                refuse_ambiguous(answers, f"{place}.approval_request_id")
+            continue
+        message = _message(item, place)
+        if message.role == "assistant":
+            answers.clear()
         last = found[-1] if found else None
         if last is not None and message.role == last.role and message.role in {"assistant", "tool"}:
             found[-1] = msgspec.structs.replace(last, content=(*last.content, *message.content))
         else:
             found.append(message)
-    return tuple(found)
+    return Conversation(
+        tuple(found),
+        tuple(each.approval_request_id for each in answers if each.approve),
+        tuple(each.approval_request_id for each in answers if not each.approve),
+    )
 
 
 def _decoded(raw: msgspec.Raw, place: str) -> Item:
@@ -193,7 +219,7 @@ def _decoded(raw: msgspec.Raw, place: str) -> Item:
     )
 
 
-def _message(item: Item, place: str) -> Message:
+def _message(item: _Spoken, place: str) -> Message:
     match item:
         case MessageItem():
             return Message(item.role, _spoken(item, place), place=place)

@@ -23,5 +23,5 @@ def require(answer: Answer) -> None:
 def whole(answer: Answer, envelope: Envelope, receipt: Receipt) -> bytes:
     """Return a whole answer. `answer` holds only calls that were allowed, and is expressible."""
     status, _ = response.ending(answer)
-    output = response.items(envelope, answer.content, status)
+    output = [*response.items(envelope, answer.content, status), *response.held(envelope, answer)]
     return _encode(response.finished(envelope, answer, output, receipt))

@@ -85,6 +85,9 @@ class EventWriter:
         self._close(status="completed" if answer.tool_calls else status)
         for call in answer.tool_calls:
             self._call(call, "completed" if call is not answer.tool_calls[-1] else status)
+        for each in response.held(self._envelope, answer):
+            self._emit("response.output_item.added", output_index=len(self._output), item=each)
+            self._done(each)
         self._emit(f"response.{status}", response=response.finished(self._envelope, answer, self._output, receipt))
         return self._taken()
 

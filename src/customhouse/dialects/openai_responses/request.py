@@ -4,7 +4,8 @@
 Source of the shapes: the types of the `openai` package (types/responses/response_create_params.py), narrowed. A field
 that is not here is refused by name: `background`, `conversation`, `prompt` or `max_tool_calls` are capabilities. So is
 every tool but a function: `web_search`, `file_search`, `code_interpreter`, `mcp`, `image_generation`, `computer`,
-`local_shell` or `custom` would be run by the provider, where nobody decides.
+`local_shell` or `custom` would be run by the provider, where nobody decides. The one `mcp` that is taken is no server:
+it says that the client takes requests for approval (approval.py).
 
 `include` may ask for what an answer has anyway. `user` is understood and means nothing here.
 """
@@ -16,6 +17,7 @@ import msgspec
 
 from customhouse.dialects.bounds import MAX_MESSAGES, require_tools
 from customhouse.dialects.openai_responses import item
+from customhouse.dialects.openai_responses.approval import LABEL, ApprovalsTool
 from customhouse.dialects.shape import explained
 from customhouse.dialects.strict_json import refuse_duplicates
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
@@ -37,10 +39,9 @@ class _Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     pass
 
 
-class FunctionTool(_Wire, frozen=True):
+class FunctionTool(_Wire, frozen=True, tag="function"):
     """A function that the client runs (types/responses/function_tool_param.py)."""
 
-    type: Literal["function"]
     name: ToolName
     parameters: msgspec.Raw = msgspec.Raw(b"null")
     strict: bool | None = None
@@ -90,7 +91,7 @@ class ResponsesRequest(_Wire, frozen=True):
     model: str
     input: str | list[msgspec.Raw]
     instructions: str | None = None
-    tools: list[FunctionTool] | None = None
+    tools: list[FunctionTool | ApprovalsTool] | None = None
     tool_choice: Literal["none", "auto", "required"] | ChosenFunction | None = None
     parallel_tool_calls: bool | None = None
     text: TextConfig | None = None
@@ -111,6 +112,7 @@ class ResponsesRequest(_Wire, frozen=True):
 
 class _Kind(msgspec.Struct, frozen=True):
     type: str | None = None
+    server_label: str | None = None
 
 
 class _Capabilities(msgspec.Struct, frozen=True):
@@ -132,12 +134,13 @@ def read(body: bytes) -> Request:
         raise explained(str(error)) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not valid JSON: {error}") from error
-    tools = wire.tools or []
+    tools = [tool for tool in wire.tools or () if isinstance(tool, FunctionTool)]
     require_tools([tool.name for tool in tools])
     chosen = wire.tool_choice
+    said = _input(wire)
     return Request(
         model=wire.model,
-        messages=(*_instructions(wire.instructions), *_input(wire)),
+        messages=(*_instructions(wire.instructions), *said.messages),
         offers=tuple(_offer(tool) for tool in tools),
         tool_choice=NamedTool(chosen.name) if isinstance(chosen, ChosenFunction) else chosen,
         parallel_tool_calls=wire.parallel_tool_calls,
@@ -149,6 +152,9 @@ def read(body: bytes) -> Request:
         variables=wire.metadata or TEXT,
         previous=wire.previous_response_id,
         keep=wire.store is not False,
+        shows_held=any(isinstance(tool, ApprovalsTool) for tool in wire.tools or ()),
+        approvals=said.approvals,
+        withdrawn=said.withdrawn,
     )
 
 
@@ -158,7 +164,11 @@ def _refuse_capabilities(body: bytes) -> None:
         found = _capabilities(body)
     except msgspec.MsgspecError:
         return
-    named = [(f"tools[{position}].type", tool.type) for position, tool in enumerate(found.tools or ())]
+    named = [
+        (f"tools[{position}].type", tool.type)
+        for position, tool in enumerate(found.tools or ())
+        if (tool.type, tool.server_label) != ("mcp", LABEL)
+    ]
     if isinstance(found.tool_choice, _Kind):
         named.append(("tool_choice.type", found.tool_choice.type))
     for place, kind in named:
@@ -174,14 +184,17 @@ def _instructions(text: str | None) -> tuple[Message, ...]:
     return (Message("system", (Text(text),), place=INSTRUCTIONS),) if text else ()
 
 
-def _input(wire: ResponsesRequest) -> tuple[Message, ...]:
+def _input(wire: ResponsesRequest) -> item.Conversation:
     if isinstance(wire.input, str):
-        return (Message("user", (Text(wire.input),), place="input"),)
+        return item.Conversation((Message("user", (Text(wire.input),), place="input"),))
     # What continues an earlier response may add nothing; a conversation of nothing is none.
     least = 0 if wire.previous_response_id is not None else 1
     if not least <= len(wire.input) <= MAX_ITEMS:
         raise InvalidRequest(f"{least} to {MAX_ITEMS} items expected, {len(wire.input)} found", param="input")
-    return item.messages(wire.input)
+    said = item.conversation(wire.input)
+    if not said.messages and wire.previous_response_id is None:
+        raise InvalidRequest("responses to requests for approval follow what was asked; send that too", param="input")
+    return said
 
 
 def _offer(tool: FunctionTool) -> ToolOffer:

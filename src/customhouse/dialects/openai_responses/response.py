@@ -13,6 +13,7 @@ import msgspec
 
 from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.dialects.openai_responses import seal
+from customhouse.dialects.openai_responses.approval import LABEL, ApprovalRequest, requested
 from customhouse.dialects.openai_responses.request import INSTRUCTIONS
 from customhouse.dialects.openai_responses.upstream_item import Wire, annotation
 from customhouse.domain.answer import Answer, Said, Usage
@@ -67,7 +68,7 @@ class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True, tag="reasoning", 
     status: Status
 
 
-Item = MessageItem | CallItem | ReasoningItem
+Item = MessageItem | CallItem | ReasoningItem | ApprovalRequest
 
 
 class _InputDetails(msgspec.Struct, frozen=True):
@@ -206,6 +207,11 @@ def items(envelope: Envelope, content: Sequence[Said], status: Status) -> list[I
     return found
 
 
+def held(envelope: Envelope, answer: Answer) -> list[ApprovalRequest]:
+    """Return the held calls of an answer as items, for a client that asks for them."""
+    return [requested(each) for each in answer.held] if envelope.request.shows_held else []
+
+
 def spoken(part: Text | Refusal) -> OutputText | OutputRefusal:
     """Return a part of a message. Raises UpstreamFailed for a citation that the dialect cannot express."""
     if isinstance(part, Refusal):
@@ -268,7 +274,8 @@ def _choice(request: Request) -> str | dict[str, str]:
 
 
 def _tools(request: Request) -> list[Wire]:
-    return [
+    declared: list[Wire] = [{"type": "mcp", "server_label": LABEL}] if request.shows_held else []
+    return declared + [
         {
             "type": "function",
             "name": offer.name,
