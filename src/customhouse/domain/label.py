@@ -27,7 +27,9 @@ class Classification(IntEnum):
 
 CLASSIFICATION_NAMES: Final[tuple[ClassificationName, ...]] = ("public", "internal", "confidential", "restricted")
 
+_BY_NAME: Final = {each.label: each for each in Classification}
+
 
 def classification(name: str) -> Classification | None:
     """Return the classification written as `name`, or None when there is no such class."""
-    return Classification(CLASSIFICATION_NAMES.index(name)) if name in CLASSIFICATION_NAMES else None
+    return _BY_NAME.get(name)

@@ -209,8 +209,7 @@ async def _attempt(
     else:
         # It runs once the call has left and its answer is awaited.
         asyncio.get_running_loop().call_soon(reply.prepare)
-        async for deltas in upstreams.stream(deployment, body, collector):
-            await reply.deltas(deltas)
+        await upstreams.stream(deployment, body, collector, reply.deltas)
         answer = collector.answer()
     if ask.request.must_call and not answer.tool_calls:
         raise UpstreamFailed(

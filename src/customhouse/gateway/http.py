@@ -91,12 +91,12 @@ class DataPlane:
             await reply.fail(Internal())
 
     async def _dispatch(self, scope: Scope, receive: Receive, reply: Reply, trace_id: str) -> None:
-        stored = responses.asked(scope["path"])
-        if stored is not None:
-            await self._kept(scope, stored, reply, trace_id)
-            return
         method = ENDPOINTS.get(scope["path"])
         if method is None:
+            stored = responses.asked(scope["path"])
+            if stored is not None:
+                await self._kept(scope, stored, reply, trace_id)
+                return
             raise NotFound(f"there is no endpoint here; this gateway has {', '.join(sorted(ENDPOINTS))}")
         if scope["method"] != method:
             reply.allow(method)

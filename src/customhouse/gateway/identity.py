@@ -111,7 +111,8 @@ def named(model: str, assistant: str, aliases: tuple[str, ...]) -> None:
 
 def client_trace(headers: Mapping[str, str]) -> str | None:
     """Return the W3C trace id a client works under (trace context level 1, 3.2), or None."""
-    found = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    said = headers.get("traceparent")
+    found = None if said is None else _TRACEPARENT.fullmatch(said)
     return found.group(1) if found else None
 
 

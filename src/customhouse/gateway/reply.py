@@ -21,6 +21,7 @@ from customhouse.domain.request import Request
 from customhouse.gateway.account import Account
 from customhouse.registry.snapshot import Snapshot
 
+_OK: Final = int(HTTPStatus.OK)
 _JSON: Final = "application/json"
 _STREAM: Final = "text/event-stream; charset=utf-8"
 
@@ -164,10 +165,10 @@ class Reply:
     async def _stream(self, content: bytes, *, last: bool = False) -> None:
         if not self.began:
             self.began = True
-            self.account.status = HTTPStatus.OK
+            self.account.status = _OK
             head = self._stream_head or self._head(_STREAM)
             headers = [*head, self._timing(), (b"x-accel-buffering", b"no")]
-            await self._send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": headers})
+            await self._send({"type": "http.response.start", "status": _OK, "headers": headers})
         if last:
             self.ended = True
         await self._send({"type": "http.response.body", "body": content, "more_body": not last})

@@ -11,7 +11,7 @@ from tests.upstream.server import Upstream, scripted_upstream
 from tests.upstream.wire import Received, Reply, Send, Step, as_json, whole
 
 from customhouse.dialects.openai_chat.upstream_stream import Collector
-from customhouse.domain.answer import Answer, Piece
+from customhouse.domain.answer import Answer, Delta, Piece
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError, UpstreamFailed, UpstreamLimited, UpstreamRejected
 from customhouse.planes.model.call import Limits, Upstreams
@@ -125,14 +125,13 @@ def test_an_answer_over_its_bound_is_a_failure() -> None:
 def test_a_stream_passes_its_text_and_keeps_the_whole() -> None:
     async def story(upstreams: Upstreams) -> Answer:
         collector = Collector(100_000)
-        passed = [
-            delta.text
-            async for deltas in upstreams.stream(
-                deployment(upstream.base_url), b'{"model":"m","stream":true,"messages":[]}', collector
-            )
-            for delta in deltas
-            if isinstance(delta, Piece)
-        ]
+        passed: list[str] = []
+
+        async def take(deltas: list[Delta]) -> None:
+            passed.extend(delta.text for delta in deltas if isinstance(delta, Piece))
+
+        body = b'{"model":"m","stream":true,"messages":[]}'
+        await upstreams.stream(deployment(upstream.base_url), body, collector, take)
         assert "".join(passed) == collector.answer().text
         return collector.answer()
 

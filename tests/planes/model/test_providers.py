@@ -15,7 +15,7 @@ from tests.upstream.server import scripted_upstream
 from tests.upstream.wire import Reply
 
 from customhouse.dialects.provider import PROVIDERS
-from customhouse.domain.answer import Answer
+from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.errors import (
     ContentFiltered,
     CustomhouseError,
@@ -34,6 +34,10 @@ BODY: Final[Mapping[bool, bytes]] = {
     )
     for streamed in (True, False)
 }
+
+
+async def drop(_: list[Delta]) -> None:
+    """Pass nothing on: the collector has it all."""
 
 
 class Caller:
@@ -59,8 +63,7 @@ class Caller:
                 if not streamed:
                     return await upstreams.answer(asked, BODY[False])
                 collector = PROVIDERS[asked.dialect].collector(LIMITS.answer_bytes)
-                async for _ in upstreams.stream(asked, BODY[True], collector):
-                    pass
+                await upstreams.stream(asked, BODY[True], collector, drop)
                 return collector.answer()
             finally:
                 await upstreams.close()

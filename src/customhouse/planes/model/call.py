@@ -8,12 +8,11 @@ credential is asked for anew, once. Redirects are not followed: a provider does 
 """
 
 import math
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from customhouse.dialects import azure
 from customhouse.dialects.provider import Collector, Counting
@@ -38,6 +37,10 @@ from customhouse.planes.model.retry_after import retry_after_s
 from customhouse.planes.model.spoken import spoken
 from customhouse.planes.model.token import Token
 
+T = TypeVar("T")
+
+PassOn = Callable[[list[Delta]], Awaitable[None]]
+"""Takes pieces of a stream that may pass now, in their order."""
 MAX_ERROR_BYTES: Final = 64 * 1024
 _BUSY: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, 529})
 """RFC 9110 15.6.4, and Anthropic's "overloaded": they may say for how long."""
@@ -55,13 +58,6 @@ class Limits:
     first_byte_s: float
     idle_s: float
     answer_bytes: int
-
-
-class Opened(NamedTuple):
-    """An answer that has begun, and the call that it belongs to."""
-
-    response: Connection
-    calling: Calling
 
 
 class Upstreams:
@@ -86,35 +82,47 @@ class Upstreams:
     async def answer(self, deployment: Deployment, body: bytes) -> Answer:
         """Ask for a whole answer. Raises UpstreamFailed (or Limited, Timeout) and UpstreamRejected."""
         dialect = spoken(deployment)
-        async with self._opened(deployment, dialect.path, body) as opened:
-            return dialect.answer(await self._whole(opened.response))
+
+        async def read(response: Connection, _: Calling) -> Answer:
+            """Read all of it; what is not the dialect counts against the deployment."""
+            return dialect.answer(await self._whole(response))
+
+        return await self._ask(deployment, dialect.path, body, read)
 
     async def count(self, deployment: Deployment, counting: Counting, body: bytes) -> int:
         """Ask how many tokens a request has. Raises as `answer`."""
-        async with self._opened(deployment, counting.path, body) as opened:
-            return counting.tokens(await self._whole(opened.response))
 
-    async def stream(
-        self, deployment: Deployment, body: bytes, collector: Collector
-    ) -> AsyncGenerator[list[Delta], None]:
-        """Ask for a stream; yield what of each read may pass now, while `collector` keeps all. Raises as `answer`."""
-        async with self._opened(deployment, spoken(deployment).path, body) as opened:
+        async def read(response: Connection, _: Calling) -> int:
+            """Read a count."""
+            return counting.tokens(await self._whole(response))
+
+        return await self._ask(deployment, counting.path, body, read)
+
+    async def stream(self, deployment: Deployment, body: bytes, collector: Collector, pass_on: PassOn) -> None:
+        """Ask for a stream; `pass_on` gets what of each read may pass, `collector` keeps all. Raises as `answer`."""
+
+        async def read(response: Connection, calling: Calling) -> None:
+            """Read the events as they come."""
             reader = EventReader()
             limit_s = self._limits.first_byte_s
-            while content := await opened.response.piece(limit_s):
+            while content := await response.piece(limit_s):
                 limit_s = self._limits.idle_s
-                read = _read(reader.feed(content), collector)
-                if read.passing:
-                    opened.calling.answering()
-                    yield read.passing
-                if read.failure is not None:
-                    raise read.failure
+                found = _read(reader.feed(content), collector)
+                if found.passing:
+                    calling.answering()
+                    await pass_on(found.passing)
+                if found.failure is not None:
+                    raise found.failure
                 if collector.done:
                     break
             _refuse_unfinished(collector)
 
-    @asynccontextmanager
-    async def _opened(self, deployment: Deployment, path: str, body: bytes) -> AsyncGenerator[Opened, None]:
+        await self._ask(deployment, spoken(deployment).path, body, read)
+
+    async def _ask(
+        self, deployment: Deployment, path: str, body: bytes, read: Callable[[Connection, Calling], Awaitable[T]]
+    ) -> T:
+        """Send a request, and `read` its answer when its head is a good one's. The turn's deadline bounds the whole."""
         where = address(deployment, path)
         source = reference(deployment)
         token = None if source is None else await self.credentials.token(source)
@@ -123,14 +131,13 @@ class Upstreams:
                 await response.head(self._patience_s)
                 refused = response.status == _UNAUTHORIZED and source is not None and token is not None
                 if not refused:
-                    yield Opened(await self._good(deployment, response), calling)
-                    return
+                    return await read(await self._good(deployment, response), calling)
             renewed = None if source is None or token is None else await self.credentials.renewed(source, token)
             if renewed is None:
                 raise _misconfigured(_UNAUTHORIZED)
             async with self._exchange(where, body, renewed) as response:
                 await response.head(self._patience_s)
-                yield Opened(await self._good(deployment, response), calling)
+                return await read(await self._good(deployment, response), calling)
 
     def _exchange(self, where: Address, body: bytes, token: Token | None) -> Exchange:
         return self._pool.exchange(where.url, where.signed(None if token is None else token.reveal()), body)
