@@ -17,6 +17,7 @@ from customhouse.access.credentials import Credentials
 from customhouse.api.app import build_api
 from customhouse.api.front import Front
 from customhouse.api.routes import ROUTES
+from customhouse.approvals import expire
 from customhouse.budget import forget
 from customhouse.budget.reserve import Budgets
 from customhouse.console.app import build_console, places
@@ -362,6 +363,7 @@ def _sequencer(settings: Settings, built: Installation) -> Sequencer | None:
         dead_replicas.duty(ledger, clock),
         forget.duty(Calendar(clock)),
         forget_tickets.duty(Calendar(clock)),
+        expire.duty(ledger, clock),
     )
     return Sequencer(stores.sequencer, stores.leadership, clock, built.replica, duties)
 

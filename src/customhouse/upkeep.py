@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from customhouse.access.credentials import Credentials
+from customhouse.approvals import expire
 from customhouse.budget import forget
 from customhouse.domain.errors import CustomhouseError, StoreUnavailable
 from customhouse.ledger import catch_up, retention
@@ -71,19 +72,20 @@ async def catch_up_again(control: Control, standby: Standby | None, orphans: set
 async def place_or_expire(control: Control, sequencer: Sequencer | None, keep_days: int) -> None:
     """Where replicas share a database, stand for sequencer; else only take away what has ended.
 
-    That is payloads after their retention, windows of budgets, and tickets that were redeemed. Records that are not
-    placed wait where they are, durable, and every trace shows them.
+    That is held calls whose time is over, payloads after their retention, windows of budgets, and tickets that were
+    redeemed. Records that are not placed wait where they are, durable, and every trace shows them.
     """
     calendar = retention.Calendar(control.clock)
     while True:
         try:
             if sequencer is not None:
                 await sequencer.run()
+            await expire.expire_ended(control.database, control.ledger, control.clock)
             await retention.delete_days(control.database, control.ledger, calendar, keep_days)
             await forget.forget_ended(control.database, calendar)
             await forget_tickets.forget_expired(control.database, calendar)
         except CustomhouseError as error:
-            _log.warning("payloads, budgets and tickets could not be looked through: %s", error.detail)
+            _log.warning("held calls, payloads, budgets and tickets could not be looked through: %s", error.detail)
         except Exception:  # noqa: BLE001 - the supervisor of this task: see above
             _log.exception("the sequencer, or the retention of payloads, failed")
         await asyncio.sleep(PAUSE_S if sequencer else retention.EVERY_S)

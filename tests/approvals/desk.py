@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from tests.ledger.book import CLOCK, Book, open_book, record
+from tests.approvals.holding import BOT, held, hold
+from tests.ledger.book import CLOCK, Book, open_book
 
 from customhouse.access import people
 from customhouse.access.people import NewPerson
@@ -25,15 +26,12 @@ from customhouse.approvals.standing import Refusal
 from customhouse.domain.principal import Actor
 from customhouse.ledger import record as records
 from customhouse.ledger import trace
-from customhouse.ledger.entry import Entry
 from customhouse.registry import tables as registry
 from customhouse.registry.charter import Charter
 from customhouse.registry.control import Control
 from customhouse.store.database import Database, Transaction
 from customhouse.vault.sign import ReleaseKey, generate
 
-BOT: Final = "support"
-ARGUMENTS: Final = b'{"amount":"5.00","order_id":"7"}'
 LOCAL: Final = Actor("local:1000", "local", frozenset())
 KEY: Final[ReleaseKey] = generate()
 PEOPLE: Final[dict[str, tuple[Role, ...]]] = {
@@ -102,26 +100,9 @@ class Desk:
         return self.book.database
 
     async def ask(self, tenant: str = "acme", **fields: Any) -> Approval:  # noqa: ANN401 - the approval's own fields
-        """Hold a call as the gateway does: the row, its evidence and the sealed arguments, in one transaction."""
+        """Hold a call as the gateway does."""
         approval = held(tenant, self.clock.now_us(), **fields)
-        key = await self.book.ledger.tenant_key(tenant)
-        sealed = key.seal(approval.trace_id, f"approval:{approval.id}", ARGUMENTS)
-        asked = record(
-            "approval.requested",
-            tenant,
-            approval.trace_id,
-            assistant=approval.assistant,
-            commitments={"approval": sealed.commitment},
-            tool=records.ToolFacts(name=approval.tool, call_id=approval.call_id),
-        )
-        entry = Entry(asked, (sealed,), (approval.id, approval.call_id))
-
-        def work(tx: Transaction) -> None:
-            tx.act_for(tenant)
-            tables.insert(tx, approval)
-            self.book.ledger.write(tx, [entry])
-
-        await self.gateway.begin(work)
+        await hold(self.book.ledger, self.gateway, approval)
         return approval
 
     async def say(self, name: str | Actor, approval: Approval, verdict: Verdict = "approve") -> Answered:
@@ -181,34 +162,6 @@ class Desk:
         self.clock.ahead_us += seconds * 1_000_000
 
 
-def held(tenant: str = "acme", now_us: int = 1_000_000, **fields: Any) -> Approval:  # noqa: ANN401 - as above
-    """Return a held call: a refund that one of the group refunds may approve within a quarter of an hour."""
-    given: dict[str, Any] = {
-        "tenant": tenant,
-        "id": CLOCK.uuid7(),
-        "environment": "dev",
-        "assistant": BOT,
-        "trace_id": CLOCK.uuid7(),
-        "call_id": "call_7",
-        "tool": "issue_refund",
-        "tool_digest": "sha256:" + "1" * 64,
-        "effect": "irreversible",
-        "binding": "2" * 64,
-        "body_digest": "sha256:" + "3" * 64,
-        "key_id": "key_7",
-        "key_created_by": email("dana"),
-        "on_behalf_of": "user:42",
-        "assertion": "asserted",
-        "reasons": ("tool.needs_approval",),
-        "approvers": ("group:refunds",),
-        "quorum": 1,
-        "requested_at_us": now_us,
-        "expires_at_us": now_us + 900_000_000,
-        "arguments_bytes": len(ARGUMENTS),
-    }
-    return Approval(**{**given, **fields})
-
-
 @asynccontextmanager
 async def open_desk(place: Path | str) -> AsyncGenerator[Desk]:
     """Open a desk on a file, or on the database of a URL, with its people and charter."""
@@ -222,10 +175,10 @@ async def open_desk(place: Path | str) -> AsyncGenerator[Desk]:
 
 
 def in_desk(place: Path | str, story: Callable[[Desk], Awaitable[None]]) -> None:
-    """Run a story at an empty desk."""
+    """Run a story at an empty desk: in a file in the directory `place`, or in the database of a URL."""
 
     async def main() -> None:
-        async with open_desk(place) as desk:
+        async with open_desk(place / "customhouse.db" if isinstance(place, Path) else place) as desk:
             await story(desk)
 
     asyncio.run(main())

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.approvals.desk import CHARTER, LOCAL, email, held, person
+from tests.approvals.desk import CHARTER, LOCAL, email, person
+from tests.approvals.holding import held
 
 from customhouse.approvals.eligible import Objection, named, objection
 from customhouse.domain.principal import Actor

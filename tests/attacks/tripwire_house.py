@@ -24,7 +24,8 @@ from typing import Any, Final
 import apsw
 import msgspec
 from tests import postgres
-from tests.attacks.tripwire import KEY, NAME, wire
+from tests.approvals.holding import held, hold
+from tests.attacks.tripwire import KEY, NAME, PAYLOAD, RECORD, wire
 from tests.attacks.tripwire_dialects import EMBEDDINGS, SPOKEN
 from tests.gateway.outage import cut_off, locked
 from tests.gateway.running import BOT, FALLBACK, LOCAL, documents
@@ -34,7 +35,7 @@ from customhouse.access import keys, people
 from customhouse.access.keys import NewKey
 from customhouse.access.people import NewPerson
 from customhouse.access.roles import Role
-from customhouse.app import installation
+from customhouse.app import Installation, installation
 from customhouse.domain.message import DialectName
 from customhouse.planes.model.document import Choice, Document
 from customhouse.planes.prompt.document import Variable
@@ -69,13 +70,14 @@ VECTORS: Final = "vectors"
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """One tenant, the tokens of its callers, and the ids of its keys; `spare` may be revoked."""
+    """One tenant, the tokens of its callers, and the ids of its keys; `spare` may be revoked. `approval` waits."""
 
     number: int
     name: str
     token: str
     key: str
     spare: str
+    approval: str
 
     @property
     def subject(self) -> str:
@@ -273,7 +275,28 @@ async def _furnish(built: House, base_url: str) -> None:
                 )
                 for _ in range(2)
             ]
-            built.tenants.append(Tenant(number, name, made[0].token, made[0].key.id, made[1].key.id))
+            approval = await _hold(prepared, number, name, made[0].key)
+            built.tenants.append(Tenant(number, name, made[0].token, made[0].key.id, made[1].key.id, approval))
+
+
+async def _hold(prepared: Installation, number: int, tenant: str, key: keys.Key) -> str:
+    """Let a call of the tenant's wait for Ola, with wires in everything that a client or a model chose."""
+    ledger, now_us = prepared.control.ledger, prepared.control.clock.now_us()
+    arguments = json.dumps({"order_id": wire(number, PAYLOAD, "held")}).encode()
+    approval = held(
+        tenant,
+        now_us,
+        arguments,
+        assistant=BOT,
+        call_id=wire(number, RECORD, "held"),
+        key_id=key.id,
+        key_created_by=key.created_by,
+        on_behalf_of=f"user:{wire(number, KEY, 'lee')}",
+        approvers=("ola@acme.test",),
+        expires_at_us=now_us + 3_600_000_000,
+    )
+    await hold(ledger, prepared.stores.gateway, approval, arguments)
+    return approval.id
 
 
 async def _release(control: Control, base_url: str, prompt: str) -> None:

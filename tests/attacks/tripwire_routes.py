@@ -23,6 +23,7 @@ from customhouse.api import openapi
 from customhouse.api.route import ROOT, Route
 from customhouse.api.routes import ROUTES
 from customhouse.api.tickets import Ticket
+from customhouse.approvals.decide import Said
 from customhouse.ledger.record import ORGANIZATION
 from customhouse.registry.charter import Charter
 from customhouse.rollout.hold import Lifting
@@ -35,6 +36,8 @@ from customhouse.rollout.switch import LiftingSwitch, Throwing
 ALL: Final = (*ROUTES, *openapi.routes(ROUTES))
 PAYLOAD_READERS: Final = frozenset({"sam", "dana", "mia"})
 """The auditor, and who answers for the assistant."""
+ARGUMENT_READERS: Final = PAYLOAD_READERS | {"ola"}
+"""And whom the rule names that holds the call."""
 EVERY: Final = 5
 """Of five tenants each person takes one to a route that is not about traces; all people together take every one."""
 SHOWS: Final[Mapping[str, str]] = {
@@ -50,6 +53,7 @@ SHOWS: Final[Mapping[str, str]] = {
     f"GET {ROOT}/changes/{{id}}": "n",
     f"POST {ROOT}/changes/{{id}}/approve": "n",
     f"POST {ROOT}/changes/{{id}}/reject": "n",
+    f"GET {ROOT}/approvals": "rkn",
 }
 """Which kinds of every tenant's wires a route may show besides traces: a switch, and what lifts it, names its scope."""
 
@@ -74,6 +78,7 @@ NAMES: Final[Mapping[str, Callable[[Case], list[str]]]] = {
     "seq": lambda case: [str(case.tenant.number + 1)],
     "email": lambda case: [f"spare{case.turned}@acme.test"],
     "keys id": lambda case: [case.tenant.spare],
+    "approvals id": lambda case: [case.tenant.approval, case.held.named["decision"]],
     "changes id": lambda case: [case.house.change, case.held.named["decision"]],
     "traces id": lambda case: [*case.held.named.values(), case.tenant.key, case.tenant.name][case.turned % 2 :: 2],
 }
@@ -99,6 +104,7 @@ BODIES: Final[Mapping[type, Callable[[Case], object]]] = {
     Rollback: lambda _: Rollback(assistant=BOT, planes=("prompt",), environment="dev", reason="test"),  # pyright: ignore[reportArgumentType] - as people write it
     Lifting: lambda _: Lifting(reason="test"),
     Review: lambda _: Review(reason="test"),
+    Said: lambda _: Said(reason="test"),
     Throwing: lambda case: Throwing(scope=f"tenant:{case.tenant.name}", reason="test"),
     LiftingSwitch: lambda _: LiftingSwitch(reason="test"),
     NewPerson: lambda case: NewPerson(email=f"spare{case.turned}@acme.test", roles=("auditor",)),
@@ -122,7 +128,7 @@ def everybody_looks(house: House, held: Mapping[int, Held], watch: Watch) -> int
                     where = f"{route.method} {route.path} ({target}), by {who}"
                     watch.look(where, given.shown, _allowed(route, case, target, body, given))
                     assert given.status not in {401, 405, 500}, (where, given)
-                    opened += given.status == 200 and "payloads=1" in target
+                    opened += given.status == 200 and ("payloads=1" in target or route.path.endswith("/arguments"))
     for tenant in house.tenants:
         case = Case(house, "ada", tenant, held[tenant.number])
         for route in ROUTES[tenant.number % EVERY :: EVERY]:
@@ -185,6 +191,9 @@ def _allowed(route: Route, case: Case, target: str, body: bytes | None, given: A
     sent = _sent(target, body)
     if given.status in {401, 403} and given.json["code"] == "access.verb_refused":
         return sent
+    if "/approvals/" in route.path:  # of one tenant: what a record has of it, and the arguments for who may answer
+        reads = route.path.endswith("/arguments") and case.who in ARGUMENT_READERS
+        return sent | {(case.tenant.number, kind) for kind in ("rkn" + PAYLOAD if reads else "rkn")}
     if "/traces" not in route.path:
         return sent | kinds(SHOWS.get(f"{route.method} {route.path}", ""), TENANTS)
     if given.status >= 300:

@@ -18,7 +18,17 @@ _TABLES_POSTGRES: Final = (
 _READABLE: Final = re.compile(rb"tripw\d\dp")
 """A payload's wire as it is: files are large, and their rows are looked at one by one."""
 OF_A_TENANT: Final = frozenset(
-    {"evidence", "evidence_staged", "payload", "reference", "tenant_key", "open_call", "chain_head"}
+    {
+        "evidence",
+        "evidence_staged",
+        "payload",
+        "reference",
+        "tenant_key",
+        "open_call",
+        "chain_head",
+        "approval",
+        "approval_answer",
+    }
 )
 
 

@@ -25,6 +25,8 @@ SAMPLE: Final = "customer_support_bot"
 LOCAL, PROCESS, ELSEWHERE = "local", "process", "elsewhere"
 """On the store itself; as a process of its own, because it may not come back; with a home that does not exist yet."""
 REFUSED: Final = (1,)
+OF_ONE: Final = frozenset({"trace", "approvals show", "approvals approve"})
+"""Verbs that show what is one tenant's alone."""
 
 
 class Row(NamedTuple):
@@ -56,6 +58,23 @@ ROWS: Final[Mapping[str, tuple[Row, ...]]] = {
     "changes show": (Row("sam", ("{change}",), "n"),),
     "changes approve": (Row("sam", ("{change}", "--reason", "r"), "", REFUSED),),
     "changes reject": (Row("mia", ("{change}", "--reason", "r"), "", (0, 1)),),
+    "approvals list": (Row("otto", ("--all",), "rkn"),),
+    "approvals show": (
+        Row("ola", ("{approval}",), "prkn"),
+        Row("otto", ("{approval}",), "rkn"),
+        Row("ada", ("{approval}",), "", REFUSED),
+        Row(LOCAL, ("{approval}",), "prkn"),
+    ),
+    "approvals approve": (
+        Row("ola", ("{approval}", "--reason", "r", "--yes"), "prkn"),
+        Row("mia", ("{approval}", "--reason", "r", "--yes"), "prkn", REFUSED),
+        Row("ben", ("{approval}", "--reason", "r", "--yes"), "rkn", REFUSED),
+    ),
+    "approvals deny": (
+        Row("ola", ("{approval}", "--reason", "r")),
+        Row("dana", ("{approval}", "--reason", "r"), "", REFUSED),
+    ),
+    "approvals revoke": (Row("mia", ("{approval}", "--reason", "r"), "", REFUSED),),
     "switch list": (Row("ola", (), "n"),),
     "switch on": (Row("otto", ("tenant:{name}", "--reason", "r")),),
     "switch off": (Row("otto", ("tenant:{name}", "--reason", "r"), "n", REFUSED),),
@@ -143,6 +162,7 @@ def every_verb(house: House, held: Mapping[int, Held], watch: Watch, folder: Pat
                     "name": tenant.name,
                     "other": house.tenants[(turn + 1) % TENANTS].name,
                     "key": tenant.spare,
+                    "approval": tenant.approval,
                     **held[tenant.number].named,
                 }
                 given = [argument.format_map(words) for argument in row.arguments]
@@ -153,9 +173,10 @@ def every_verb(house: House, held: Mapping[int, Held], watch: Watch, folder: Pat
                 assert done.exit_code == expected, (where, done.exit_code, done.output)
                 sent = frozenset((each.tenant, each.kind) for each in sightings(" ".join(given).encode()))
                 of_one = frozenset((tenant.number, kind) for kind in row.shows)
-                allowed = of_one if verb == "trace" else kinds(row.shows, TENANTS)
+                allowed = of_one if verb in OF_ONE else kinds(row.shows, TENANTS)
                 watch.look(where, done.output.encode(), sent | allowed)
                 opened += "--payloads" in given and not done.exit_code
+                opened += verb in {"approvals show", "approvals approve"} and "p" in row.shows
                 turn += 1
     return opened
 

@@ -3,13 +3,27 @@
 
 from typing import Final
 
-from customhouse.api import audit, budgets, changes, keys, people, pins, releases, replicas, switches, tickets, traces
+from customhouse.api import (
+    approvals,
+    audit,
+    budgets,
+    changes,
+    keys,
+    people,
+    pins,
+    releases,
+    replicas,
+    switches,
+    tickets,
+    traces,
+)
 from customhouse.api.route import Route
 
 ROUTES: Final[tuple[Route, ...]] = (
     *releases.ROUTES,
     *pins.ROUTES,
     *changes.ROUTES,
+    *approvals.ROUTES,
     *switches.ROUTES,
     *replicas.ROUTES,
     *budgets.ROUTES,

@@ -25,7 +25,6 @@ from customhouse.domain.decision import REASONS
 from customhouse.domain.errors import (
     ApprovalClosed,
     ApprovalExpired,
-    ApprovalUnknown,
     NotAnApprover,
     SecondPersonRequired,
     VerbRefused,
@@ -45,6 +44,12 @@ _ERRORS: Final = {
     "approver.not_named": NotAnApprover,
     "approver.revoked": NotAnApprover,
 }
+
+
+class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why somebody answers so."""
+
+    reason: Reason
 
 
 class Answered(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -103,11 +108,7 @@ async def revoke(control: Control, actor: Actor, approval_id: str, reason: str, 
 
 def _sit(tx: Transaction, control: Control, actor: Actor, trace_id: str, approval_id: str) -> _Sitting:
     """Step (1)."""
-    approval = tables.get(tx, approval_id)
-    if approval is None:
-        raise ApprovalUnknown(
-            f"there is no held call {approval_id}; `customhouse approvals list` shows those that wait"
-        )
+    approval = tables.known(tx, approval_id)
     tx.act_for(approval.tenant)
     return _Sitting(tx, control, actor, trace_id, approval, control.clock.now_us())
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of held calls and of the answers to them: the only file that names its queries."""
 
+from collections.abc import Sequence
 from typing import Final, cast
 
 import msgspec
 
 from customhouse.approvals.approval import Answer, Approval, Verdict
+from customhouse.domain.errors import ApprovalUnknown
 from customhouse.ledger.tables import storable
 from customhouse.planes.tools.approval import ApprovalState
 from customhouse.planes.tools.document import Effect
@@ -57,6 +59,16 @@ def get(tx: Transaction, approval_id: str) -> Approval | None:
     return None if row is None else _approval(row)
 
 
+def known(tx: Transaction, approval_id: str) -> Approval:
+    """Return a held call, whosever it is. For people's verbs alone. Raises ApprovalUnknown."""
+    approval = get(tx, approval_id)
+    if approval is None:
+        raise ApprovalUnknown(
+            f"there is no held call {approval_id[:64]!r}; `customhouse approvals list` shows those that wait."
+        )
+    return approval
+
+
 def waiting(tx: Transaction, now_us: int) -> tuple[Approval, ...]:
     """Return the held calls that wait for people, the one that ends first first; 200 at most."""
     return tuple(_approval(row) for row in tx.rows("approvals_waiting", now_us=now_us, limit=MAX_LISTED))
@@ -103,7 +115,16 @@ def insert_answer(tx: Transaction, approval: Approval, answer: Answer) -> None:
 
 def answers(tx: Transaction, approval: Approval) -> tuple[Answer, ...]:
     """Return the answers to a held call, in order. The transaction acts for its tenant."""
-    rows = tx.rows("approval_answers", tenant=approval.tenant, approval=approval.id)
+    return _answers(tx.rows("approval_answers", tenant=approval.tenant, approval=approval.id))
+
+
+def answers_of_each(tx: Transaction, approvals: Sequence[Approval]) -> list[tuple[Answer, ...]]:
+    """Return the answers to each of several held calls, of whichever tenants; one round trip."""
+    asked = [{"tenant": each.tenant, "approval": each.id} for each in approvals]
+    return [_answers(rows) for rows in tx.rows_of_each("approval_answers", asked)]
+
+
+def _answers(rows: Sequence[Row]) -> tuple[Answer, ...]:
     return tuple(Answer(*cast("tuple[str, Verdict, str, int]", row)) for row in rows)
 
 

@@ -40,6 +40,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "releases": "Show what a release carries.",
             "verify": "Verify a release's signature offline.",
         },
+        "Answer": {
+            "approvals": "List and answer tool calls that wait for a person.",
+        },
         "Look": {
             "status": "Show what is in force, since when, by whom.",
             "history": "Show how an assistant's pins moved.",

@@ -185,7 +185,7 @@ class SwitchedOff(Forbidden):
 
 
 class NotAnApprover(Forbidden):
-    """The rule that holds this call does not name you, or names you no more."""
+    """The rule that holds this call does not name you (any more); `customhouse approvals show` says whom it names."""
 
     code = "approval.not_an_approver"
     title = "Not an approver"
