@@ -290,15 +290,15 @@ def test_a_yes_takes_that_the_arguments_were_shown(home: Path, whole: str, becau
     [
         ('{"a":"</pre><script>alert(1)</script><img src=x onerror=alert(1)>"}', "</pre><script>alert(1)</script>"),
         ('{"a":"&lt;b&gt; \'\\" ` ${x} {{ x }} {% x %}"}', "&lt;b&gt;"),
-        ('{"a":"acme\u202etset.\u2066x\u2069"}', "acme⟨U+202E⟩tset.⟨U+2066⟩x⟨U+2069⟩"),
-        ('{"pay\u200bpal":"\ufeff\u00ad\u2060"}', '"pay⟨U+200B⟩pal":"⟨U+FEFF⟩⟨U+00AD⟩⟨U+2060⟩"'),
-        ('{"a":"\\u001b[2J\\u001b]8;;https://evil.test\\u0007\x7f\x9b2J"}', "⟨U+007F⟩⟨U+009B⟩2J"),
+        ('{"a":"acme\u202etset.\u2066x\u2069"}', "acme«U+202E»tset.«U+2066»x«U+2069»"),
+        ('{"pay\u200bpal":"\ufeff\u00ad\u2060"}', '"pay«U+200B»pal":"«U+FEFF»«U+00AD»«U+2060»"'),
+        ('{"a":"\\u001b[2J\\u001b]8;;https://evil.test\\u0007\x7f\x9b2J"}', "«U+007F»«U+009B»2J"),
         ('{"a":"' + "\\n" * 10_000 + '","b":1}', '"b":1'),
-        ('{"a":"' + " " * 3_000 + 'pay","b":1}', "⟨U+0020⟩⟨U+0020⟩pay"),
-        ('{"a":"⟨U+202E⟩"}', "⟨⟨ U+27E8⟩U+202E⟨⟩ U+27E9⟩"),
-        ('{"\u0430mount":1,"amount":2}', "⟨\u0430 U+0430⟩mount"),
-        ('{"a":"\u3164\u2800\U000e0041\u0301"}', "⟨U+3164⟩⟨U+2800⟩⟨U+E0041⟩⟨U+0301⟩"),
-        ("no JSON <at> all\u2028", "no JSON <at> all⟨U+2028⟩"),
+        ('{"a":"' + " " * 3_000 + 'pay","b":1}', "«U+0020»«U+0020»pay"),
+        ('{"a":"«U+202E»"}', "«« U+00AB»U+202E«» U+00BB»"),
+        ('{"\u0430mount":1,"amount":2}', "«\u0430 U+0430»mount"),
+        ('{"a":"\u3164\u2800\U000e0041\u0301"}', "«U+3164»«U+2800»«U+E0041»«U+0301»"),
+        ("no JSON <at> all\u2028", "no JSON <at> all«U+2028»"),
     ],
     ids=["markup", "escapes", "bidi", "zero-width", "terminal", "line ends", "spaces", "a mark", "homoglyph", "blank",
          "no JSON"],
@@ -346,10 +346,10 @@ def test_a_part_that_is_none(home: Path, part: str) -> None:
 @pytest.mark.parametrize(
     ("field", "text", "seen"),
     [
-        ("tool", "issue_r\u0435fund", "issue_r⟨<bdi>\u0435</bdi> U+0435⟩fund"),
-        ("tool", "get_status\u200b", "get_status⟨U+200B⟩"),
-        ("on_behalf_of", "user:<b>root</b>\u202e", "user:&lt;b&gt;root&lt;/b&gt;⟨U+202E⟩"),
-        ("key_created_by", "d\u0430na@acme.test", "d⟨<bdi>\u0430</bdi> U+0430⟩na@acme.test"),
+        ("tool", "issue_r\u0435fund", "issue_r«<bdi>\u0435</bdi> U+0435»fund"),
+        ("tool", "get_status\u200b", "get_status«U+200B»"),
+        ("on_behalf_of", "user:<b>root</b>\u202e", "user:&lt;b&gt;root&lt;/b&gt;«U+202E»"),
+        ("key_created_by", "d\u0430na@acme.test", "d«<bdi>\u0430</bdi> U+0430»na@acme.test"),
     ],
 )
 def test_a_name_that_looks_like_another_is_told_apart(home: Path, field: str, text: str, seen: str) -> None:
@@ -360,7 +360,7 @@ def test_a_name_that_looks_like_another_is_told_apart(home: Path, field: str, te
             assert text not in page
         title = re.search(r"<title>(.*?)</title>", (await desk.ola.get(desk.at)).body.decode())
         assert title is not None
-        assert re.sub("[⟨⟩·]", "", title[1]).isascii()
+        assert re.sub("[«»·]", "", title[1]).isascii()
 
     at_desk(home, work, **{field: text})
 

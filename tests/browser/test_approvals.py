@@ -107,7 +107,6 @@ def test_two_people_where_two_are_needed(open_desk: Desk) -> None:
     ola = open_desk.sign_in("ola", open_desk.at(held))
     answer(ola, "Approve this call", "Fine.")
     expect(ola.get_by_role("button", name="Revoke my approval")).to_be_visible()
-    expect(ola.get_by_text("You have answered.")).to_be_visible()
     ben = open_desk.sign_in("ben", open_desk.at(held))
     expect(ben.get_by_role("main")).to_contain_text("1 so far")
     answer(ben, "Approve this call", "Fine too.")
@@ -128,10 +127,10 @@ def test_what_hides_is_seen_and_what_is_markup_is_text(open_desk: Desk) -> None:
     page = open_desk.sign_in("ola", open_desk.at(held))
     assert shown_arguments(page) == SNEAKY
     region = page.get_by_role("region", name="Arguments")
-    for said in ("acme⟨U+202E⟩tset.", "M⟨ü U+00FC⟩ller", "⟨U+200B⟩", "<img src=x onerror=alert(1)>", "\\u001b[2J"):
+    for said in ("acme«U+202E»tset.", "M«ü U+00FC»ller", "«U+200B»", "<img src=x onerror=alert(1)>", "\\u001b[2J"):
         expect(region).to_contain_text(said)
     expect(page.get_by_role("img")).to_have_count(0)
-    expect(page.get_by_role("heading", level=1)).to_have_text("issue_r⟨\u0435 U+0435⟩fund")
+    expect(page.get_by_role("heading", level=1)).to_have_text("issue_r«\u0435 U+0435»fund")
     expect(page.get_by_role("note")).to_contain_text("may look like another tool's")
 
 
@@ -184,7 +183,7 @@ def test_signed_out_and_revoked(open_desk: Desk) -> None:
     assert actor is not None
     open_desk.served.run(people.revoke(house.control, actor, "ben@acme.test", trace_id="t"))
     answer(ben, "Approve this call", "Still here?")
-    expect(ben.get_by_role("alert")).to_contain_text("you are signed out")
+    expect(ben.get_by_role("alert")).to_contain_text("You are signed out")
     assert open_desk.state(held) == "requested"
 
 

@@ -16,7 +16,7 @@ TAG: Final = re.compile(r"</?(?:span|bdi)(?: class=\"mark\")?>")
 SNEAKY: Final = st.text(
     st.one_of(
         st.sampled_from(
-            "a b<>&\"'⟨⟩U+ \t\n\r\x00\x1b\x7f\u00a0\u00ad\u200b\u200d\u202e\u2066\ufeff\u0430\u0301\u3164\u2800"
+            "a b<>&\"'«»U+ \t\n\r\x00\x1b\x7f\u00a0\u00ad\u200b\u200d\u202e\u2066\ufeff\u0430\u0301\u3164\u2800"
         ),
         st.characters(),
     )
@@ -31,7 +31,7 @@ def as_read(page: str) -> str:
 @given(SNEAKY)
 def test_it_is_printable_ascii_and_marks_and_can_be_read_back(text: str) -> None:
     shown = visible(text)
-    assert all(" " <= character <= "~" or character in "⟨⟩" for character in shown)
+    assert all(" " <= character <= "~" or character in "«»" for character in shown)
     assert "  " not in shown
     assert shown == shown.strip()
     assert plain(shown) == text
@@ -51,7 +51,7 @@ def test_on_a_page_whatever_is_not_ascii_draws_something_and_stands_alone(text: 
     page = str(page_text(text))
     alone = re.findall(r"<bdi>(.)</bdi>", page, re.DOTALL)
     rest = re.sub(r"<bdi>.</bdi>", "", page, flags=re.DOTALL)
-    assert all(" " <= character <= "~" or character in "⟨⟩" for character in rest)
+    assert all(" " <= character <= "~" or character in "«»" for character in rest)
     for character in alone:
         assert unicodedata.category(character)[0] in "LNPS"
         assert unicodedata.combining(character) == 0
@@ -61,19 +61,19 @@ def test_on_a_page_whatever_is_not_ascii_draws_something_and_stands_alone(text: 
     ("text", "shown", "because"),
     [
         ("issue_refund", "issue_refund", "printable ASCII is itself"),
-        ("issue_r\u0435fund", "issue_r⟨U+0435⟩fund", "a Cyrillic letter in a tool's name"),
-        ("acme\u202etset.", "acme⟨U+202E⟩tset.", "text that runs backwards"),
-        ("\u2066hidden\u2069", "⟨U+2066⟩hidden⟨U+2069⟩", "an isolate"),
-        ("pay\u200bpal", "pay⟨U+200B⟩pal", "zero width"),
-        ("\x1b[2Jgone", "⟨U+001B⟩[2Jgone", "a terminal would clear its screen"),
-        ("a\nb", "a⟨U+000A⟩b", "a line end"),
-        ("\n" * 3, "⟨U+000A⟩" * 3, "each line end"),
-        ("a  b", "a⟨U+0020⟩⟨U+0020⟩b", "two spaces"),
-        (" a ", "⟨U+0020⟩a⟨U+0020⟩", "spaces at the ends"),
+        ("issue_r\u0435fund", "issue_r«U+0435»fund", "a Cyrillic letter in a tool's name"),
+        ("acme\u202etset.", "acme«U+202E»tset.", "text that runs backwards"),
+        ("\u2066hidden\u2069", "«U+2066»hidden«U+2069»", "an isolate"),
+        ("pay\u200bpal", "pay«U+200B»pal", "zero width"),
+        ("\x1b[2Jgone", "«U+001B»[2Jgone", "a terminal would clear its screen"),
+        ("a\nb", "a«U+000A»b", "a line end"),
+        ("\n" * 3, "«U+000A»" * 3, "each line end"),
+        ("a  b", "a«U+0020»«U+0020»b", "two spaces"),
+        (" a ", "«U+0020»a«U+0020»", "spaces at the ends"),
         ("a b", "a b", "a space between two words"),
-        ("⟨U+202E⟩", "⟨U+27E8⟩U+202E⟨U+27E9⟩", "who writes a mark does not make one"),
-        ("\U0001f600", "⟨U+1F600⟩", "beyond the first plane"),
-        ("\ud800", "⟨U+D800⟩", "half a pair"),
+        ("«U+202E»", "«U+00AB»U+202E«U+00BB»", "who writes a mark does not make one"),
+        ("\U0001f600", "«U+1F600»", "beyond the first plane"),
+        ("\ud800", "«U+D800»", "half a pair"),
         ("", "", "nothing"),
     ],
 )
@@ -84,13 +84,13 @@ def test_what_is_shown(text: str, shown: str, because: str) -> None:
 @pytest.mark.parametrize(
     ("text", "page", "because"),
     [
-        ("ü", '<span class="mark">⟨<bdi>ü</bdi> U+00FC⟩</span>', "a letter shows its glyph"),
-        ("\u05e9", '<span class="mark">⟨<bdi>\u05e9</bdi> U+05E9⟩</span>', "alone in its own direction"),
-        ("\u0301", '<span class="mark">⟨U+0301⟩</span>', "what combines would sit on its neighbour"),
-        ("\u3164", '<span class="mark">⟨U+3164⟩</span>', "a letter that draws nothing"),
-        ("\u2800", '<span class="mark">⟨U+2800⟩</span>', "a sign that draws nothing"),
-        ("\ue000", '<span class="mark">⟨U+E000⟩</span>', "private: what it draws is anybody's choice"),
-        ("\U000e0041", '<span class="mark">⟨U+E0041⟩</span>', "a tag character"),
+        ("ü", '<span class="mark">«<bdi>ü</bdi> U+00FC»</span>', "a letter shows its glyph"),
+        ("\u05e9", '<span class="mark">«<bdi>\u05e9</bdi> U+05E9»</span>', "alone in its own direction"),
+        ("\u0301", '<span class="mark">«U+0301»</span>', "what combines would sit on its neighbour"),
+        ("\u3164", '<span class="mark">«U+3164»</span>', "a letter that draws nothing"),
+        ("\u2800", '<span class="mark">«U+2800»</span>', "a sign that draws nothing"),
+        ("\ue000", '<span class="mark">«U+E000»</span>', "private: what it draws is anybody's choice"),
+        ("\U000e0041", '<span class="mark">«U+E0041»</span>', "a tag character"),
         ("<b>&amp;", "&lt;b&gt;&amp;amp;", "markup is text"),
     ],
 )

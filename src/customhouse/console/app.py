@@ -99,7 +99,7 @@ class Console:
     async def _answer(self, asked: "_Asked", session: Session | None, receive: Receive) -> Response:
         # (1) the page, from the path as it was sent; files that pages load are no secret
         if token.mentions(asked.path) or token.mentions(asked.raw_query):
-            raise InvalidRequest("a key stands in the address, where logs and histories keep it: revoke it.")
+            raise InvalidRequest("A key stands in the address, where logs and histories keep it: revoke it.")
         if asked.path in STATIC and asked.method == "GET":
             return self.renderer.static(asked.path)
         door = sign_in.DOORS.get((asked.method, asked.path))
@@ -118,7 +118,7 @@ class Console:
         # (3) who asks
         if session is None:
             if asked.method == "POST":
-                raise Unauthenticated("you are signed out: sign in, and do it again. Nothing was done.")
+                raise Unauthenticated("You are signed out: sign in, and do it again. Nothing was done.")
             return see(f"{sign_in.PATH}?to={quote(asked.path, safe='/')}")
         page, path = found
         try:
@@ -140,8 +140,8 @@ class Console:
             page.names(path) is not None for page in self.pages
         )
         if others or path in STATIC:
-            return MethodRefused("this address does not take that; go back to the page and use what it shows.")
-        return NotFound("there is no such page.")
+            return MethodRefused("This address does not take that; go back to the page and use what it shows.")
+        return NotFound("There is no such page.")
 
     async def _visit(
         self, asked: "_Asked", session: Session, page: Page, path: dict[str, str], receive: Receive
@@ -215,7 +215,7 @@ async def _form(page: Page, session: Session, headers: dict[str, str], receive: 
     content = await read_body(receive, MAX_FORM_BYTES)
     form = dict(read_form(headers.get("content-type", ""), content, (PROOF, *page.fields)))
     if not proof.is_form_proof(session, form.pop(PROOF)):
-        raise Forbidden("the form is not of this session: open the page again. Nothing was done.")
+        raise Forbidden("The form is not of this session: open the page again. Nothing was done.")
     return form
 
 
@@ -223,10 +223,10 @@ def _query(page: Page, raw: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=_MAX_QUERY)
     except ValueError as error:
-        raise InvalidRequest("the address is not complete: open the page from the list.") from error
+        raise InvalidRequest("The address is not complete: open the page from the list.") from error
     values = dict(pairs)
     if len(values) != len(pairs) or values.keys() - set(page.query):
-        raise InvalidRequest("the address has something that this page does not take: open it from the list.")
+        raise InvalidRequest("The address has something that this page does not take: open it from the list.")
     return values
 
 

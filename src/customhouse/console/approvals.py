@@ -79,7 +79,7 @@ async def _part(visit: Visit, shown: Held) -> Part | None:
     asked = visit.query.get("part", "1")
     number = int(asked) if _NUMBER.fullmatch(asked) else 0
     if number == 0:
-        raise NotFound("the arguments have no such part.")
+        raise NotFound("The arguments have no such part.")
     if not shown.opens:
         return None
     approval, actor = shown.approval, visit.session.actor
@@ -89,7 +89,7 @@ async def _part(visit: Visit, shown: Held) -> Part | None:
     text, brought = content.decode(errors="surrogateescape"), visit.query.get("shown", "")
     part = read_part(text, visit.session, _subject(approval), f"/approvals/{approval.id}", number, brought)
     if part is None:
-        raise NotFound("the arguments have no such part.")
+        raise NotFound("The arguments have no such part.")
     return part
 
 
@@ -97,7 +97,7 @@ async def _answer(visit: Visit) -> Response:
     verdict = visit.form["verdict"]
     approval_id = visit.path["id"]
     if verdict not in {"approve", "deny"}:
-        raise InvalidRequest("an answer is approve or deny.", param="verdict")
+        raise InvalidRequest("An answer is approve or deny.", param="verdict")
     if verdict == "approve":
         shown = await holding.find(visit.control, visit.session.actor, approval_id)
         if not is_whole_proof(visit.session, _subject(shown.approval), visit.form["whole"]):
@@ -122,7 +122,7 @@ async def _revoke(visit: Visit) -> Response:
 def _reason(visit: Visit) -> str:
     reason = visit.form["reason"].strip()
     if not 1 <= len(reason) <= MAX_REASON:
-        raise InvalidRequest(f"say why, in at most {MAX_REASON} characters: it is kept as evidence.", param="reason")
+        raise InvalidRequest(f"Say why, in at most {MAX_REASON} characters: it is kept as evidence.", param="reason")
     return reason
 
 

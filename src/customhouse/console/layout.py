@@ -40,7 +40,7 @@ def parts(text: str) -> tuple[tuple[Line, ...], ...]:
                 made.append(tuple(lines))
                 lines, room = [], PART_CHARACTERS
             piece = line[start : start + room]
-            lines.append(Line(depth, piece))
+            lines.append(Line(0 if start else depth, piece))  # what goes on from the part before stands at the edge
             start, room = start + len(piece), room - len(piece)
     return (*made, tuple(lines))
 

@@ -32,19 +32,19 @@ def require_own_form(headers: Mapping[str, str]) -> None:
     """Raise Forbidden unless a form was posted from a page of this origin. `headers` have lower-case names."""
     if headers.get("sec-fetch-site") != "same-origin":
         raise Forbidden(
-            "this did not come from a page of this console, as far as the browser says; nothing was done. "
+            "This did not come from a page of this console, as far as the browser says; nothing was done. "
             "Open the console over https, or on its own machine, and use its forms."
         )
     origin = headers.get("origin", "null")
     # Without a referrer (our policy) browsers send `null`; a name is compared with the Host header, known to be ours.
     if origin != "null" and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
-        raise Forbidden("the form came from another origin; nothing was done.")
+        raise Forbidden("The form came from another origin; nothing was done.")
 
 
 def require_opened_by_a_person(headers: Mapping[str, str]) -> Arrival:
     """Return how somebody comes to a page; raise Forbidden when no person opens it."""
     if any("prefetch" in headers.get(name, "").lower() or headers.get(name) == "preview" for name in _PREFETCH):
-        raise Forbidden("pages of the console are not fetched ahead: nobody has looked at this one.")
+        raise Forbidden("Pages of the console are not fetched ahead: nobody has looked at this one.")
     if headers.get("sec-fetch-dest", "") not in _WHOLE_PAGE:
-        raise Forbidden("pages of the console are opened as pages: not in a frame, not as part of another one.")
+        raise Forbidden("Pages of the console are opened as pages: not in a frame, not as part of another one.")
     return Arrival.LINK if headers.get("sec-fetch-site") in {"cross-site", "same-site"} else Arrival.OWN

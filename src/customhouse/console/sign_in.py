@@ -114,7 +114,7 @@ async def _sign_out(ways: Ways, knock: Knock, receive: Receive) -> Response:
     form = read_form(knock.headers.get("content-type", ""), content, ("proof",))
     if knock.session is not None:
         if not proof.is_form_proof(knock.session, form["proof"]):
-            raise Forbidden("the form is not of this session: open the page again. You are still signed in.")
+            raise Forbidden("The form is not of this session: open the page again. You are still signed in.")
         await sessions.end(ways.control, knock.session, trace_id=knock.trace_id)
     answer = ways.renderer.page("signed-out.html", None, status=HTTPStatus.OK)
     answer.headers["set-cookie"] = cookie.taken(https=ways.https)

@@ -41,7 +41,7 @@ _KINDS: Final[Mapping[str, str]] = MappingProxyType(
         "tool.passed": "The call was passed on to the application",
         "tool.returned": "The application sent the tool's result",
         "approval.requested": "The call was held, and people are asked",
-        "approval.decided": "The held call was decided",
+        "approval.decided": "The held call was answered",
         "response.completed": "The answer was complete",
         "access.read": "Somebody opened what was said",
         "ticket.redeemed": "The tool took the call's ticket",
@@ -54,7 +54,8 @@ def step(record: Record) -> str:
     said = _KINDS.get(record.kind, record.kind)
     if record.kind == "approval.decided":
         who = record.principal.actor if record.principal is not None else None
-        return f"{said}: {record.outcome}, by {who}"
+        what = "one approval of several" if record.outcome == "requested" else record.outcome
+        return f"{said}: {what}, by {who}"
     named = (
         record.tool.name if record.tool is not None else None,
         record.model.deployment if record.model is not None else None,
