@@ -5,7 +5,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from customhouse.access.credentials import Credentials
 from customhouse.api.app import build_api
 from customhouse.api.front import Front
 from customhouse.api.routes import ROUTES
-from customhouse.approvals import expire
+from customhouse.approvals import expire, outbox
 from customhouse.budget import forget
 from customhouse.budget.reserve import Budgets
 from customhouse.console.app import build_console, places
@@ -40,6 +40,7 @@ from customhouse.ledger.recover import settle_open_calls
 from customhouse.ledger.retention import Calendar
 from customhouse.ledger.sequence import Progress, Sequencer
 from customhouse.ledger.standby import Standby, open_standby
+from customhouse.notify.channels import channels
 from customhouse.planes.model.call import Limits, Upstreams
 from customhouse.planes.model.circuits import Circuits
 from customhouse.planes.model.credential import ProviderCredentials
@@ -162,10 +163,12 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
     """
     # Only a server pays for the metrics' library.
     from customhouse.telemetry.evidence import EvidenceCounts  # noqa: PLC0415
+    from customhouse.telemetry.notifications import NotificationCounts  # noqa: PLC0415
     from customhouse.telemetry.turns import TurnCounts  # noqa: PLC0415
 
     export = _span_export(settings)
-    turns, evidence = TurnCounts(), EvidenceCounts()
+    telling = channels(settings, SystemClock())
+    turns, evidence, told = TurnCounts(), EvidenceCounts(), NotificationCounts()
     with home_lock.held(settings.home_path):
         async with installation(settings, disk=disk or RealDisk(), observe=evidence.appended) as built:
             control = built.control
@@ -180,15 +183,17 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
             if built.stores.shared:  # before the first turn: what is in no day's partition stays in none
                 await leader.make_days(built.stores.sequencer, control.clock)
             upstreams = _upstreams(settings, control)
+            outboxes = outbox.each(telling, control, settings.public_url, told.told)
+            unused = _unused(upstreams, outboxes)
             orphans: set[str] = set()
             sequencer = _sequencer(settings, built)
             watches = (turns.ended, access_line.write, *(() if export is None else (export.watch,)))
             data = _data_plane(settings, built, upstreams, orphans, watches)
-            pages = _pages(settings, built, data, sequencer, upstreams, (turns, evidence), export)
+            pages = _pages(settings, built, data, sequencer, unused, (turns, evidence, told), export)
             api = _api(built, None)
             https = settings.public_url.startswith("https:")
             beginnings, whole = places(build_console(control, built.credentials, built.current, https=https))
-            presence = _presence(settings, built, data, sequencer, upstreams)
+            presence = _presence(settings, built, data, sequencer, unused)
             try:
                 # Said before it is read what is in force: whoever moves that from now on waits for this replica.
                 await presence.begin()
@@ -213,6 +218,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                         tasks.create_task(upkeep.place_or_expire(control, sequencer, keep_days)),
                         tasks.create_task(upkeep.send_spans(export)),
                         tasks.create_task(upkeep.renew_credentials(upstreams.credentials)),
+                        *(tasks.create_task(upkeep.tell(each)) for each in outboxes),
                     )
                     yield Front(settings.hosts, {"/v1/": data, "/api/": api, **beginnings}, {**pages, **whole})
                     for task in running:
@@ -275,7 +281,7 @@ def _pages(
     built: Installation,
     data: DataPlane,
     sequencer: Sequencer | None,
-    upstreams: Upstreams,
+    unused: Callable[[], tuple[Unreached, ...]],
     counts: "Sequence[Collector]",
     export: "SpanExport | None",
 ) -> Mapping[str, ASGIApp]:
@@ -307,7 +313,7 @@ def _pages(
         sequencer=progress,
         waiting=stores.waiting,
         spans=lambda: SpanCounts() if export is None else export.counts,
-        unreached=lambda: _unreached(upstreams),
+        unreached=unused,
     )
     state, registry = StateMetrics(sources), CollectorRegistry()
     for collector in (*counts, state):
@@ -335,21 +341,19 @@ def _name(settings: Settings) -> str:
 
 
 def _upstreams(settings: Settings, control: Control) -> Upstreams:
-    credentials = ProviderCredentials(settings.credentials_path, os.environ, control.clock)
-    return Upstreams(_limits(settings), credentials, Circuits(control.clock), control.clock)
-
-
-def _unreached(upstreams: Upstreams) -> tuple[Unreached, ...]:
-    return unreached(upstreams.circuits.troubles(), upstreams.credentials.troubles())
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
+    limits = Limits(
         connect_s=settings.connect_timeout_s,
         first_byte_s=settings.first_byte_timeout_s,
         idle_s=settings.idle_timeout_s,
         answer_bytes=settings.max_answer_bytes,
     )
+    credentials = ProviderCredentials(settings.credentials_path, os.environ, control.clock)
+    return Upstreams(limits, credentials, Circuits(control.clock), control.clock)
+
+
+def _unused(upstreams: Upstreams, outboxes: Sequence[outbox.Outbox]) -> Callable[[], tuple[Unreached, ...]]:
+    circuits, credentials = upstreams.circuits, upstreams.credentials
+    return lambda: unreached(circuits.troubles(), credentials.troubles(), [each.trouble for each in outboxes])
 
 
 def _sequencer(settings: Settings, built: Installation) -> Sequencer | None:
@@ -369,7 +373,11 @@ def _sequencer(settings: Settings, built: Installation) -> Sequencer | None:
 
 
 def _presence(
-    settings: Settings, built: Installation, data: DataPlane, sequencer: Sequencer | None, upstreams: Upstreams
+    settings: Settings,
+    built: Installation,
+    data: DataPlane,
+    sequencer: Sequencer | None,
+    unused: Callable[[], tuple[Unreached, ...]],
 ) -> Presence:
     def state() -> State:
         return State(
@@ -377,7 +385,7 @@ def _presence(
             ledger=built.control.ledger.state.status,
             turns=data.turns,
             sequencer=None if sequencer is None else sequencer.progress.epoch,
-            unreached=_unreached(upstreams),
+            unreached=unused(),
         )
 
     return Presence(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from customhouse.access.credentials import Credentials
-from customhouse.approvals import expire
+from customhouse.approvals import expire, outbox
 from customhouse.budget import forget
 from customhouse.domain.errors import CustomhouseError, StoreUnavailable
 from customhouse.ledger import catch_up, retention
@@ -99,6 +99,20 @@ async def send_spans(export: "SpanExport | None") -> None:
         except Exception:  # noqa: BLE001 - the supervisor of this task: spans are lost, and nothing else
             _log.exception("spans could not be sent")
             await asyncio.sleep(PAUSE_S)
+
+
+async def tell(told: outbox.Outbox) -> None:
+    """Tell people of held calls that wait, over one channel."""
+    while True:
+        more = False
+        try:
+            more = await told.tell()
+        except CustomhouseError as error:
+            _log.warning("nobody could be told of approvals: %s", error.detail)
+        except Exception:  # noqa: BLE001 - the supervisor of this task: what was claimed becomes due again
+            _log.exception("nobody could be told of approvals")
+            await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(0 if more else outbox.EVERY_S)
 
 
 async def renew_credentials(credentials: "Renewable") -> None:

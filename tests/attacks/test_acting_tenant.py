@@ -13,7 +13,7 @@ from typing import Any, Final, LiteralString, NamedTuple, cast
 
 import psycopg
 import pytest
-from tests.attacks.test_row_security import ANSWER, APPROVAL, BUDGET, REDEEMED, TENANTS_TABLES, acting
+from tests.attacks.test_row_security import ANSWER, APPROVAL, BUDGET, NOTIFICATION, REDEEMED, TENANTS_TABLES, acting
 from tests.ledger.book import CLOCK, asked, open_book, record
 
 from customhouse.ledger import tables
@@ -61,6 +61,7 @@ def filled(postgres: str) -> Filled:
                 book.asked(APPROVAL.format(tenant=tenant, expires=9, state="requested"))
                 book.asked(ANSWER.format(tenant=tenant))
                 book.asked(REDEEMED.format(tenant=tenant))
+                book.asked(NOTIFICATION.format(tenant=tenant))
 
     asyncio.run(main())
     values: dict[str, object] = {
@@ -71,7 +72,8 @@ def filled(postgres: str) -> Filled:
         "ends_us": 9, "requests": 8, "tokens_spent": 0, "tokens_reserved": 0, "microusd_spent": 0,
         "microusd_reserved": 0, "expected_changes": 0, "after": "",
         "id": "approval-of-bolt", "approval": "approval-of-bolt", "state": "expired", "expected_state": "requested",
-        "decided_at_us": 9,
+        "decided_at_us": 9, "channel": "smtp", "stage": "done", "expected_stage": "requested", "attempts": 2,
+        "expected_attempts": 1, "due_at_us": 9, "now_us": 9,
     }  # fmt: skip
     return Filled(postgres, values)
 

@@ -26,7 +26,7 @@ DENIED, UNSET, NOT_SUPPORTED = "42501", "CH001", "0A000"
 ROLES: Final[tuple[Role, ...]] = ("control", "gateway", "sequencer", "auditor")
 TENANTS_TABLES: Final = (
     "evidence", "evidence_staged", "payload", "reference", "tenant_key", "open_call", "chain_head", "budget_window",
-    "approval", "approval_answer"
+    "approval", "approval_answer", "notification"
 )  # fmt: skip
 REDEEMED: Final = "INSERT INTO ticket_redemption VALUES ('{tenant}', 'ticket-of-{tenant}', 9, 9)"
 BUDGET: Final = (
@@ -41,8 +41,11 @@ ANSWER: Final = (
     "INSERT INTO approval_answer VALUES ('{tenant}', 'approval-of-{tenant}', 'ola@acme.test', 'approve',"
     " 'reason-of-{tenant}', 0)"
 )
-EVERY_TENANTS: Final = ("chain_head", "approval", "approval_answer")
+NOTIFICATION: Final = "INSERT INTO notification VALUES ('{tenant}', 'approval-of-{tenant}', 'smtp', 'requested', 1, 0)"
+EVERY_TENANTS: Final = ("chain_head", "approval", "approval_answer", "notification")
 """Tables whose rows operators list, whosever they are."""
+NOT_THE_GATEWAYS: Final = ("chain_head", "notification")
+"""Tenants' tables of which the gateway's role sees nothing at all."""
 
 
 @pytest.fixture
@@ -63,6 +66,7 @@ def filled(postgres: str) -> str:
                 book.asked(APPROVAL.format(tenant=tenant, expires=9, state="requested"))
                 book.asked(ANSWER.format(tenant=tenant))
                 book.asked(REDEEMED.format(tenant=tenant))
+                book.asked(NOTIFICATION.format(tenant=tenant))
 
     asyncio.run(main())
     return postgres
@@ -131,6 +135,12 @@ REFUSED: Final[list[tuple[Role, str, str]]] = [
     ("control", REDEEMED.format(tenant="acme"), DENIED),
     ("sequencer", REDEEMED.format(tenant="acme"), DENIED),
     ("auditor", "SELECT 1 FROM ticket_redemption", DENIED),
+    ("gateway", "SELECT 1 FROM notification", DENIED),
+    ("gateway", "UPDATE notification SET stage = 'done'", DENIED),
+    ("control", "DELETE FROM notification", DENIED),
+    ("control", NOTIFICATION.format(tenant="bolt"), DENIED),
+    ("sequencer", "SELECT 1 FROM notification", DENIED),
+    ("auditor", "SELECT 1 FROM notification", DENIED),
     ("gateway", "SELECT key_hash FROM person", DENIED),
     ("gateway", "SELECT key_hash FROM api_key", DENIED),
     ("gateway", "SELECT 1 FROM pin", DENIED),
@@ -184,7 +194,7 @@ def test_is_refused(filled: str, role: Role, statement: str, refusal: str) -> No
 @pytest.mark.parametrize("role", ["control", "gateway"])
 @pytest.mark.parametrize("table", TENANTS_TABLES)
 def test_whoever_acts_for_nobody_sees_nothing_and_is_told_so(filled: str, role: Role, table: str) -> None:
-    may = not (role == "gateway" and table == "chain_head")
+    may = not (role == "gateway" and table in NOT_THE_GATEWAYS)
     every_log = role == "control" and table in EVERY_TENANTS
     for tenant in (None, ""):
         with acting(filled, role, tenant) as connection:
@@ -198,7 +208,7 @@ def test_whoever_acts_for_nobody_sees_nothing_and_is_told_so(filled: str, role: 
         (role, name)
         for role in ("control", "gateway")
         for name in TENANTS_TABLES
-        if name not in (EVERY_TENANTS if role == "control" else ("chain_head",))
+        if name not in (EVERY_TENANTS if role == "control" else NOT_THE_GATEWAYS)
     ],
 )
 def test_a_query_that_forgot_the_tenant_sees_one_tenants_rows(filled: str, role: Role, table: str) -> None:

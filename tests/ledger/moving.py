@@ -72,6 +72,7 @@ async def _turns(path: Path) -> None:
     )
     connection.execute("INSERT INTO approval_answer VALUES ('acme', 'a1', 'ola@acme.test', 'deny', 'no', ?)", (now_us,))
     connection.execute("INSERT INTO ticket_redemption VALUES ('acme', ?, ?, ?)", (CLOCK.uuid7(), now_us, now_us))
+    connection.execute("INSERT INTO notification VALUES ('acme', 'a1', 'smtp', 'reminder', 2, ?)", (now_us,))
     connection.close()
 
 

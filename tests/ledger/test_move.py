@@ -339,7 +339,7 @@ def again_at(home: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "step", ["check the file: what", "copy 27", "read every row", "check the target: row", "commit"]
+    "step", ["check the file: what", "copy 28", "read every row", "check the target: row", "commit"]
 )
 def test_whenever_it_is_killed_nothing_or_everything_is_there(home: Path, postgres: str, step: str) -> None:
     furnish(home)

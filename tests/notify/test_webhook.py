@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.notify.authority import sides
@@ -43,6 +45,24 @@ def test_a_receiver_can_verify_who_sent_it_and_when() -> None:
         assert said["data"]["url"] == f"https://customhouse.acme.test/approvals/{ID}"
         assert (said["data"]["tool"], said["data"]["assistant"]) == ("issue_refund", "customer_support_bot")
         assert said["data"]["expires_at"] == "2026-11-18T11:06:40.000000Z"
+
+    asyncio.run(story())
+
+
+def test_what_the_page_says_verifies_it() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "tell-people-of-approvals.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(program, names)  # noqa: S102 - the page's own words
+
+    async def story() -> None:
+        async with receiver() as running:
+            await Webhook(running.url, SECRET, CLOCK).send(WAITING)
+        ((headers, body),) = running.came
+        assert names["verified"](SECRET, headers, body)
+        assert not names["verified"](SECRET, headers, body + b" ")
+        old = {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) - 301)}
+        assert not names["verified"](SECRET, old, body)
 
     asyncio.run(story())
 

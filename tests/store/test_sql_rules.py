@@ -99,8 +99,8 @@ def test_the_readers_of_this_file_see_what_the_house_sees() -> None:
         own = {name for name in QUERIES if " " not in name or name.endswith(f"[{store}]")}
         assert {name.split(" ")[0] for name in own} == set(queries.load(store))
     rooms = {"evidence", "payload", "reference", "chain_head", "tenant_key", "open_call", "budget_window"}
-    rooms |= {"approval", "approval_answer"}
     rooms.add("ticket_redemption")
+    rooms |= {"approval", "approval_answer", "notification"}
     assert rooms == TENANTS
     assert set(TABLES) >= ADDED_ONLY
 

@@ -12,7 +12,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from customhouse.cli import checkup
+from customhouse.cli import checkup, checkup_notify
 from customhouse.cli.client import client, settings
 from customhouse.cli.finding import Finding, State, fail, ok
 from customhouse.cli.options import json_option, options
@@ -35,16 +35,18 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @click.command()
+@click.option("--notify", is_flag=True, help="Send a test message over each channel that tells people of approvals.")
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, *, as_json: bool) -> None:
+def doctor(ctx: click.Context, *, notify: bool, as_json: bool) -> None:
     """Check disk, clock, port, git, the home directory, its keys and database, the evidence, and what is in force.
 
     On PostgreSQL also the server: version, roles, row security, rights, clock, connections, records without a place.
-    Nothing is changed. Exit status 1 when a check fails; a warning is no failure.
+    Nothing is changed, and nothing is sent but for --notify. Exit status 1 when a check fails; a warning is no failure.
     """
     chosen = settings(ctx)
     findings = [*checkup.machine(chosen), *checkup.home(chosen)]
+    findings += asyncio.run(checkup_notify.told(chosen, SystemClock(), send=notify))
     if chosen.database:
         findings += _shared(chosen)
     if not any(finding.state == "fail" and finding.check != "port" for finding in findings):

@@ -38,8 +38,9 @@ _UNREACHED: Final[Mapping[str, str]] = {
     "half_open": "TRIED AGAIN",
     "stands": "NOT RENEWED",
     "ended": "ENDED",
+    "failing": "NOT TOLD",
 }
-"""What a breaker's or a credential's state is called."""
+"""What a breaker's, a credential's or a channel's state is called."""
 
 
 @click.command()

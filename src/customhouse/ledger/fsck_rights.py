@@ -16,7 +16,7 @@ _LOG: Final = "evidence_staged payload reference tenant_key"
 EXPECTED: Final[Mapping[str, Mapping[str, str]]] = {
     "control": {
         "SELECT INSERT": f"{_REGISTRY} {_LOG} approval_answer",
-        "SELECT INSERT UPDATE": _MOVING,
+        "SELECT INSERT UPDATE": f"{_MOVING} notification",
         "SELECT UPDATE": "access_generation switch_generation",
         "SELECT": "sequencer sequencer_term chain_head evidence schema_migration budget_window approval",
         "SELECT INSERT DELETE": "open_call session",
@@ -72,14 +72,14 @@ FUNCTIONS: Final[Mapping[str, tuple[str, str]]] = {
 """What may be called, with whose rights, and by whom besides its owner; the sequencer owns `staged_logs`."""
 OWN_ROWS: Final = (
     "evidence_staged chain_head evidence payload reference tenant_key open_call budget_window approval approval_answer"
-    " ticket_redemption"
+    " ticket_redemption notification"
 )
 """Tables of which control and gateway see the rows of the tenant that they act for, and no others."""
 ALL_ROWS: Final[Mapping[str, str]] = {
     "customhouse_sequencer": (
         "evidence_staged chain_head evidence open_call reference payload budget_window approval ticket_redemption"
     ),
-    "customhouse_control": "approval approval_answer",
+    "customhouse_control": "approval approval_answer notification",
     "customhouse_auditor": "evidence_staged evidence payload reference open_call",
     "customhouse_auditor,customhouse_control": "chain_head",
 }

@@ -10,7 +10,7 @@ Dana reads names the tool, the assistant and a link to her own console; the reas
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from customhouse.domain.clock import rfc3339
 
@@ -47,6 +47,14 @@ class Notice:
     def message_id(self) -> str:
         """Return the id of this message: the same however often it is sent, so that receivers can drop copies."""
         return self.id if self.occasion == "requested" else f"{self.id}-{self.occasion}"
+
+
+class Trouble(NamedTuple):
+    """A channel whose last message was not taken, and since when none was."""
+
+    channel: str
+    problem: str
+    since_us: int
 
 
 class Channel(Protocol):

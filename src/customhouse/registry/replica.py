@@ -24,7 +24,8 @@ KEPT_DAYS: Final = 7
 class Unreached(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a replica does not use as declared: a deployment that it leaves alone, a credential it cannot renew.
 
-    `state` is a breaker's (`open`, `half_open`), or whether a credential still `stands` or has `ended`.
+    `state` is a breaker's (`open`, `half_open`), or whether a credential still `stands` or has `ended`; a channel over
+    which people are not told of approvals is `failing`.
     """
 
     subject: str

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What live replicas do not use as declared: from breakers and credentials to reports, and to `status`. Pure.
+"""What live replicas do not reach or use as declared: from breakers, credentials and channels to `status`. Pure.
 
 In a report, because a breaker is one replica's: another may reach the provider.
 """
@@ -13,6 +13,7 @@ from customhouse.domain.clock import rfc3339
 from customhouse.registry.replica import Replica, Unreached, live
 
 if TYPE_CHECKING:
+    from customhouse.notify import notice
     from customhouse.planes.model import circuits, credential
 
 MAX_REPORTED: Final = 20
@@ -31,7 +32,9 @@ class UnreachedView(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
 
 def unreached(
-    deployments: "Iterable[circuits.Trouble]", credentials: "Iterable[credential.Trouble]"
+    deployments: "Iterable[circuits.Trouble]",
+    credentials: "Iterable[credential.Trouble]",
+    channels: "Iterable[notice.Trouble | None]" = (),
 ) -> tuple[Unreached, ...]:
     """Return what a replica reports of itself."""
     found = [
@@ -53,6 +56,13 @@ def unreached(
                 since_us=each.since_us,
             )
             for each in credentials
+        ),
+        *(
+            Unreached(
+                subject=f"notification: {each.channel}", state="failing", reason=each.problem, since_us=each.since_us
+            )
+            for each in channels
+            if each is not None
         ),
     ]
     return tuple(sorted(found, key=lambda each: (each.since_us, each.subject))[:MAX_REPORTED])

@@ -83,6 +83,14 @@ METRICS: Final[Mapping[str, Declared]] = MappingProxyType(
             ("outcome", "reason"),
             "Decisions on proposed tool calls: allow, hold or deny, with the first reason (docs/reference/reasons.md).",
         ),
+        # people
+        "customhouse_notifications_total": Declared(
+            "counter",
+            ("channel", "outcome"),
+            "Messages about approvals that wait, by channel (slack, smtp, webhook) and by what became of them: sent, "
+            "refused, unreachable, late (no answer in time), unready (its secret could not be read). What was not sent "
+            "is tried again.",
+        ),
         # evidence
         "customhouse_evidence_records_total": Declared(
             "counter",

@@ -19,6 +19,7 @@ from customhouse.registry.switches import KINDS
 from customhouse.telemetry.families import counter, gauge, one, shares
 
 BREAKERS: Final = frozenset({"open", "half_open"})
+CREDENTIALS: Final = frozenset({"stands", "ended"})
 STATES: Final[tuple[Status, ...]] = get_args(Status)
 
 
@@ -79,7 +80,7 @@ class StateMetrics:
     def _unreached(self, found: tuple[Unreached, ...]) -> Iterator[Metric]:
         alone = {(each.subject, each.reason): 1.0 for each in found if each.state in BREAKERS}
         yield gauge("customhouse_deployments_left_alone", alone)
-        yield one("customhouse_credentials_failing", sum(each.state not in BREAKERS for each in found))
+        yield one("customhouse_credentials_failing", sum(each.state in CREDENTIALS for each in found))
 
     def _ledger(self, state: LedgerState) -> Iterator[Metric]:
         yield gauge("customhouse_ledger_state", shares(STATES, (state.status,)))
