@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records of an older file are copied into ordinary rows: all of them, byte for byte, or the file stays as it was."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, cast
 
 import apsw
 import pytest
+from tests.store.faulty_vfs import NAME, faulty_vfs
 
+from customhouse.domain.errors import StoreUnavailable
 from customhouse.store.migrate import migrate
 from customhouse.store.migration import packaged
+from customhouse.store.sqlite import open_sqlite
 
 BEFORE, STEP = packaged("sqlite")[:6], packaged("sqlite")[6]
 SIZES: Final = (1, 700, 1100, 4100, 8192)
@@ -79,3 +83,32 @@ def test_a_copy_that_lacks_anything_stops_the_upgrade_and_changes_nothing(
     assert rows(connection) == before
     assert rows(connection, "SELECT name, sql FROM sqlite_schema ORDER BY name") == schema
     connection.close()
+
+
+@pytest.mark.parametrize("fault", ["ENOSPC", "EIO"])
+@pytest.mark.parametrize("after", [0, 40, 400])
+def test_a_disk_that_fails_meanwhile_leaves_the_file_as_it_was(tmp_path: Path, fault: str, after: int) -> None:
+    path = tmp_path / "db"
+    connection = older(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    before = rows(connection)
+    connection.close()
+
+    async def opened(vfs: str) -> None:
+        await (await open_sqlite(path, vfs)).close()
+
+    with faulty_vfs() as faults:
+        faults.fault, faults.after = fault, after
+        with pytest.raises(StoreUnavailable, match=fault):
+            asyncio.run(opened(NAME))
+        assert faults.met > 0
+        faults.fault = None
+        left = apsw.Connection(str(path))
+        assert rows(left) == before
+        assert rows(left, "SELECT MAX(number) FROM schema_migration") == [(len(BEFORE),)]
+        left.close()
+        asyncio.run(opened(NAME))
+    after_all = apsw.Connection(str(path))
+    assert rows(after_all) == before
+    assert rows(after_all, "SELECT MAX(number) FROM schema_migration") == [(len(packaged("sqlite")),)]
+    after_all.close()

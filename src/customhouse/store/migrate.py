@@ -27,10 +27,11 @@ def migrate(connection: apsw.Connection, migrations: tuple[Migration, ...], now_
                 "INSERT INTO schema_migration (number, name, digest, applied_at_us) VALUES (?, ?, ?, ?)",
                 (migration.number, migration.name, migration.digest, now_us),
             )
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+        connection.execute("COMMIT")
+    finally:
+        # A disk that is full or broken has undone it already: another ROLLBACK would hide why (lang_transaction.html).
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
     return len(missing)
 
 
