@@ -262,6 +262,7 @@ def _data_plane(
         upstreams=upstreams,
         preparations=Preparations(),
         clock=built.control.clock,
+        ticket_keys=built.redemptions.keys,
         orphans=orphans,
         stale_after=StaleAfter(settings.stale_tools_s, settings.stale_refuse_s),
         turn_timeout_s=settings.turn_timeout_s,

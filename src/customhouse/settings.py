@@ -40,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     keys: str = ""
     """Directory of the key files, the same on every replica; empty is `keys` in `home`."""
     ticket_key_number: Count = 1
-    """Which of the keys that are derived from the root key signs tickets; those before and after it are known, too."""
+    """Which of the keys that come from the root key signs tickets; the ones before and after it are published, too."""
     credentials: str = ""
     """Directory of the files and commands that providers' keys come from; empty is `credentials` in `home`."""
     replica_name: str = ""

@@ -46,11 +46,13 @@ from customhouse.gateway.reply import Ending, Reply, response_bytes
 from customhouse.gateway.returned import Returns
 from customhouse.gateway.spend import spending
 from customhouse.gateway.stored import Stored
+from customhouse.gateway.ticketing import tickets
 from customhouse.ledger.append import Ledger
 from customhouse.planes.model.call import Upstreams
 from customhouse.planes.model.parameters import bounded_tokens, settle
 from customhouse.planes.model.select import Facts
 from customhouse.registry.current import Current
+from customhouse.vault.mint import TicketKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Gateway:
     upstreams: Upstreams
     preparations: Preparations
     clock: Clock
+    ticket_keys: TicketKeys
     orphans: set[str]
     stale_after: StaleAfter
     turn_timeout_s: float
@@ -220,7 +223,8 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     # (10) stamp: the evidence is durable before the answer is complete; no call leaves that was taken away meanwhile
     progress.ended = True
     while True:
-        ending = Ending(judged.answer, (*told, *judged.notices), judged.added, fallback=progress.fell_back)
+        proofs = tickets(gateway.ticket_keys, evidence, judged.passed)
+        ending = Ending(judged.answer, (*told, *judged.notices), judged.added, progress.fell_back, proofs)
         unchanged = progress.said if judged.answer is answer else None
         outcome = "fallback" if progress.fell_back else "answered"
         completed = evidence.response_completed(
