@@ -236,7 +236,7 @@ class _Writer:
 
     async def _turn(self, number: int) -> None:
         principal, key = self._keys[number % TENANTS]
-        turn = turn_records(self._prepared, self._current, principal, key, self._clock, tool=number % 2 == 0)
+        turn = await turn_records(self._prepared, self._current, principal, key, self._clock, tool=number % 2 == 0)
         for entries in (turn.called, turn.completed):
             began = time.perf_counter_ns()
             await self._ledger.append(entries)

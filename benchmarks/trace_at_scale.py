@@ -118,7 +118,7 @@ async def templates(settings: Settings) -> list[TurnRecords]:
         prepared, clock = prepare(snapshot), built.control.clock
         principal = Principal("key_template", TENANTS[0], ASSISTANT, "dev", "user:template", "asserted")
         key = await built.control.ledger.tenant_key(principal.tenant)
-        return [turn_records(prepared, built.current, principal, key, clock, tool=tool) for tool in (False, True)]
+        return [await turn_records(prepared, built.current, principal, key, clock, tool=tool) for tool in (False, True)]
 
 
 def _every(records: int, lookups: int) -> int:

@@ -193,7 +193,7 @@ def test_what_is_no_tenants_name_is_refused_as_such(home: Path, upstream: Upstre
 
 def test_another_tenants_tool_calls_push_no_trace_off_a_persons_list(home: Path) -> None:
     """A model may call its tools `user:42`; twenty such calls of bolt left acme's traces of user:42 out of the list."""
-    named = replies.tool_calls([{**replies.call("get_order_status", "{}"), "id": "user:42"}])
+    named = replies.tool_calls([{**replies.call("get_order_status", '{"order_id":"A-1001"}'), "id": "user:42"}])
     with scripted_upstream(replies.answer(), named) as provider, running(home, documents(provider.base_url)) as gateway:
         key = person(gateway, "sam@acme.test", "auditor")
         both = gateway.run(create_key(gateway.control, tenants=("acme", "bolt"), delegate=("user:*",)))

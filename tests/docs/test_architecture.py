@@ -10,8 +10,9 @@ from tests.docs.pages import ROOT
 
 from customhouse.domain.decision import Outcome
 from customhouse.domain.message import ToolCall
-from customhouse.planes.tools.document import Document, Grant
+from customhouse.planes.tools.document import Document
 from customhouse.planes.tools.permit import permit
+from customhouse.planes.tools.policy import Policy, Tool
 
 SOURCE: Final = ROOT / "src" / "customhouse"
 PAGE: Final = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
@@ -94,11 +95,13 @@ def test_threads_are_started_in_the_store_alone() -> None:
 
 
 def test_a_decision_that_fails_denies() -> None:
-    class Broken(dict[str, Grant]):
-        def get(self, key: str, default: object = None) -> Grant:  # pyright: ignore[reportIncompatibleMethodOverride]
+    class Broken(dict[str, Tool]):
+        def get(self, key: str, default: object = None) -> Tool:  # pyright: ignore[reportIncompatibleMethodOverride]
             raise RuntimeError(key, default)
 
-    decision = permit(Document(grants=Broken()), ToolCall("call_1", "get_order_status", "{}"))
+    decision = permit(
+        Policy(Document(grants={}), Broken(), {}, {}), ToolCall("call_1", "get_order_status", "{}")
+    ).decision
     assert decision.outcome is Outcome.DENY
     assert decision.reasons == ("decision.failed",)
 

@@ -141,7 +141,7 @@ def test_other_paths_and_methods_are_refused(gateway: Running) -> None:
     wrong_method = gateway.request("GET", "/v1/chat/completions")
     refused(wrong_method, 405, "request.method_refused")
     assert wrong_method.headers["allow"] == "POST"
-    assert gateway.request("GET", "/").status == 404
+    assert gateway.request("GET", "/v2").status == 404
 
 
 def test_models_lists_the_key_s_assistant_and_its_aliases(gateway: Running) -> None:

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from tests.attacks.test_switches import held, lifted, thrown
 from tests.gateway.outage import cut_off
-from tests.gateway.running import GRANTS, Answer, Json, Running, create_key, documents, running
+from tests.gateway.running import GRANTS, Answer, Json, Running, create_key, documents, running, takes
 from tests.upstream import replies
 from tests.upstream.server import Upstream, scripted_upstream
 
@@ -21,7 +21,8 @@ from customhouse.planes.tools.document import Grant
 from customhouse.rollout.submission import SubmittedDocuments
 
 TOOLS: Final[list[Json]] = [
-    {"type": "function", "function": {"name": name}} for name in ("get_order_status", "send_note")
+    {"type": "function", "function": {"name": name, "parameters": takes(name)}}
+    for name in ("get_order_status", "send_note")
 ]
 STALE_TOOLS_S, STALE_REFUSE_S = 1, 4
 
@@ -167,7 +168,7 @@ def test_a_tool_call_does_not_leave_when_it_went_off_while_its_record_was_writte
     postgres: str,
     stream: bool,  # noqa: FBT001 - a row
 ) -> None:
-    two = [replies.call("get_order_status", "{}", 0), replies.call("send_note", "{}", 1)]
+    two = [replies.call("get_order_status", '{"order_id":"A-1001"}', 0), replies.call("send_note", "{}", 1)]
     with (
         scripted_upstream(by_model={"two": held(replies.tool_calls(two))}) as upstream,
         running(home, submitted(upstream, "two"), database=postgres, ledger_timeout_s=30) as gateway,

@@ -16,13 +16,14 @@ from customhouse.manifest.compile import compile_assistant, compile_policy, perm
 from customhouse.manifest.load import load
 from customhouse.manifest.problem import ManifestErrors
 from customhouse.planes.tools.document import Document
-from customhouse.planes.tools.permit import offers, permit
+from customhouse.planes.tools.permit import permit
+from customhouse.planes.tools.policy import compiled
 from customhouse.registry.conflict import conflicts
 from customhouse.registry.documents import decode
 
 
 def outcome(document: Document, tool: str) -> Outcome:
-    return permit(document, ToolCall(id="1", name=tool, arguments="{}")).outcome
+    return permit(compiled(document), ToolCall(id="1", name=tool, arguments="{}")).decision.outcome
 
 
 TRUTH: Final = {
@@ -52,7 +53,9 @@ def test_the_truth_table(tmp_path: Path, *, allowed: bool, denied: bool, approva
     if effect == "irreversible" and expected is Outcome.ALLOW:
         expected = Outcome.HOLD  # never plainly allowed: held for the captain
     assert outcome(document, "t") is expected
-    assert ("t" in offers(document)) is (expected is not Outcome.DENY), "denied tools are not offered, held ones are"
+    assert ("t" in compiled(document).offers()) is (expected is not Outcome.DENY), (
+        "denied tools are not offered, held ones are"
+    )
     assert outcome(document, "u") is Outcome.DENY, "a tool that the policy does not name"
 
 

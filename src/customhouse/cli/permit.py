@@ -16,6 +16,7 @@ from customhouse.manifest.load import load
 from customhouse.manifest.problem import nearest
 from customhouse.manifest.sentences import approvers
 from customhouse.planes.tools.permit import permit as decide
+from customhouse.planes.tools.policy import compiled
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +43,7 @@ def permit(ctx: click.Context, *, assistant: str, tool: str, arguments: str, man
     The same function decides every call in the gateway.
     """
     document = compile_policy(load(manifest), assistant)
-    decision = decide(document, ToolCall(id="permit", name=tool, arguments=arguments))
+    decision = decide(compiled(document), ToolCall(id="permit", name=tool, arguments=arguments)).decision
     grant = document.grants.get(tool)
     held = decision.outcome is Outcome.HOLD and grant is not None
     if grant is None and (near := nearest(tool, sorted(document.grants))):

@@ -45,6 +45,7 @@ class Ask:
     fallback: str
     answer_bytes: int
     in_force: InForce
+    workflow: str = ""
 
 
 class LeftAlone(NamedTuple):

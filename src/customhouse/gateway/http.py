@@ -147,11 +147,15 @@ class DataPlane:
             for watcher in watching:
                 watcher.cancel()
 
+    def _in_force(self, principal: Principal) -> InForce:
+        gateway = self._gateway
+        return InForce(gateway.current, gateway.stale_after, principal, gateway.preparations)
+
     async def _models(self, headers: Mapping[str, str], reply: Reply) -> None:
         key = identity.authenticate(headers, self._gateway.credentials)
         # Any tenant: which of a key's tenants is meant makes no difference to the names that it may use.
         principal = Principal(key.id, key.tenants[0], key.assistant, key.environment, None, "none")
-        snapshot = InForce(self._gateway.current, self._gateway.stale_after, principal).snapshot()
+        snapshot = self._in_force(principal).snapshot()
         reply.stamp(snapshot)
         names = self._gateway.preparations.of(snapshot).names
         await reply.whole(200, openai_chat_reply.model_list(names, self._gateway.clock.now_us() // 1_000_000))
@@ -167,7 +171,7 @@ class DataPlane:
         try:
             async with asyncio.timeout(self._gateway.turn_timeout_s):
                 principal = await recognised(self._gateway, identity.unique(scope["headers"]), trace_id)
-                InForce(self._gateway.current, self._gateway.stale_after, principal).admit()
+                self._in_force(principal).admit()
                 body = await responses.answered(
                     self._gateway.recall, principal, wanted, scope["method"], scope["query_string"]
                 )

@@ -22,10 +22,13 @@ from customhouse.domain.failure_mode import FailureMode
 from customhouse.domain.message import ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway import degraded
+from customhouse.gateway.prepare import Preparations
 from customhouse.planes.model.document import Deployment
+from customhouse.planes.tools.claim import joined
 from customhouse.planes.tools.document import Grant
-from customhouse.planes.tools.permit import permit
-from customhouse.planes.tools.unregistered import granted
+from customhouse.planes.tools.facts import Facts
+from customhouse.planes.tools.permit import Batch, Verdict, permit
+from customhouse.planes.tools.policy import Policy
 from customhouse.registry.current import Current, View
 from customhouse.registry.snapshot import Snapshot
 
@@ -41,11 +44,20 @@ class StaleAfter(NamedTuple):
 
 
 class Rechecked(NamedTuple):
-    """What the newest state made of a decision, and that state's snapshot (None: nothing verified is in force)."""
+    """What the newest state made of a verdict, and that state's snapshot (None: nothing verified is in force)."""
 
-    decision: Decision
+    verdict: Verdict
     snapshot: Snapshot | None
     switch_generation: int
+
+    @property
+    def decision(self) -> Decision:
+        """Return the decision."""
+        return self.verdict.decision
+
+    def denied(self, reason: str) -> "Rechecked":
+        """Return the same look with a denial instead."""
+        return self._replace(verdict=Verdict(Decision(Outcome.DENY, (reason,))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class InForce:
     current: Current
     stale_after: StaleAfter
     principal: Principal
+    preparations: Preparations
 
     def snapshot(self) -> Snapshot:
         """Return what the turn runs on. Raises ReplicaStale, SnapshotUnavailable."""
@@ -89,20 +102,28 @@ class InForce:
         return self._off(view) or view.switches.deployment(deployment.provider, deployment.label)
 
     def recheck(
-        self, decision: Decision, call: ToolCall, own: Grant | None, narrowed: str | None, calls_so_far: int
+        self,
+        verdict: Verdict,
+        call: ToolCall,
+        granted: Grant | None,
+        narrowed: str | None,
+        facts: Facts,
+        batch: Batch,
     ) -> Rechecked:
-        """Hold a decision against what is newest; it can only become stricter.
+        """Hold a verdict against what is newest; it can only become stricter.
 
-        `own` is what the turn's own snapshot says of the tool, `narrowed` the reason for passing only tools that
-        read. Of the two versions' effects the graver counts.
+        `granted` is what the turn's own snapshot says of the tool, `narrowed` the reason for passing only tools that
+        read. Of the two versions' effects the graver counts, and of their budgets both.
         """
         view = self._view()
         newest = view.snapshot
+        decision = verdict.decision
         # A tool that was not offered is looked at once more: what withheld it is the reason worth telling.
         if decision.outcome is Outcome.DENY and decision.reasons != ("tool.not_offered",):
-            return Rechecked(decision, newest, view.switches.generation)
-        policy = None if newest is None else newest.documents.tools
-        grants = (own, None if policy is None else granted(policy, call.name))
+            return Rechecked(verdict, newest, view.switches.generation)
+        policy = None if newest is None else self._policy(newest)
+        known = None if policy is None else policy.tool(call.name)
+        grants = (granted, None if known is None else known.grant)
         reason = degraded.STALE if self._stale(view, self.stale_after.refuse_s) else self._off(view)
         for grant in grants:
             if reason is None and grant is not None:
@@ -110,15 +131,23 @@ class InForce:
         if reason is None and narrowed is not None and not all(degraded.reads(grant) for grant in grants):
             reason = narrowed
         if reason is not None:
-            stricter = Decision(Outcome.DENY, (reason,))
+            stricter = Verdict(Decision(Outcome.DENY, (reason,)))
         elif policy is None:
-            stricter = Decision(Outcome.DENY, ("tool.superseded",))
+            stricter = Verdict(Decision(Outcome.DENY, ("tool.superseded",)))
         else:
-            stricter = _stricter(decision, permit(policy, call, calls_so_far=calls_so_far))
+            offered = frozenset({call.name})
+            stricter = _stricter(verdict, permit(policy, call, facts, offered=offered, batch=batch))
         return Rechecked(stricter, newest, view.switches.generation)
 
     def _view(self) -> View:
         return self.current.view(self.principal.environment, self.principal.assistant)
+
+    def _policy(self, newest: Snapshot) -> Policy | None:
+        """Return the newest policy, compiled; None where its snapshot cannot be put to work."""
+        try:
+            return self.preparations.of(newest).policy
+        except SnapshotUnavailable:
+            return None
 
     def _off(self, view: View) -> str | None:
         who = self.principal
@@ -129,8 +158,11 @@ class InForce:
         return view.age_s is None or view.age_s > after_s
 
 
-def _stricter(decision: Decision, newest: Decision) -> Decision:
+def _stricter(verdict: Verdict, newest: Verdict) -> Verdict:
+    """Return the graver of two verdicts, with what each of them claims of its budgets."""
     order = (Outcome.ALLOW, Outcome.HOLD, Outcome.DENY)
-    if order.index(newest.outcome) <= order.index(decision.outcome):
-        return decision
-    return Decision(newest.outcome, (*newest.reasons, TIGHTENED), newest.obligations)
+    before, after = verdict.decision, newest.decision
+    claims = joined((*verdict.claims, *newest.claims))
+    if order.index(after.outcome) <= order.index(before.outcome):
+        return verdict._replace(claims=claims)
+    return Verdict(Decision(after.outcome, (*after.reasons, TIGHTENED), after.obligations), verdict.arguments, claims)

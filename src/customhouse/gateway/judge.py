@@ -7,6 +7,7 @@ taken away while those records are written gets a second decision, which names t
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -15,11 +16,12 @@ from customhouse.dialects.envelope import Notice
 from customhouse.domain.answer import Answer, Held
 from customhouse.domain.decision import REASONS, Decision, Outcome
 from customhouse.domain.message import Text, ToolCall
+from customhouse.gateway.claims import Claims
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce
 from customhouse.ledger.entry import Entry
-from customhouse.planes.tools.permit import permit
-from customhouse.planes.tools.unregistered import granted
+from customhouse.planes.tools.facts import Facts
+from customhouse.planes.tools.permit import Batch, Verdict, permit
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -29,7 +31,7 @@ class Passed(NamedTuple):
 
     call: ToolCall
     decision_id: str
-    decision: Decision
+    verdict: Verdict
 
 
 class Judged(NamedTuple):
@@ -42,34 +44,45 @@ class Judged(NamedTuple):
     passed: tuple[Passed, ...] = ()
 
 
-def judge(
-    evidence: Evidence,
-    answer: Answer,
-    offered: frozenset[str],
-    span_id: str | None,
-    in_force: InForce,
-    narrowed: str | None,
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What every decision of one turn is made with: its evidence, what is newest, what rules see, its budgets."""
+
+    evidence: Evidence
+    in_force: InForce
+    facts: Facts
+    claims: Claims
+
+
+async def judge(
+    bench: Bench, answer: Answer, offered: frozenset[str], span_id: str | None, narrowed: str | None
 ) -> Judged:
-    """Decide every proposed call of an answer. Cost: about 6 µs a call and three records.
+    """Decide every proposed call of an answer. Cost: benchmarks/decision.py, and three records.
 
     The turn's own snapshot decides, and what is in force at this moment may make it stricter. `narrowed` is the reason
-    for which only tools that read may be passed.
+    for which only tools that read may be passed. What a call uses up of an hour's or a day's budget is reserved.
     """
+    evidence = bench.evidence
     passed: list[Passed] = []
     notices: list[Notice] = []
     entries: list[Entry] = []
     sentences: list[str] = []
     held: list[Held] = []
-    policy = evidence.prepared.snapshot.documents.tools
+    policy = evidence.prepared.policy
+    batch = Batch()
     for call in answer.tool_calls:
         proposed_id, decision_id = evidence.clock.uuid7(), evidence.clock.uuid7()
-        decision = permit(policy, call, offered=offered, calls_so_far=len(passed))
-        rechecked = in_force.recheck(decision, call, granted(policy, call.name), narrowed, len(passed))
+        verdict = permit(policy, call, bench.facts, offered=offered, batch=batch)
+        rechecked = bench.in_force.recheck(verdict, call, policy.grant(call.name), narrowed, bench.facts, batch)
+        if rechecked.decision.outcome is Outcome.ALLOW:
+            over = await bench.claims.take(decision_id, rechecked.verdict.claims)
+            rechecked = rechecked if over is None else rechecked.denied(over)
         decision = rechecked.decision
         entries.append(evidence.tool_proposed(proposed_id, span_id, call))
         entries.append(evidence.tool_decided(decision_id, proposed_id, call, rechecked))
         if decision.outcome is Outcome.ALLOW:
-            passed.append(Passed(call, decision_id, decision))
+            batch = batch.with_call(rechecked.verdict.claims)
+            passed.append(Passed(call, decision_id, rechecked.verdict))
             entries.append(evidence.tool_passed(decision_id, call))
         else:
             notices.append(_notice(evidence, decision_id, call, decision))
@@ -82,24 +95,28 @@ def judge(
     return Judged(shown, tuple(notices), tuple(entries), added, tuple(passed))
 
 
-def withdraw(evidence: Evidence, judged: Judged, in_force: InForce, narrowed: str | None) -> Judged:
+def withdraw(bench: Bench, judged: Judged, narrowed: str | None) -> Judged:
     """Look once more at the calls that are about to leave; return `judged` itself when all of them still may.
 
     Otherwise its entries are only those of the new decisions. Story: the database takes two seconds to write that
     issue_note was passed, and in between Ola throws `tool:issue_note`. Every replica acknowledges; the call stays here.
     """
-    policy = evidence.prepared.snapshot.documents.tools
+    evidence = bench.evidence
+    policy = evidence.prepared.policy
     kept: list[Passed] = []
     notices: list[Notice] = []
     entries: list[Entry] = []
     sentences: list[str] = []
     held: list[Held] = []
+    batch = Batch()
     for each in judged.passed:
         call = each.call
-        rechecked = in_force.recheck(each.decision, call, granted(policy, call.name), narrowed, len(kept))
+        rechecked = bench.in_force.recheck(each.verdict, call, policy.grant(call.name), narrowed, bench.facts, batch)
         if rechecked.decision.outcome is Outcome.ALLOW:
+            batch = batch.with_call(each.verdict.claims)
             kept.append(each)
             continue
+        bench.claims.give_back(each.decision_id)
         decision_id = evidence.clock.uuid7()
         entries.append(evidence.tool_decided(decision_id, each.decision_id, call, rechecked))
         notices.append(_notice(evidence, decision_id, call, rechecked.decision))

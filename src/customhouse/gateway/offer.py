@@ -18,7 +18,7 @@ from customhouse.gateway import degraded
 from customhouse.gateway.in_force import InForce
 from customhouse.gateway.prepare import Prepared
 from customhouse.planes.tools.document import Grant
-from customhouse.planes.tools.unregistered import granted, reading
+from customhouse.planes.tools.unregistered import reading
 
 CHANGED: Final = "tool.definition_changed"
 
@@ -41,16 +41,16 @@ class Offering(NamedTuple):
         return tuple(Notice(id=accepted, code=CHANGED, outcome="deny", tool=name, url=where) for name in self.changed)
 
 
-def offering(prepared: Prepared, request: Request, narrowed: str | None, in_force: InForce) -> Offering:
+def offering(prepared: Prepared, request: Request, narrowed: str | None, in_force: InForce, workflow: str) -> Offering:
     """Return what to show of a request's tools. Raises InvalidRequest when a call is required and no tool is left.
 
-    `narrowed` is a reason to show only tools that read. Cost: about 3 µs a tool.
+    `narrowed` is a reason to show only tools that read, `workflow` the one it runs in. Cost: about 3 µs a tool.
     """
     shown: list[ToolOffer] = []
     changed: list[str] = []
     wanted = request.tool_choice.name if isinstance(request.tool_choice, NamedTool) else None
     for offer in request.offers if request.tool_choice != "none" else ():
-        grant = _granted(prepared, offer.name)
+        grant = _granted(prepared, offer.name, workflow)
         if grant is None or grant.permission == "deny" or wanted not in {None, offer.name}:
             continue
         if prepared.definitions.changed(offer):
@@ -70,12 +70,15 @@ def offering(prepared: Prepared, request: Request, narrowed: str | None, in_forc
     )
 
 
-def _granted(prepared: Prepared, name: str) -> Grant | None:
-    """Return what the policy says of a tool; what it does not name and only reads like a name of its own is off."""
-    document = prepared.snapshot.documents.tools
-    if name not in document.grants and reading(name) in prepared.readings:
-        return None
-    return granted(document, name)
+def _granted(prepared: Prepared, name: str, workflow: str) -> Grant | None:
+    """Return what the policy says of a tool that may be shown in this workflow.
+
+    What it does not name and only reads like a name of its own is off.
+    """
+    policy = prepared.policy
+    if name in policy.tools:
+        return policy.grant(name) if name in policy.offers(workflow) else None
+    return None if workflow or reading(name) in prepared.readings else policy.grant(name)
 
 
 def _released(offer: ToolOffer, grant: Grant) -> ToolOffer:

@@ -18,6 +18,7 @@ from customhouse.planes.model.embedding import embedding_route
 from customhouse.planes.model.parameters import released
 from customhouse.planes.model.select import Route
 from customhouse.planes.prompt.render import Prompt
+from customhouse.planes.tools.policy import Policy, compiled
 from customhouse.planes.tools.unregistered import readings
 from customhouse.registry.snapshot import Snapshot
 
@@ -30,6 +31,7 @@ class Prepared:
     prompt: Prompt
     route: Route
     embeddings: Route
+    policy: Policy
     definitions: Definitions
     readings: frozenset[str]
     tool_digests: Mapping[str, Digest]
@@ -60,6 +62,7 @@ def prepare(snapshot: Snapshot) -> Prepared:
         prompt=prompt,
         route=route,
         embeddings=embeddings,
+        policy=compiled(documents.tools),
         definitions=Definitions(documents.tools.grants),
         readings=readings(documents.tools.grants),
         tool_digests=MappingProxyType(

@@ -26,6 +26,7 @@ from customhouse.domain.errors import (
     CustomhouseError,
     Forbidden,
     Internal,
+    LedgerUnavailable,
     NothingEmbeds,
     UpstreamTimeout,
 )
@@ -35,10 +36,11 @@ from customhouse.domain.principal import Principal
 from customhouse.domain.request import Request
 from customhouse.gateway import degraded, identity, stored
 from customhouse.gateway.body import ClientLeft
+from customhouse.gateway.claims import Claims
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
 from customhouse.gateway.evidence import Evidence, key_refused
 from customhouse.gateway.in_force import InForce, StaleAfter
-from customhouse.gateway.judge import judge, withdraw
+from customhouse.gateway.judge import Bench, judge, withdraw
 from customhouse.gateway.offer import offering
 from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.recall import Recall
@@ -51,6 +53,7 @@ from customhouse.ledger.append import Ledger
 from customhouse.planes.model.call import Upstreams
 from customhouse.planes.model.parameters import bounded_tokens, settle
 from customhouse.planes.model.select import Facts
+from customhouse.planes.tools.facts import facts
 from customhouse.registry.current import Current
 from customhouse.vault.mint import TicketKeys
 
@@ -103,7 +106,7 @@ async def run(gateway: Gateway, incoming: Incoming, reply: Reply, answer: Answer
     principal = await recognised(gateway, incoming.headers, incoming.trace_id)
     reply.mark("identity")
     # (2) snapshot: one for the whole turn, confirmed lately
-    in_force = InForce(gateway.current, gateway.stale_after, principal)
+    in_force = InForce(gateway.current, gateway.stale_after, principal, gateway.preparations)
     snapshot = in_force.snapshot()
     prepared = gateway.preparations.of(snapshot)
     reply.stamp(snapshot)
@@ -164,7 +167,7 @@ async def decide(
     earlier = await gateway.recall.before(principal, request.previous)
     request = replace(request, messages=(*earlier.messages, *request.messages))
     # (3) label: not computed yet, and every record says so; only the class of the turn's data is known
-    facts = Facts(
+    about = Facts(
         identity.turn_class(prepared.floor, incoming.headers, (earlier.classification,)),
         principal.tenant,
         principal.environment,
@@ -178,7 +181,7 @@ async def decide(
     conversation, foreign = _render(prepared, request)
     declared = documents.safety.ledger_failure
     narrowed = in_force.narrowed(declared, ledger_down=gateway.ledger.down)
-    tools = offering(prepared, request, narrowed, in_force)
+    tools = offering(prepared, request, narrowed, in_force, about.workflow)
     progress.mode = degraded.mode(declared, documents.tools, (offer.name for offer in tools.offers))
     sampling = settle(documents.model, prepared.sampling, request.sampling)
     tokens = 0 if request.texts else bounded_tokens(documents.model.parameters, request.max_tokens)
@@ -189,7 +192,7 @@ async def decide(
     notes = (("prompt.foreign_system",) if foreign else ()) + (("model.sampling_kept",) if sampling.kept else ())
     notes += (*tools.notes, *((narrowed,) if narrowed else ()))
     progress.begin(
-        evidence.request_accepted(body, facts, identity.client_trace(incoming.headers), notes, request.previous)
+        evidence.request_accepted(body, about, identity.client_trace(incoming.headers), notes, request.previous)
     )
     reply.mark("render")
     # (7) select + call: only deployments that may see this class; each call reserved and durable before it leaves
@@ -198,10 +201,11 @@ async def decide(
             request, messages=conversation, offers=tools.offers, sampling=sampling.values, max_tokens=tokens
         ),
         tools=tools,
-        selection=(prepared.embeddings if request.texts else prepared.route).select(facts),
+        selection=(prepared.embeddings if request.texts else prepared.route).select(about),
         fallback=prepared.snapshot.charter.fallback,
         answer_bytes=gateway.answer_bytes,
         in_force=in_force,
+        workflow=about.workflow,
     )
     return ask, narrowed
 
@@ -217,7 +221,13 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     # (8) permit: every proposed call meets the one decision, and what is newest; what is not allowed leaves the answer
     if answer.tool_calls:
         narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
-    judged = judge(evidence, answer, offered, progress.span_id, in_force, narrowed)
+    bench = Bench(
+        evidence,
+        in_force,
+        facts(evidence.principal, ask.selection.classification, ask.workflow),
+        Claims(gateway.budgets, gateway.clock, evidence.principal),
+    )
+    judged = await judge(bench, answer, offered, progress.span_id, narrowed)
     told = ask.tools.notices(evidence.accepted, evidence.trace_id)
     reply.mark("permit")
     # (10) stamp: the evidence is durable before the answer is complete; no call leaves that was taken away meanwhile
@@ -234,11 +244,15 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
             reasons=progress.reasons,
             stored=_stored(evidence.principal, ask.selection.classification, reply, ending),
         )
-        await progress.commit((*judged.entries, completed))
+        try:
+            await progress.commit((*judged.entries, completed))
+        except LedgerUnavailable:
+            bench.claims.give_all_back()
+            raise
         if not judged.passed:
             break
         narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
-        before, judged = judged, withdraw(evidence, judged, in_force, narrowed)
+        before, judged = judged, withdraw(bench, judged, narrowed)
         if judged is before:
             break
     if progress.spending is not None:

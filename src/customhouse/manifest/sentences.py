@@ -11,19 +11,20 @@ from customhouse.budget.limit import told
 from customhouse.domain.decision import REASONS, Outcome
 from customhouse.domain.failure_mode import WHILE_DOWN
 from customhouse.domain.label import Classification, classification
-from customhouse.domain.message import ToolCall
 from customhouse.planes.model.embedding import embeds
 from customhouse.planes.model.reach import Reach, reach
 from customhouse.planes.model.select import OUTSIDE
 from customhouse.planes.tools.document import Approval, Document, Grant
-from customhouse.planes.tools.permit import offers, permit
+from customhouse.planes.tools.permit import listed
+from customhouse.planes.tools.policy import Policy, compiled
 from customhouse.registry.conflict import routed
 from customhouse.registry.documents import Documents
 
 
 def policy_sentences(assistant: str, document: Document) -> tuple[str, ...]:
     """Return one sentence for each tool that the policy names, and one for all others."""
-    sentences = [_tool(assistant, name, grant, document) for name, grant in sorted(document.grants.items())]
+    policy = compiled(document)
+    sentences = [_tool(assistant, name, grant, policy) for name, grant in sorted(document.grants.items())]
     if document.unregistered == "allow_read":
         return (*sentences, f"{assistant} may call any other tool that a client brings, as one that only reads")
     return (*sentences, f"{assistant} may call no other tool")
@@ -69,7 +70,7 @@ def ledger_sentences(documents: Documents) -> tuple[str, ...]:
         return ()
     sentence = f"while evidence cannot be written: {WHILE_DOWN[mode]}"
     grants = documents.tools.grants
-    withheld = [name for name in sorted(offers(documents.tools)) if grants[name].effect != "read"]
+    withheld = [name for name in sorted(compiled(documents.tools).offers()) if grants[name].effect != "read"]
     return (f"{sentence}; {', '.join(withheld)} not offered then" if mode == "open" and withheld else sentence,)
 
 
@@ -94,9 +95,9 @@ def _reached(level: Classification, case: Reach, otherwise: str, *, alone: bool)
     return f"{kind}: only {names}; then {otherwise}"
 
 
-def _tool(assistant: str, name: str, grant: Grant, document: Document) -> str:
+def _tool(assistant: str, name: str, grant: Grant, policy: Policy) -> str:
     effect = "effect undeclared" if grant.effect == "undeclared" else grant.effect
-    decision = permit(document, ToolCall(id="check", name=name, arguments="{}"))
+    decision = listed(policy, name)
     match decision.outcome:
         case Outcome.ALLOW:
             return f"{assistant} may call {name} ({effect})"

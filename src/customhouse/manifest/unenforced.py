@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a manifest declares and this version does not enforce yet. Pure.
 
-Rule: nothing is silently ignored. What would guard something denies it until it is enforced; what would only add
-something is kept, versioned, and named here.
+Rule: nothing is silently ignored. What would guard something denies it until it is enforced; the rest is kept,
+versioned, and named here.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from typing import Final
 from customhouse.manifest.manifest import Manifest
 
 KEPT: Final = "declared, not enforced yet"
-DENIED: Final = "declared, not enforced yet: denied until it is"
 SECTIONS: Final = ("tool_servers", "retrieval_sources", "safety_policies", "suites", "on_call")
 TOOL_FACTS: Final = ("pin", "target_args", "idempotency_key", "returns")
 
@@ -25,9 +24,6 @@ def unenforced(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield from _tools(manifest)
     yield from _policies(manifest)
     for name, assistant in manifest.declared.assistants.items():
-        if assistant.workflows:
-            text = f"{name}: workflows: {DENIED}: no write or irreversible tool can be called"
-            yield str(manifest.place("assistants", name, "workflows")), text
         if assistant.retrieval.sources:
             yield str(manifest.place("assistants", name, "retrieval")), f"{name}: retrieval: {KEPT}"
 
@@ -45,10 +41,3 @@ def _policies(manifest: Manifest) -> Iterator[tuple[str, str]]:
         if policy.require_human_approval:
             text = f"{name}: approvals: held calls are refused until approvals can be given"
             yield str(manifest.place(*at, "require_human_approval")), text
-        for tool in dict.fromkeys(rule.tool for rule in policy.rules):
-            yield str(manifest.place(*at, "rules")), f"{name}: rules of {tool}: {DENIED}"
-        for tool in dict.fromkeys(total.tool for total in policy.budgets.sums):
-            yield str(manifest.place(*at, "budgets", "sums")), f"{name}: the sum over {tool}: {DENIED}"
-        if policy.budgets.writes_per_hour is not None:
-            place = str(manifest.place(*at, "budgets", "writes_per_hour"))
-            yield place, f"{name}: writes_per_hour: {DENIED}: no write or irreversible tool can be called"

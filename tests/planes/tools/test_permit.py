@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The decision on a call: total, off unless granted, and nothing that is added to a policy ever widens it."""
 
-from typing import Final, cast
+from typing import Final, Literal, cast
 
 import msgspec
 import pytest
@@ -10,19 +10,25 @@ from hypothesis import strategies as st
 
 from customhouse.domain.decision import REASONS, Decision, Outcome
 from customhouse.domain.message import ToolCall
-from customhouse.planes.tools.arguments import valid_arguments
+from customhouse.planes.tools.arguments import read_arguments
 from customhouse.planes.tools.document import Approval, Budget, Document, Grant
-from customhouse.planes.tools.permit import offers, permit
+from customhouse.planes.tools.facts import Facts
+from customhouse.planes.tools.permit import Batch, explained, listed, permit
+from customhouse.planes.tools.policy import Policy, compiled
 
+SCHEMA: Final = '{"type":"object","properties":{"amount":{"type":"number"}},"required":["amount"]}'
 NAMES = st.sampled_from(["search", "refund", "mail", "Search", "", "sea\u200brch"]) | st.text(max_size=5)
 GRANTS = st.builds(
     Grant,
     permission=st.sampled_from(["allow", "approve", "deny"]),
     effect=st.sampled_from(["read", "write", "irreversible", "undeclared"]),
     approval=st.none() | st.builds(Approval, quorum=st.integers(0, 3)),
-    rules=st.just(()) | st.just(("amount < 10",)),
+    rules=st.sampled_from([(), ("args.amount < 10",), ("args.amount < 10 || true",), ("args.amount",), ("nonsense(",)]),
+    parameters=st.sampled_from([None, SCHEMA, "{"]),
 )
-BUDGETS = st.builds(Budget, of=st.just("amount"), tool=NAMES, max=st.just("10"), per=st.just("day"))
+BUDGETS = st.builds(
+    Budget, of=st.just("args.amount"), tool=NAMES, max=st.just("10"), per=st.sampled_from(["turn", "hour", "day"])
+)
 DOCUMENTS = st.builds(
     Document,
     grants=st.dictionaries(NAMES, GRANTS, max_size=4),
@@ -36,39 +42,74 @@ ARGUMENTS = st.sampled_from(["", "{}", '{"amount":1}', '{"a":1,"a":2}', "[]", "{
 )
 CALLS = st.builds(ToolCall, id=st.just("c"), name=NAMES, arguments=ARGUMENTS)
 OFFERED = st.none() | st.frozensets(NAMES, max_size=4)
-SO_FAR = st.integers(0, 4)
+BATCHES = st.builds(
+    Batch, st.integers(0, 4), st.dictionaries(NAMES.map("sum:{}:args.amount".format), st.integers(0, 10**7), max_size=2)
+)
+WORKFLOWS = st.sampled_from(["", "returns", "other"])
 MANY = settings(deadline=None, max_examples=300)
 
 
-@given(DOCUMENTS, CALLS, OFFERED, SO_FAR)
+@given(DOCUMENTS, CALLS, OFFERED, BATCHES, WORKFLOWS)
 @MANY
 def test_it_decides_everything_and_allows_only_what_everything_allows(
-    document: Document, call: ToolCall, offered: frozenset[str] | None, so_far: int
+    document: Document, call: ToolCall, offered: frozenset[str] | None, batch: Batch, workflow: str
 ) -> None:
-    decision = permit(document, call, offered=offered, calls_so_far=so_far)
+    verdict = permit(compiled(document), call, Facts(workflow), offered=offered, batch=batch)
+    decision = verdict.decision
     assert set(decision.reasons) <= set(REASONS)
     assert decision.reasons
     grant = document.grants.get(call.name)
     if decision.outcome is Outcome.DENY:
         return
-    # What is allowed or held was granted, offered, readable, within the turn's budget, and under no unkept promise.
+    # What is allowed or held was granted, offered, readable, valid, true to its rules, and fits the budgets alone.
     assert grant is not None
     assert grant.permission != "deny"
     assert offered is None or call.name in offered
-    assert valid_arguments(call.arguments)
-    assert document.calls_per_turn is None or so_far < document.calls_per_turn
-    assert grant.rules == ()
-    assert all(budget.tool != call.name for budget in document.sums)
-    assert grant.effect == "read" or (document.writes_per_hour is None and not document.workflows)
+    arguments = read_arguments(call.arguments)
+    assert arguments is not None
+    amount = arguments.get("amount")
+    small = isinstance(amount, int) and amount < 10  # noqa: PLR2004 - as the rule says
+    assert grant.parameters is None or (grant.parameters == SCHEMA and isinstance(amount, int))
+    assert grant.rules == () or (grant.rules != ("nonsense(",) and (small or "true" in grant.rules[0]))
+    sums = [budget for budget in document.sums if budget.tool == call.name]
+    assert not sums or isinstance(amount, int)
+    assert document.calls_per_turn is None or batch.calls < document.calls_per_turn
+    writes = document.writes_per_hour is not None and grant.effect != "read"
+    assert len(verdict.claims) == len(sums) + writes
+    if document.workflows:
+        inside = call.name in document.workflows.get(workflow, ())
+        assert inside if workflow else grant.effect == "read"
     if decision.outcome is Outcome.ALLOW:
         assert grant.permission == "allow"
         assert grant.effect != "irreversible"
 
 
+@given(DOCUMENTS, CALLS, OFFERED, BATCHES, WORKFLOWS)
+@MANY
+def test_what_is_explained_is_what_was_decided(
+    document: Document, call: ToolCall, offered: frozenset[str] | None, batch: Batch, workflow: str
+) -> None:
+    policy, facts = compiled(document), Facts(workflow)
+    steps = explained(policy, call, facts, offered=offered, batch=batch)
+    assert steps[-1].decision == permit(policy, call, facts, offered=offered, batch=batch).decision
+    assert all(step.decision is None for step in steps[:-1])
+
+
+@given(DOCUMENTS, CALLS)
+@MANY
+def test_no_call_gets_further_than_the_lists_say(document: Document, call: ToolCall) -> None:
+    order = (Outcome.ALLOW, Outcome.HOLD, Outcome.DENY)
+    policy = compiled(document)
+    said, decided = listed(policy, call.name).outcome, permit(policy, call).decision.outcome
+    assert order.index(decided) >= order.index(said)
+
+
 def narrowed(document: Document, name: str) -> list[Document]:
     """Return the document with one more thing declared, in every way there is."""
     more = [
-        msgspec.structs.replace(document, sums=(*document.sums, Budget(of="a", tool=name, max="1", per="turn"))),
+        msgspec.structs.replace(
+            document, sums=(*document.sums, Budget(of="args.amount", tool=name, max="1", per="turn"))
+        ),
         msgspec.structs.replace(document, workflows={**document.workflows, "returns": (name,)}),
         msgspec.structs.replace(document, writes_per_hour=100),
         msgspec.structs.replace(
@@ -78,47 +119,52 @@ def narrowed(document: Document, name: str) -> list[Document]:
     grant = document.grants.get(name)
     if grant is not None:
         stricter = (
-            msgspec.structs.replace(grant, rules=(*grant.rules, "true")),
+            msgspec.structs.replace(grant, rules=(*grant.rules, "principal.verified")),
             msgspec.structs.replace(grant, permission="deny"),
         )
         more += [msgspec.structs.replace(document, grants={**document.grants, name: other}) for other in stricter]
     return more
 
 
-@given(DOCUMENTS, CALLS, OFFERED, SO_FAR)
+@given(DOCUMENTS, CALLS, OFFERED, BATCHES)
 @MANY
 def test_what_is_added_to_a_policy_never_allows_what_was_not(
-    document: Document, call: ToolCall, offered: frozenset[str] | None, so_far: int
+    document: Document, call: ToolCall, offered: frozenset[str] | None, batch: Batch
 ) -> None:
-    before = permit(document, call, offered=offered, calls_so_far=so_far)
+    before = permit(compiled(document), call, offered=offered, batch=batch).decision
     for after in narrowed(document, call.name):
-        if permit(after, call, offered=offered, calls_so_far=so_far).outcome is Outcome.ALLOW:
+        if permit(compiled(after), call, offered=offered, batch=batch).decision.outcome is Outcome.ALLOW:
             assert before.outcome is Outcome.ALLOW
 
 
-@given(DOCUMENTS, CALLS, st.frozensets(NAMES, max_size=4), st.frozensets(NAMES, max_size=4), SO_FAR)
+@given(DOCUMENTS, CALLS, st.frozensets(NAMES, max_size=4), st.frozensets(NAMES, max_size=4), BATCHES)
 @MANY
 def test_offering_fewer_tools_or_having_called_more_never_allows_what_was_not(
-    document: Document, call: ToolCall, some: frozenset[str], others: frozenset[str], so_far: int
+    document: Document, call: ToolCall, some: frozenset[str], others: frozenset[str], batch: Batch
 ) -> None:
-    wide = permit(document, call, offered=some | others, calls_so_far=so_far)
+    policy = compiled(document)
+    wide = permit(policy, call, offered=some | others, batch=batch)
     for narrow in (
-        permit(document, call, offered=some, calls_so_far=so_far),
-        permit(document, call, offered=some | others, calls_so_far=so_far + 1),
+        permit(policy, call, offered=some, batch=batch),
+        permit(policy, call, offered=some | others, batch=batch.with_call(wide.claims)),
     ):
-        assert narrow == wide or narrow.outcome is Outcome.DENY
+        assert narrow == wide or narrow.decision.outcome is Outcome.DENY
 
 
-@given(DOCUMENTS, CALLS)
+@given(DOCUMENTS, CALLS, WORKFLOWS)
 @MANY
-def test_what_is_not_offered_to_a_model_is_never_allowed_either(document: Document, call: ToolCall) -> None:
-    if call.name not in offers(document):
-        assert permit(document, call).outcome is Outcome.DENY
+def test_what_is_not_offered_to_a_model_is_never_allowed_either(
+    document: Document, call: ToolCall, workflow: str
+) -> None:
+    policy = compiled(document)
+    if call.name in policy.tools and call.name not in policy.offers(workflow):
+        assert permit(policy, call, Facts(workflow)).decision.outcome is Outcome.DENY
 
 
 def test_an_error_inside_the_decision_is_a_denial() -> None:
-    broken = cast("Document", object())
-    assert permit(broken, ToolCall("c", "search", "{}")) == Decision(Outcome.DENY, ("decision.failed",))
+    broken = cast("Policy", object())
+    assert permit(broken, ToolCall("c", "search", "{}")).decision == Decision(Outcome.DENY, ("decision.failed",))
+    assert explained(broken, ToolCall("c", "search", "{}"))[-1].decision == Decision(Outcome.DENY, ("decision.failed",))
 
 
 def document(**fields: object) -> Document:
@@ -128,13 +174,21 @@ def document(**fields: object) -> Document:
         "wipe": Grant(permission="allow", effect="irreversible"),
         "refund": Grant(permission="approve", effect="irreversible"),
         "move": Grant(permission="deny", effect="write"),
-        "guarded": Grant(permission="allow", effect="read", rules=("amount < 10",)),
+        "guarded": Grant(permission="allow", effect="read", rules=("args.amount < 10",)),
+        "typed": Grant(permission="allow", effect="read", parameters=SCHEMA),
+        "bomb": Grant(permission="allow", effect="read", parameters='{"pattern":"(?=a)"}'),
+        "wrong": Grant(permission="allow", effect="read", rules=("nonsense(",)),
+        "spared": Grant(
+            permission="approve", effect="write", approval=Approval(unless="args.amount < 10 && principal.verified")
+        ),
         "unsaid": Grant(permission="allow", effect="undeclared"),
     }
     return msgspec.structs.replace(Document(grants=grants), **fields)
 
 
 ALL: Final = frozenset(document().grants)
+FACTS: Final = Facts("", {"principal": {"verified": True}})
+SUMS: Final = (Budget(of="args.amount", tool="search", max="1", per="day"),)
 ROWS: list[tuple[Document, str, str, Outcome, tuple[str, ...]]] = [
     (document(), "search", "{}", Outcome.ALLOW, ("tool.granted",)),
     (document(), "search", "", Outcome.ALLOW, ("tool.granted",)),
@@ -146,21 +200,33 @@ ROWS: list[tuple[Document, str, str, Outcome, tuple[str, ...]]] = [
     (document(), "Search", "{}", Outcome.DENY, ("tool.not_granted",)),
     (document(), "", "{}", Outcome.DENY, ("tool.not_granted",)),
     (document(), "search", "[]", Outcome.DENY, ("tool.arguments_invalid",)),
-    (document(), "guarded", "{}", Outcome.DENY, ("tool.rule_not_enforced",)),
+    (document(), "guarded", '{"amount":9}', Outcome.ALLOW, ("tool.granted",)),
+    (document(), "guarded", '{"amount":10}', Outcome.DENY, ("tool.rule_refused",)),
+    (document(), "guarded", "{}", Outcome.DENY, ("tool.rule_failed",)),
+    (document(), "guarded", '{"amount":"9"}', Outcome.DENY, ("tool.rule_failed",)),
+    (document(), "typed", '{"amount":9.5}', Outcome.ALLOW, ("tool.granted",)),
+    (document(), "typed", '{"amount":"9"}', Outcome.DENY, ("tool.schema_refused",)),
+    (document(), "typed", "", Outcome.DENY, ("tool.schema_refused",)),
+    (document(), "bomb", "{}", Outcome.DENY, ("tool.schema_broken",)),
+    (document(), "wrong", "{}", Outcome.DENY, ("tool.rule_broken",)),
+    (document(), "spared", '{"amount":9}', Outcome.ALLOW, ("tool.approval_spared",)),
+    (document(), "spared", '{"amount":10}', Outcome.HOLD, ("tool.needs_approval",)),
+    (document(), "spared", "{}", Outcome.HOLD, ("tool.needs_approval",)),
     (document(calls_per_turn=1), "search", "{}", Outcome.ALLOW, ("tool.granted",)),
     (document(calls_per_turn=0), "search", "{}", Outcome.DENY, ("tool.calls_per_turn",)),
     (document(writes_per_hour=9), "search", "{}", Outcome.ALLOW, ("tool.granted",)),
-    (document(writes_per_hour=9), "note", "{}", Outcome.DENY, ("tool.budget_not_enforced",)),
+    (document(writes_per_hour=9), "note", "{}", Outcome.ALLOW, ("tool.granted",)),
+    (document(writes_per_hour=0), "note", "{}", Outcome.DENY, ("tool.writes_per_hour",)),
     (document(workflows={"w": ("note",)}), "search", "{}", Outcome.ALLOW, ("tool.granted",)),
     (document(workflows={"w": ("note",)}), "note", "{}", Outcome.DENY, ("tool.workflow_required",)),
     (document(workflows={"w": ("refund",)}), "refund", "{}", Outcome.DENY, ("tool.workflow_required",)),
-    (
-        document(sums=(Budget(of="a", tool="search", max="1", per="day"),)),
-        "search",
-        "{}",
-        Outcome.DENY,
-        ("tool.budget_not_enforced",),
-    ),
+    (document(sums=SUMS), "search", '{"amount":1}', Outcome.ALLOW, ("tool.granted",)),
+    (document(sums=SUMS), "search", '{"amount":"1.00"}', Outcome.ALLOW, ("tool.granted",)),
+    (document(sums=SUMS), "search", '{"amount":1.0000001}', Outcome.DENY, ("tool.sum_exceeded",)),
+    (document(sums=SUMS), "search", '{"amount":-1}', Outcome.DENY, ("tool.sum_unreadable",)),
+    (document(sums=SUMS), "search", '{"amount":true}', Outcome.DENY, ("tool.sum_unreadable",)),
+    (document(sums=SUMS), "search", '{"amount":"1e0"}', Outcome.DENY, ("tool.sum_unreadable",)),
+    (document(sums=SUMS), "search", "{}", Outcome.DENY, ("tool.sum_unreadable",)),
 ]
 
 
@@ -168,13 +234,41 @@ ROWS: list[tuple[Document, str, str, Outcome, tuple[str, ...]]] = [
 def test_the_truth_table(
     policy: Document, name: str, arguments: str, outcome: Outcome, reasons: tuple[str, ...]
 ) -> None:
-    assert permit(policy, ToolCall("c", name, arguments), offered=ALL | {"Search", ""}) == Decision(outcome, reasons)
+    call = ToolCall("c", name, arguments)
+    decision = permit(compiled(policy), call, FACTS, offered=ALL | {"Search", ""}).decision
+    assert decision == Decision(outcome, reasons)
 
 
 def test_a_tool_that_was_not_shown_is_denied_although_it_is_granted() -> None:
-    decision = permit(document(), ToolCall("c", "search", "{}"), offered=frozenset({"note"}))
+    decision = permit(compiled(document()), ToolCall("c", "search", "{}"), offered=frozenset({"note"})).decision
     assert decision == Decision(Outcome.DENY, ("tool.not_offered",))
 
 
 def test_denied_tools_are_never_shown() -> None:
-    assert offers(document()) == ALL - {"move"}
+    assert compiled(document()).offers() == ALL - {"move"}
+    narrow = compiled(document(workflows={"returns": ("note", "move", "nothing")}))
+    assert narrow.offers("returns") == {"note"}
+    assert narrow.offers("another") == frozenset()
+    assert narrow.offers() == {"search", "guarded", "typed", "bomb", "wrong"}
+
+
+def test_a_workflow_narrows_the_lists_and_a_turn_in_none_changes_nothing() -> None:
+    policy = compiled(document(workflows={"returns": ("note",)}))
+
+    def reason(name: str, workflow: str) -> str:
+        return permit(policy, ToolCall("c", name, "{}"), Facts(workflow)).decision.reasons[0]
+
+    assert reason("note", "returns") == "tool.granted"
+    assert reason("search", "returns") == "tool.not_in_workflow"
+    assert reason("note", "") == "tool.workflow_required"
+    assert reason("search", "") == "tool.granted"
+
+
+@pytest.mark.parametrize("per", ["turn", "hour", "day"])
+def test_a_turns_calls_share_the_sums_of_a_turn(per: Literal["turn", "hour", "day"]) -> None:
+    policy = compiled(document(sums=(Budget(of="args.amount", tool="search", max="10", per=per),)))
+    call = ToolCall("c", "search", '{"amount":6}')
+    first = permit(policy, call)
+    second = permit(policy, call, batch=Batch().with_call(first.claims))
+    assert first.decision.outcome is Outcome.ALLOW
+    assert second.decision.outcome is (Outcome.DENY if per == "turn" else Outcome.ALLOW)

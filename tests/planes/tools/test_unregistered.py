@@ -3,12 +3,14 @@
 
 from typing import Final
 
+import msgspec
 import pytest
 
 from customhouse.domain.decision import Decision, Outcome
 from customhouse.domain.message import ToolCall
 from customhouse.planes.tools.document import Budget, Document, Grant
-from customhouse.planes.tools.permit import permit
+from customhouse.planes.tools.permit import Batch, permit
+from customhouse.planes.tools.policy import compiled
 from customhouse.planes.tools.unregistered import UNREGISTERED, granted, reading
 
 GRANTS: Final = {
@@ -31,19 +33,20 @@ ROWS: Final[list[tuple[Document, str, Outcome, str]]] = [
 def test_the_lists_outrank_what_is_said_of_all_others(
     document: Document, tool: str, outcome: Outcome, reason: str
 ) -> None:
-    assert permit(document, ToolCall("c", tool, "{}")) == Decision(outcome, (reason,))
+    assert permit(compiled(document), ToolCall("c", tool, "{}")).decision == Decision(outcome, (reason,))
 
 
 def test_what_narrows_every_call_narrows_these() -> None:
     call = ToolCall("c", "weather", "{}")
-    assert permit(OPEN, call, offered=frozenset({"search"})).reasons == ("tool.not_offered",)
-    assert permit(OPEN, ToolCall("c", "weather", "[]")).reasons == ("tool.arguments_invalid",)
-    few = Document(grants=GRANTS, unregistered="allow_read", calls_per_turn=1)
-    assert permit(few, call, calls_so_far=1).reasons == ("tool.calls_per_turn",)
-    summed = Document(
-        grants=GRANTS, unregistered="allow_read", sums=(Budget(of="a", tool="weather", max="1", per="day"),)
-    )
-    assert permit(summed, call).outcome is Outcome.DENY
+
+    def reasons(document: Document, call: ToolCall, offered: frozenset[str] | None = None, calls: int = 0) -> str:
+        return permit(compiled(document), call, offered=offered, batch=Batch(calls)).decision.reasons[0]
+
+    assert reasons(OPEN, call, frozenset({"search"})) == "tool.not_offered"
+    assert reasons(OPEN, ToolCall("c", "weather", "[]")) == "tool.arguments_invalid"
+    assert reasons(msgspec.structs.replace(OPEN, calls_per_turn=1), call, calls=1) == "tool.calls_per_turn"
+    summed = msgspec.structs.replace(OPEN, sums=(Budget(of="args.a", tool="weather", max="1", per="day"),))
+    assert reasons(summed, call) == "tool.sum_unreadable"
 
 
 def test_what_is_granted_of_them_reads_and_its_results_are_trusted_by_nobody() -> None:

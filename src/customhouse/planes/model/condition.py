@@ -8,16 +8,15 @@ universe, and patterns backtrack.
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
-import cel
-
+from customhouse.domain.expression import first_line, known, parsed
 from customhouse.domain.label import CLASSIFICATION_NAMES
 
-MAX_CHARACTERS: Final = 1000
-MAX_NESTING: Final = 32
-"""The engine's parser recurses; a longer or deeper condition is refused before it is parsed."""
+if TYPE_CHECKING:
+    import cel
+
 CLASSES: Final = {name: level for level, name in enumerate(CLASSIFICATION_NAMES)}
 TEXTS: Final = ("tenant", "environment", "task", "region", "workflow")
 """Facts that are text. A client says `task` and `workflow`: they choose among deployments that may see the data."""
@@ -34,7 +33,7 @@ _TEXT: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
 _FIELD: Final = re.compile(r"\bdata\s*\.\s*([A-Za-z_]\w*)")
 
 
-def compiled(condition: str) -> cel.Program:
+def compiled(condition: str) -> "cel.Program":
     """Return a condition ready to evaluate. Raises ValueError with what is wrong, in one line."""
     program = parsed(condition)
     known("name", program.variables(), NAMES)
@@ -75,7 +74,7 @@ def facts(
     }
 
 
-def _answers(program: cel.Program, values: Mapping[str, object]) -> None:
+def _answers(program: "cel.Program", values: Mapping[str, object]) -> None:
     """Raise ValueError unless the condition gives true or false."""
     try:
         answer: object = program.execute(dict(values))
@@ -83,35 +82,3 @@ def _answers(program: cel.Program, values: Mapping[str, object]) -> None:
         raise ValueError(first_line(error)) from error
     if not isinstance(answer, bool):
         raise ValueError(f"it gives {type(answer).__name__}, not true or false")  # noqa: TRY004 - one type of refusal
-
-
-def parsed(expression: str) -> cel.Program:
-    """Parse any expression within the bounds. Raises ValueError."""
-    if len(expression) > MAX_CHARACTERS:
-        raise ValueError(f"it has more than {MAX_CHARACTERS} characters")
-    deepest = depth = 0
-    for character in expression:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    if deepest > MAX_NESTING:
-        raise ValueError(f"it is nested deeper than {MAX_NESTING}")
-    try:
-        return cel.compile(expression)
-    except ValueError as error:
-        raise ValueError(first_line(error)) from error
-
-
-def known(kind: str, found: Iterable[str], expected: frozenset[str]) -> None:
-    """Raise ValueError naming the first of `found` that is not expected."""
-    unknown = sorted(set(found) - expected)
-    if unknown:
-        gap = "" if kind.endswith(".") else " "
-        raise ValueError(f"the unknown {kind}{gap}{unknown[0]}; known are {', '.join(sorted(expected))}")
-
-
-def first_line(error: Exception) -> str:
-    """Return the engine's complaint as one short line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = lines[0] if lines else type(error).__name__
-    syntax = told.partition("ERROR: <input>:")[2].partition(" expecting ")[0]
-    return f"at {syntax}" if syntax else told.partition(". ")[0]

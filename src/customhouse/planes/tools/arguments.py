@@ -6,26 +6,39 @@ Empty text counts as no arguments, as the models' own SDKs treat it.
 """
 
 import json
-from typing import Final, NoReturn
+from typing import Final, NoReturn, cast
+
+from customhouse.domain.digest import MAX_INTEGER
 
 MAX_ARGUMENTS_BYTES: Final = 64 * 1024
 """Arguments over this are denied: no tool call of an assistant is a file transfer."""
 
 
-def valid_arguments(text: str) -> bool:
-    """Return whether `text` is empty or one JSON object: unique keys, valid Unicode, finite numbers, at most 64 KB."""
+def read_arguments(text: str) -> dict[str, object] | None:
+    """Return the arguments, or None unless `text` is empty or one JSON object that every parser reads the same way.
+
+    Unique keys, valid Unicode, finite numbers, whole numbers below 2^53 in magnitude, at most 64 KB.
+    """
     if not text.strip(" \t\r\n"):
-        return True
+        return {}
     try:
         if len(text.encode()) > MAX_ARGUMENTS_BYTES:
-            return False
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse)
+            return None
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_whole)
         # A lone surrogate written as an escape has no UTF-8 form: parsers downstream disagree on it.
         # 1e999 is infinity here, null or an error elsewhere.
         json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict)
+        return None
+    return cast("dict[str, object]", value) if isinstance(value, dict) else None
+
+
+def _whole(digits: str) -> int:
+    """Refuse what a double does not hold: one parser rounds it, another does not (RFC 8259, 6)."""
+    value = int(digits)
+    if not -MAX_INTEGER <= value <= MAX_INTEGER:
+        raise ValueError(f"{digits} does not fit in 53 bits")
+    return value
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -56,7 +56,10 @@ class Budget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """The content of one tools version. `workflows` maps a workflow to the tools it narrows the lists to."""
+    """The content of one tools version. `workflows` maps a workflow to the tools it narrows the lists to.
+
+    `unregistered` says what becomes of a tool that only the client knows: never offered, or taken for one that reads.
+    """
 
     grants: dict[str, Grant]
     workflows: dict[str, tuple[str, ...]] = {}
