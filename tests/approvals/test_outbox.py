@@ -179,9 +179,9 @@ def test_who_is_killed_between_claim_and_mark_loses_nothing(place: Place) -> Non
         approval = await desk.ask()
         async with receiver(silent=True) as running:
             child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "tests.approvals.dying_outbox", str(place), running.url, cwd=ROOT
+                sys.executable, "-m", "tests.approvals.dying_outbox", str(desk.book.place), running.url, cwd=ROOT
             )
-            await running.until(1)
+            await asyncio.wait_for(running.until(1), 60)
             child.kill()
             await child.wait()
         async with receiver() as running:
