@@ -110,7 +110,7 @@ def test_arguments_without_a_canonical_form_have_no_ticket(home: Path) -> None:
     """They may pass, and no tool server that checks tickets runs them."""
     calls = [
         call("get_order_status", '{"order_id": "A-1007"}'),
-        call("search_help_center", '{"q": "x", "id": 90071992547409931}', 1),
+        call("search_help_center", '{"q": ' + "[" * 65 + "]" * 65 + "}", 1),
     ]
     with scripted_upstream(tool_calls(calls)) as upstream, running(home, documents(upstream.base_url)) as gateway:
         offered = [{"type": "function", "function": {"name": name, "parameters": takes(name)}} for name in NAMES]

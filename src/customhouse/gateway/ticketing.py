@@ -17,7 +17,7 @@ from customhouse.vault.mint import LIFETIME_S, TicketKeys
 def tickets(keys: TicketKeys, evidence: Evidence, passed: Sequence[Passed]) -> tuple[Ticket, ...]:
     """Return the tickets of calls that pass, in their order. Cost: about 45 µs a call.
 
-    A call whose arguments have no canonical form (an integer of 2^53 or more) has none: no server could compare it.
+    A call whose arguments have no canonical form (nested deeper than 64) has none: no server could compare it.
     """
     made = [_ticket(keys, evidence, each) for each in passed]
     return tuple(each for each in made if each is not None)
