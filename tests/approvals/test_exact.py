@@ -32,6 +32,7 @@ ROWS = (
     ("Gr\u00fc\u00dfe \U0001f600", "Gr«U+00FC»«U+00DF»e «U+1F600»", "what is honest too"),
     ("«U+202E»", "«U+00AB»U+202E«U+00BB»", "what only looks like ours"),
     ("a\nb\tc", "a«U+000A»b«U+0009»c", "line breaks, which canonical JSON has none of"),
+    ("a  b ", "a«U+0020»«U+0020»b«U+0020»", "spaces that push something out of sight"),
     ("e\u0301", "e«U+0301»", "an accent that joins what stands before it"),
 )
 

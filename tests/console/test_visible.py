@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customhouse.console.visible import page_text, plain, visible
+from customhouse.approvals.exact import visible
+from customhouse.console.visible import page_text, plain
 
 TAG: Final = re.compile(r"</?(?:span|bdi)(?: class=\"mark\")?>")
 SNEAKY: Final = st.text(

@@ -4,6 +4,8 @@
 Rules:
 - Every character outside printable ASCII is written as its code point between guillemets: «U+202E». Guillemets are not
   ASCII themselves, so that nobody can write one that only looks so.
+- A space is itself between two words. At an end, or beside another space, it is marked too: a thousand spaces push
+  nothing out of sight.
 - White space is added between the parts of the JSON, never inside a string; nothing is left out.
 
 Story: the model was told to refund an account whose name looks like `acct-acme` and has a Cyrillic letter in it. Ola
@@ -16,14 +18,16 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+ODD: Final = re.compile(r"[^ -~]|(?<![^ ]) | (?![^ ])")
+"""A character that is marked."""
 _INDENT: Final = "  "
 _TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^"{}\[\],:\s]+', re.DOTALL)
 """The parts of JSON but the white space between them, of which canonical JSON has none."""
 
 
 def visible(text: str) -> str:
-    """Return text in which nothing but printable ASCII is left as it is. Cost: O(length)."""
-    return "".join(letter if " " <= letter <= "~" else f"«U+{ord(letter):04X}»" for letter in text)
+    """Return text in which nothing but printable ASCII is left as it is. Total; cost about 1 µs for each mark."""
+    return ODD.sub(lambda found: f"«U+{ord(found[0]):04X}»", text)
 
 
 def laid_out(text: str) -> str:

@@ -13,81 +13,85 @@ from typing import Final
 
 from starlette.responses import Response
 
-from customhouse.approvals import decide
-from customhouse.approvals.approval import Approval
-from customhouse.console import held as holding
+from customhouse.access.roles import allowed
+from customhouse.approvals import listing
+from customhouse.approvals.arguments import arguments
+from customhouse.approvals.decide import decide, revoke
+from customhouse.approvals.listing import ApprovalView
 from customhouse.console import told
-from customhouse.console.held import Held
+from customhouse.console.moment import micros
 from customhouse.console.page import Page, Visit
 from customhouse.console.proof import is_whole_proof
 from customhouse.console.reading import Part, read_part
 from customhouse.console.render import see
 from customhouse.domain.decision import REASONS
-from customhouse.domain.errors import ArgumentsNotShown, InvalidRequest, NotFound
+from customhouse.domain.errors import ArgumentsNotShown, InvalidRequest, NotAnApprover, NotFound
+from customhouse.ledger import trace
 
-MAX_ENDED: Final = 20
-"""Held calls that ended lately, in the list."""
+MAX_DECIDED: Final = 20
+"""Held calls that were decided lately, in the list."""
 MAX_REASON: Final = 500
 _NUMBER: Final = re.compile("[1-9][0-9]{0,5}", re.ASCII)
 
 
 async def _list(visit: Visit) -> Response:
-    found, now_us = await holding.lists(visit.control), visit.control.clock.now_us()
-    states = {one.id: told.state_of(one, now_us) for one in (*found.waiting, *found.newest)}
-    ended = tuple(one for one in found.newest if states[one.id] != "requested")[:MAX_ENDED]
+    actor = visit.session.actor
+    waiting = await listing.listing(visit.control, actor, everything=False)
+    newest = await listing.listing(visit.control, actor, everything=True)
     return visit.renderer.page(
         "approvals.html",
         visit.session,
-        waiting=found.waiting,
-        ended=ended,
-        states=states,
-        said=told.STATES,
+        waiting=waiting.approvals,
+        decided=tuple(one for one in newest.approvals if one.state != "requested")[:MAX_DECIDED],
+        states=told.STATES,
         effects=told.EFFECTS,
     )
 
 
 async def _one(visit: Visit) -> Response:
-    shown = await holding.find(visit.control, visit.session.actor, visit.path["id"])
-    part = await _part(visit, shown)
-    approval, steps = shown.approval, [step.record for step in shown.trace.steps]
-    state = told.state_of(approval, visit.control.clock.now_us())
-    mine = [one.verdict for one in shown.answers if one.approver == visit.session.actor.name]
+    actor = visit.session.actor
+    held = await listing.show(visit.control, actor, visit.path["id"])
+    part = await _part(visit, held)
+    found = await visit.control.database.read(lambda tx: trace.read(tx, held.tenant, held.trace_id))
+    steps = [step.record for step in found.steps] if allowed(actor, "trace.read") else []
+    mine = [one.verdict for one in held.answers if one.approver == actor.name]
     return visit.renderer.page(
         "approval.html",
         visit.session,
-        held=approval,
-        state=state,
-        said=told.STATES[state],
-        effect=told.EFFECTS[approval.effect],
+        held=held,
+        expires_us=micros(held.expires_at),
+        said=told.STATES[held.state],
+        effect=told.EFFECTS[held.effect],
         release=next((record.release for record in steps if record.release is not None), None),
-        reasons=[(code, REASONS.get(code, "")) for code in approval.reasons],
+        reasons=[(code, REASONS.get(code, "")) for code in held.reasons],
+        objections=REASONS,
         part=part,
-        opens=shown.opens,
-        next=told.next_for(approval, state),
-        wanted=told.wanted(approval, shown.named, shown.approvers),
-        answers=shown.answers,
-        may_answer=state == "requested" and shown.objection is None and not mine,
-        why_not="You have answered." if mine else REASONS.get(shown.objection or "", ""),
-        may_revoke=state in {"requested", "approved"} and "approve" in mine,
-        steps=[(record.at[11:19], told.step(record)) for record in steps],
-        intact=shown.trace.intact,
+        opens=held.you is None or allowed(actor, "trace.payloads"),
+        next=told.next_for(held),
+        wanted=told.wanted(held),
+        may_answer=held.state == "requested" and held.you is None and not mine,
+        why_not=REASONS.get(held.you or "", "You have answered."),
+        may_revoke=held.state in {"requested", "approved"} and "approve" in mine,
+        steps=[(record.at[:19].replace("T", " "), told.step(record)) for record in steps],
+        intact=found.intact,
     )
 
 
-async def _part(visit: Visit, shown: Held) -> Part | None:
+async def _part(visit: Visit, held: ApprovalView) -> Part | None:
     """Return the part of the arguments that is asked for, opened on the record; None where they are not to be had."""
-    asked = visit.query.get("part", "1")
-    number = int(asked) if _NUMBER.fullmatch(asked) else 0
-    if number == 0:
+    asked, brought = visit.query.get("part", "1"), visit.query.get("shown", "")
+    if _NUMBER.fullmatch(asked) is None:
         raise NotFound("The arguments have no such part.")
-    if not shown.opens:
+    actor = visit.session.actor
+    if not allowed(actor, "approval.arguments"):
         return None
-    approval, actor = shown.approval, visit.session.actor
-    content = await holding.open_arguments(visit.control, actor, shown, number, trace_id=visit.trace_id)
-    if content is None:
+    try:
+        opened = await arguments(visit.control, actor, held.id, trace_id=visit.trace_id)
+    except NotAnApprover:
         return None
-    text, brought = content.decode(errors="surrogateescape"), visit.query.get("shown", "")
-    part = read_part(text, visit.session, _subject(approval), f"/approvals/{approval.id}", number, brought)
+    if opened.text is None:
+        return None
+    part = read_part(opened.text, visit.session, _subject(held), f"/approvals/{held.id}", int(asked), brought)
     if part is None:
         raise NotFound("The arguments have no such part.")
     return part
@@ -99,10 +103,10 @@ async def _answer(visit: Visit) -> Response:
     if verdict not in {"approve", "deny"}:
         raise InvalidRequest("An answer is approve or deny.", param="verdict")
     if verdict == "approve":
-        shown = await holding.find(visit.control, visit.session.actor, approval_id)
-        if not is_whole_proof(visit.session, _subject(shown.approval), visit.form["whole"]):
+        held = await listing.show(visit.control, visit.session.actor, approval_id)
+        if not is_whole_proof(visit.session, _subject(held), visit.form["whole"]):
             raise ArgumentsNotShown
-    await decide.decide(
+    await decide(
         visit.control,
         visit.session.actor,
         approval_id,
@@ -115,7 +119,7 @@ async def _answer(visit: Visit) -> Response:
 
 async def _revoke(visit: Visit) -> Response:
     approval_id = visit.path["id"]
-    await decide.revoke(visit.control, visit.session.actor, approval_id, _reason(visit), trace_id=visit.trace_id)
+    await revoke(visit.control, visit.session.actor, approval_id, _reason(visit), trace_id=visit.trace_id)
     return see(f"/approvals/{approval_id}")
 
 
@@ -126,9 +130,9 @@ def _reason(visit: Visit) -> str:
     return reason
 
 
-def _subject(approval: Approval) -> str:
+def _subject(held: ApprovalView) -> str:
     """Return what a proof of reading is about: this held call, and by its binding these arguments."""
-    return f"{approval.id}:{approval.binding}"
+    return f"{held.id}:{held.binding}"
 
 
 _ONE: Final = "/approvals/{id}"

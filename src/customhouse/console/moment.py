@@ -7,14 +7,14 @@ from typing import Final
 _UNITS: Final = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
+def micros(at: str) -> int:
+    """Return an RFC 3339 moment as microseconds since 1970."""
+    return round(datetime.fromisoformat(at).timestamp() * 1_000_000)
+
+
 def spoken_time(at_us: int) -> str:
     """Return a moment as `25 Nov 2026, 14:35:07 UTC`."""
     return f"{_at(at_us):%-d %b %Y, %H:%M:%S} UTC"
-
-
-def clock_time(at_us: int) -> str:
-    """Return the time of day alone, `14:35:07`."""
-    return f"{_at(at_us):%H:%M:%S}"
 
 
 def from_now(at_us: int, now_us: int) -> str:

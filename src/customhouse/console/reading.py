@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from customhouse.access.sessions import Session
+from customhouse.approvals.exact import ODD
 from customhouse.console.layout import Line, parts
 from customhouse.console.proof import parts_shown, shown_proof, whole_proof
-from customhouse.console.visible import ODD
 
 
 @dataclass(frozen=True, slots=True)

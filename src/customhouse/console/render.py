@@ -15,10 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import Response
 
 from customhouse.access.sessions import Session
+from customhouse.approvals.exact import visible
 from customhouse.console import proof
-from customhouse.console.moment import clock_time, from_now, spoken_time
-from customhouse.console.visible import page_text, visible
-from customhouse.domain.clock import Clock
+from customhouse.console.moment import from_now, micros, spoken_time
+from customhouse.console.visible import page_text
+from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.errors import CustomhouseError
 
 HEADERS: Final[Mapping[str, str]] = MappingProxyType(
@@ -59,25 +60,26 @@ class Renderer:
         )
         self._environment.filters.update(
             shown=page_text,
-            spoken=spoken_time,
-            clock=clock_time,
+            spoken=_spoken,
             ago=self._ago,
             plain_title=visible,
         )
         folder = resources.files("customhouse.console").joinpath("static")
         self._static = {path: folder.joinpath(path.rpartition("/")[2]).read_bytes() for path in STATIC}
 
-    def _ago(self, at_us: int) -> str:
-        return from_now(at_us, self._clock.now_us())
+    def _ago(self, at: str) -> str:
+        return from_now(micros(at), self._clock.now_us())
 
     def page(
         self, template: str, session: Session | None, *, status: int = HTTPStatus.OK, **values: object
     ) -> Response:
         """Return a page made of a template."""
+        now_us = self._clock.now_us()
         content = self._environment.get_template(template).render(
             actor=None if session is None else session.actor,
             proof=None if session is None else proof.form_proof(session),
-            now_us=self._clock.now_us(),
+            now_us=now_us,
+            now=rfc3339(now_us),
             **values,
         )
         return Response(content, status, media_type="text/html; charset=utf-8")
@@ -94,3 +96,7 @@ class Renderer:
 def see(path: str) -> Response:
     """Return the answer that leads to another page of ours, after a form (RFC 9110 15.4.4)."""
     return Response(status_code=HTTPStatus.SEE_OTHER, headers={"location": path})
+
+
+def _spoken(at: str) -> str:
+    return spoken_time(micros(at))

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, assert_never
 
-from customhouse.approvals.approval import Approval
-from customhouse.console.moment import clock_time
+from customhouse.approvals.listing import ApprovalView
+from customhouse.console.moment import micros, spoken_time
 from customhouse.ledger.record import Record
-from customhouse.planes.tools.approval import ApprovalState
 
 EFFECTS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "read": "only reads",
         "write": "changes something",
         "irreversible": "cannot be undone",
+        "undeclared": "may do anything, since no effect is declared",
     }
 )
 """What each effect of a tool means for whoever answers."""
@@ -73,39 +73,35 @@ def and_list(names: tuple[str, ...]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def state_of(approval: Approval, now_us: int) -> ApprovalState:
-    """Return the state as a clock sees it: what nobody has ended in time has expired, written down or not."""
-    return "expired" if approval.overdue(now_us) else approval.state
-
-
-def if_approved(approval: Approval) -> str:
+def if_approved(held: ApprovalView) -> str:
     """Return what an approval of this call lets happen."""
-    until = clock_time(approval.expires_at_us)
-    others = "" if approval.quorum == 1 else f"when {approval.quorum} people have approved, "
+    until = spoken_time(micros(held.expires_at))
+    others = "" if held.quorum <= 1 else f"when {held.quorum} people have approved, "
     return (
-        f"{others}the application repeats its request; the same call goes out once, until {until} UTC; nothing else. "
+        f"{others}the application repeats its request; the same call goes out once, until {until}; nothing else. "
         "Other arguments, another version of the policy or another caller need another approval."
     )
 
 
-def next_for(approval: Approval, state: ApprovalState) -> str:
+def next_for(held: ApprovalView) -> str:
     """Return what happens next with a call that does not wait for an answer any more."""
-    until = clock_time(approval.expires_at_us)
-    match state:
+    until = spoken_time(micros(held.expires_at))
+    match held.state:
         case "requested":
-            return if_approved(approval)
+            return if_approved(held)
         case "approved":
-            return f"The application may repeat its request until {until} UTC: the same call then goes out, once."
+            return f"The application may repeat its request until {until}: the same call then goes out, once."
         case "consumed":
-            return f"The call went out, once. Until {until} UTC a repeated request gets the same stored answer."
+            return f"The call went out, once. Until {until} a repeated request gets the same stored answer."
         case "denied" | "expired" | "revoked":
             return "The call never goes out. Asking again makes another call, which waits for another answer."
         case _ as unreachable:
             assert_never(unreachable)
 
 
-def wanted(approval: Approval, named: tuple[str, ...], approved: tuple[str, ...]) -> str:
+def wanted(held: ApprovalView) -> str:
     """Return who may answer, how many are needed, and how many have approved who still may."""
-    needs = "1 approval" if approval.quorum == 1 else f"{approval.quorum} approvals"
-    rule = f"the rule names {', '.join(approval.approvers)}" if approval.approvers else "the owner and the deputy"
-    return f"It needs {needs}, from {and_list(named)} ({rule}); {len(approved)} so far. One denial ends it."
+    needs = "1 approval" if held.quorum <= 1 else f"{held.quorum} approvals"
+    may = tuple(one.name for one in held.approvers if one.objection is None)
+    rule = f"the rule names {', '.join(held.rule)}" if held.rule else "the owner and the deputy"
+    return f"It needs {needs}, from {and_list(may)} ({rule}); {held.approvals} so far. One denial ends it."
