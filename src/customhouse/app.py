@@ -30,6 +30,7 @@ from customhouse.gateway.http import DataPlane
 from customhouse.gateway.in_force import StaleAfter
 from customhouse.gateway.prepare import Preparations
 from customhouse.gateway.recall import Recall
+from customhouse.gateway.replay import Desk
 from customhouse.gateway.returned import Returns
 from customhouse.gateway.turn import Gateway
 from customhouse.ledger import catch_up, chained, leader, staged
@@ -263,6 +264,7 @@ def _data_plane(
         preparations=Preparations(),
         clock=built.control.clock,
         ticket_keys=built.redemptions.keys,
+        desk=Desk(built.stores.gateway, built.control.ledger, built.redemptions.keys, built.control.clock),
         orphans=orphans,
         stale_after=StaleAfter(settings.stale_tools_s, settings.stale_refuse_s),
         turn_timeout_s=settings.turn_timeout_s,

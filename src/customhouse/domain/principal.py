@@ -25,6 +25,7 @@ class Principal:
     assertion: Literal["none", "asserted", "verified"]
     issuer: str | None = None
     claims: Mapping[str, object] = field(default_factory=lambda: NO_CLAIMS, hash=False)
+    key_created_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

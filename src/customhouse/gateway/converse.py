@@ -7,7 +7,7 @@ client no other model may continue its sentence.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -33,6 +33,7 @@ from customhouse.planes.model.embedding import require_vectors
 from customhouse.planes.model.select import Selection
 from customhouse.planes.model.spoken import spoken
 from customhouse.planes.model.substitution import Noticed, Seen
+from customhouse.store.database import Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Ask:
     answer_bytes: int
     in_force: InForce
     workflow: str = ""
+    path: str = ""
+    body: bytes = b""
 
 
 class LeftAlone(NamedTuple):
@@ -103,6 +106,17 @@ class Progress:
         self.written = True
         self.account.records.extend(entry.record for entry in waiting)
         await self.ledger.append(waiting, self.mode)
+
+    async def commit_with(self, entries: Sequence[Entry], work: Callable[[Transaction], None]) -> None:
+        """Write what waits and `entries` in one transaction with `work`. Raises LedgerUnavailable, and as `work`.
+
+        When it raises, what waited still waits. No spool takes this.
+        """
+        waiting = [*self.pending, *entries]
+        await self.ledger.append_with(waiting, work)
+        self.pending.clear()
+        self.written = True
+        self.account.records.extend(entry.record for entry in waiting)
 
 
 async def converse(ask: Ask, progress: Progress, upstreams: Upstreams, reply: Reply) -> Answer:

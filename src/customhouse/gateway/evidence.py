@@ -84,7 +84,7 @@ class Evidence:
         request = self.key.seal(self.trace_id, "request", body)
         snapshot = self.prepared.snapshot
         record = Record(
-            **self._facts("request.accepted", self.accepted),
+            **self.facts("request.accepted", self.accepted),
             principal=self._subject(),
             charter=snapshot.charter_number,
             versions=dict(self.prepared.versions),
@@ -111,7 +111,7 @@ class Evidence:
             else None
         )
         record = Record(
-            **self._facts("request.refused", self.accepted),
+            **self.facts("request.refused", self.accepted),
             principal=self._subject(),
             versions=dict(self.prepared.versions),
             decision=Ruling(outcome="deny", reasons=reasons),
@@ -146,7 +146,7 @@ class Evidence:
             "texts": texts,
         }
         record = Record(
-            **self._facts("model.called", span_id),
+            **self.facts("model.called", span_id),
             span_id=span_id,
             parents=(self.accepted,),
             versions={plane: self.prepared.versions[plane] for plane in (("model",) if texts else ("model", "prompt"))},
@@ -162,7 +162,7 @@ class Evidence:
         """Record that a call gave no usable answer; what came of it before, and may have been shown, is kept."""
         said = self.key.seal(self.trace_id, "model_answer", _encode(partial)) if partial else None
         record = Record(
-            **self._facts("model.failed", self.clock.uuid7()),
+            **self.facts("model.failed", self.clock.uuid7()),
             span_id=span_id,
             parents=(span_id,),
             model=_model(deployment, attempt),
@@ -185,7 +185,7 @@ class Evidence:
         """Record what a model said, whole (`complete`) or as far as it came (`partial`), and what is odd about it."""
         said = self.key.seal(self.trace_id, "model_answer", _encode(_kept(answer)))
         record = Record(
-            **self._facts("model.answered", self.clock.uuid7()),
+            **self.facts("model.answered", self.clock.uuid7()),
             span_id=span_id,
             parents=(span_id,),
             model=_model(deployment, attempt, answer),
@@ -200,10 +200,10 @@ class Evidence:
         """Record a call that a model proposes; its arguments behind their commitment, findable by the call's id."""
         arguments = self.key.seal(self.trace_id, f"arguments:{proposed_id}", call.arguments.encode())
         record = Record(
-            **self._facts("tool.proposed", proposed_id),
+            **self.facts("tool.proposed", proposed_id),
             span_id=span_id,
             parents=(span_id or self.accepted,),
-            tool=self._tool(call),
+            tool=self.tool(call),
             commitments={"arguments": arguments.commitment},
         )
         return Entry(record, (arguments,), (call.id[:MAX_NAME],))
@@ -218,10 +218,10 @@ class Evidence:
         if newest is not None and newest is not self.prepared.snapshot:
             detail |= {"rechecked": newest.digest, "rechecked_generation": newest.generation}
         record = Record(
-            **self._facts("tool.decided", decision_id),
+            **self.facts("tool.decided", decision_id),
             parents=(parent_id,),
             versions={"tools": self.prepared.versions["tools"]},
-            tool=self._tool(call),
+            tool=self.tool(call),
             decision=Ruling(outcome=decision.outcome.value, reasons=decision.reasons, obligations=decision.obligations),
             detail=detail,
         )
@@ -229,7 +229,7 @@ class Evidence:
 
     def tool_passed(self, decision_id: str, call: ToolCall) -> Entry:
         """Record that an allowed call goes to the client, who runs it."""
-        record = Record(**self._facts("tool.passed", self.clock.uuid7()), parents=(decision_id,), tool=self._tool(call))
+        record = Record(**self.facts("tool.passed", self.clock.uuid7()), parents=(decision_id,), tool=self.tool(call))
         return Entry(record, references=(known_as(PASSED, self.principal, call.id),))
 
     def tool_returned(self, new: Returned, passing: Passing | None, *, known: bool) -> Entry:
@@ -241,7 +241,7 @@ class Evidence:
             matched |= {"passed_in": passing.trace_id, **({"repeated": True} if passing.repeated else {})}
         call_id = result.call_id[:MAX_NAME]
         record = Record(
-            **self._facts("tool.returned", record_id),
+            **self.facts("tool.returned", record_id),
             parents=(passing.record_id if passing else self.accepted,),
             tool=passing.tool if passing else ToolFacts(name=new.named[:MAX_NAME], call_id=call_id),
             commitments={"result": content.commitment},
@@ -269,7 +269,7 @@ class Evidence:
         kept = self.key.seal(self.trace_id, KIND, stored) if stored is not None else None
         commitments = {"response": commitment, KIND: kept.commitment if kept else None}
         record = Record(
-            **self._facts("response.completed", self.clock.uuid7()),
+            **self.facts("response.completed", self.clock.uuid7()),
             parents=(self.accepted,),
             versions=dict(self.prepared.versions),
             commitments={name: each for name, each in commitments.items() if isinstance(each, str)} or None,
@@ -279,7 +279,8 @@ class Evidence:
         )
         return Entry(record, tuple(each for each in (sealed, kept) if each is not None))
 
-    def _facts(self, kind: str, record_id: str) -> _Facts:
+    def facts(self, kind: str, record_id: str) -> _Facts:
+        """Return what every record of the turn says."""
         snapshot = self.prepared.snapshot
         return {
             "v": 1,
@@ -311,7 +312,8 @@ class Evidence:
             issuer=principal.issuer,
         )
 
-    def _tool(self, call: ToolCall) -> ToolFacts:
+    def tool(self, call: ToolCall) -> ToolFacts:
+        """Return what a record says of a call's tool."""
         grant = granted(self.prepared.snapshot.documents.tools, call.name)
         return ToolFacts(
             name=call.name[:MAX_NAME],

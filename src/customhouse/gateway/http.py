@@ -136,7 +136,7 @@ class DataPlane:
                 turn.cancel()
 
         try:
-            await TURNS[path](self._gateway, Incoming(reply.account.trace_id, spoken(path), headers, body), reply)
+            await TURNS[path](self._gateway, Incoming(reply.account.trace_id, path, spoken(path), headers, body), reply)
         except asyncio.CancelledError:
             if not left:
                 raise

@@ -57,7 +57,15 @@ def principal(key: ApiKey, headers: Mapping[str, str]) -> Principal:
     if subject is not None and (_SUBJECT.fullmatch(subject) is None or not key.may_act_for(subject)):
         raise DelegationRefused
     assertion: Literal["none", "asserted"] = "none" if subject is None else "asserted"
-    return Principal(key.id, _tenant(key, headers.get(TENANT)), key.assistant, key.environment, subject, assertion)
+    return Principal(
+        key.id,
+        _tenant(key, headers.get(TENANT)),
+        key.assistant,
+        key.environment,
+        subject,
+        assertion,
+        key_created_by=key.created_by,
+    )
 
 
 def turn_class(

@@ -34,6 +34,14 @@ class Passed(NamedTuple):
     verdict: Verdict
 
 
+class Hold(NamedTuple):
+    """A call that a person may say yes to, by which decision."""
+
+    call: ToolCall
+    decision_id: str
+    verdict: Verdict
+
+
 class Judged(NamedTuple):
     """The answer as the client may see it, what was taken from it, and the records of every decision."""
 
@@ -42,6 +50,7 @@ class Judged(NamedTuple):
     entries: tuple[Entry, ...]
     added: str
     passed: tuple[Passed, ...] = ()
+    holds: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +77,7 @@ async def judge(
     entries: list[Entry] = []
     sentences: list[str] = []
     held: list[Held] = []
+    holds: list[Hold] = []
     policy = evidence.prepared.policy
     batch = Batch()
     for call in answer.tool_calls:
@@ -88,11 +98,13 @@ async def judge(
             notices.append(_notice(evidence, decision_id, call, decision))
             sentences.append(_sentence(call, decision))
             held += _held(decision_id, call, decision)
+            if decision.outcome is Outcome.HOLD and rechecked.snapshot is evidence.prepared.snapshot:
+                holds.append(Hold(call, decision_id, rechecked.verdict))
     if not answer.tool_calls:
         # A stop that announces calls where there are none would make a client look for them.
         return Judged(replace(answer, stop="stop") if answer.stop == "tool_calls" else answer, (), (), "")
     shown, added = _without(replace(answer, held=tuple(held)), passed, sentences)
-    return Judged(shown, tuple(notices), tuple(entries), added, tuple(passed))
+    return Judged(shown, tuple(notices), tuple(entries), added, tuple(passed), tuple(holds))
 
 
 def withdraw(bench: Bench, judged: Judged, narrowed: str | None) -> Judged:
@@ -149,7 +161,7 @@ def _notice(evidence: Evidence, decision_id: str, call: ToolCall, decision: Deci
         code=decision.reasons[0],
         outcome=decision.outcome.value,
         tool=_name(call),
-        url=f"/api/v1/traces/{evidence.trace_id}",
+        url=f"/approvals/{decision_id}" if decision.outcome is Outcome.HOLD else f"/api/v1/traces/{evidence.trace_id}",
     )
 
 

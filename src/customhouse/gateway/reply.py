@@ -101,6 +101,11 @@ class Reply:
         if not self.began:
             self._writer, self._stream_head = self._chunks(), self._head(_STREAM)
 
+    @property
+    def asked(self) -> tuple[str, str]:
+        """Return the deployment that answered and its model, as the client is told."""
+        return self._deployment or "fallback", self._model
+
     def require(self, answer: Answer) -> None:
         """Raise UpstreamFailed for an answer with something that the client's dialect cannot express."""
         self._dialect.require(answer)
@@ -121,6 +126,20 @@ class Reply:
             decisions=ending.notices,
             tickets=ending.tickets,
         )
+
+    def finished(self, ending: Ending) -> bytes:
+        """Return the body of an answer that is sent in one piece, streamed or not. Nothing of it was sent yet."""
+        receipt, request = self.receipt(ending), self._request
+        if request is not None and request.streamed:
+            return self._chunks().end(ending.answer, ending.answer.text or "", receipt)
+        return self._dialect.whole(ending.answer, self.envelope(), receipt)
+
+    async def give(self, content: bytes) -> None:
+        """Send a body that `finished` made, now or at another time. Call only when its evidence is durable."""
+        if self._request is not None and self._request.streamed:
+            await self._stream(content, last=True)
+        else:
+            await self.whole(HTTPStatus.OK, content)
 
     async def end(self, ending: Ending) -> None:
         """Send the rest of the answer. Call only when its evidence is durable."""

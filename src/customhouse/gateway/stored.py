@@ -69,6 +69,30 @@ def encode(stored: Stored) -> bytes:
     return _encode(stored)
 
 
+def kept(
+    principal: Principal, level: Classification, envelope: Envelope, answer: Answer, receipt: Receipt
+) -> bytes | None:
+    """Return what a later turn may continue, or None where the client did not ask for it.
+
+    What this turn was asked, and what its client is given.
+    """
+    if not envelope.request.keep:
+        return None
+    return encode(
+        Stored(
+            assistant=principal.assistant,
+            environment=principal.environment,
+            on_behalf_of=principal.on_behalf_of,
+            classification=level,
+            created_s=envelope.created_s,
+            model=envelope.model,
+            request=envelope.request,
+            answer=answer,
+            receipt=receipt,
+        )
+    )
+
+
 def decode(content: bytes) -> Stored:
     """Read a payload back; raises ValueError (msgspec's errors are such) for other bytes."""
     return _decode(content)

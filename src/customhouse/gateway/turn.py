@@ -30,7 +30,6 @@ from customhouse.domain.errors import (
     NothingEmbeds,
     UpstreamTimeout,
 )
-from customhouse.domain.label import Classification
 from customhouse.domain.message import Message, Text
 from customhouse.domain.principal import Principal
 from customhouse.domain.request import Request
@@ -39,15 +38,16 @@ from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.claims import Claims
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
 from customhouse.gateway.evidence import Evidence, key_refused
+from customhouse.gateway.held import Asked, ask_people, body_digest
 from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import Bench, judge, withdraw
 from customhouse.gateway.offer import offering
 from customhouse.gateway.prepare import Preparations, Prepared
 from customhouse.gateway.recall import Recall
+from customhouse.gateway.replay import HEADER, Desk, named, replay
 from customhouse.gateway.reply import Ending, Reply, response_bytes
 from customhouse.gateway.returned import Returns
 from customhouse.gateway.spend import spending
-from customhouse.gateway.stored import Stored
 from customhouse.gateway.ticketing import tickets
 from customhouse.ledger.append import Ledger
 from customhouse.planes.model.call import Upstreams
@@ -75,6 +75,7 @@ class Gateway:
     preparations: Preparations
     clock: Clock
     ticket_keys: TicketKeys
+    desk: Desk
     orphans: set[str]
     stale_after: StaleAfter
     turn_timeout_s: float
@@ -87,6 +88,7 @@ class Incoming:
     """A request as it stands on the wire. The body is read after the key was recognised; it may raise ClientLeft."""
 
     trace_id: str
+    path: str
     dialect: ClientDialect
     headers: Mapping[str, str]
     body: Callable[[], Awaitable[bytes]]
@@ -206,6 +208,8 @@ async def decide(
         answer_bytes=gateway.answer_bytes,
         in_force=in_force,
         workflow=about.workflow,
+        path=incoming.path,
+        body=body,
     )
     return ask, narrowed
 
@@ -216,20 +220,26 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     progress.pending += await gateway.returns.records(evidence, ask.request.messages)
     declared = evidence.prepared.snapshot.documents.safety.ledger_failure
     offered = frozenset(offer.name for offer in ask.request.offers)
-    answer = await converse(ask, progress, gateway.upstreams, reply)
-    reply.mark("model")
-    # (8) permit: every proposed call meets the one decision, and what is newest; what is not allowed leaves the answer
-    if answer.tool_calls:
-        narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
     bench = Bench(
         evidence,
         in_force,
         facts(evidence.principal, ask.selection.classification, ask.workflow),
         Claims(gateway.budgets, gateway.clock, evidence.principal),
     )
+    approval = named(incoming.headers.get(HEADER), ask.request.approvals)
+    if approval is not None:
+        await replay(gateway.desk, bench, ask, progress, reply, approval, narrowed)
+        return
+    answer = await converse(ask, progress, gateway.upstreams, reply)
+    reply.mark("model")
+    # (8) permit: every proposed call meets the one decision, and what is newest; what is not allowed leaves the answer
+    if answer.tool_calls:
+        narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
     judged = await judge(bench, answer, offered, progress.span_id, narrowed)
     told = ask.tools.notices(evidence.accepted, evidence.trace_id)
     reply.mark("permit")
+    holds = () if gateway.ledger.down else judged.holds
+    asked = ask_people(evidence, answer, holds, body_digest(ask.path, ask.body), *reply.asked) if holds else Asked()
     # (10) stamp: the evidence is durable before the answer is complete; no call leaves that was taken away meanwhile
     progress.ended = True
     while True:
@@ -242,42 +252,32 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
             outcome=outcome,
             timing_us=reply.timing_us(),
             reasons=progress.reasons,
-            stored=_stored(evidence.principal, ask.selection.classification, reply, ending),
+            stored=stored.kept(
+                evidence.principal,
+                ask.selection.classification,
+                reply.envelope(),
+                ending.answer,
+                reply.receipt(ending),
+            ),
         )
         try:
-            await progress.commit((*judged.entries, completed))
+            if asked.approvals:
+                await progress.commit_with((*judged.entries, *asked.entries, completed), asked.keep)
+            else:
+                await progress.commit((*judged.entries, completed))
         except LedgerUnavailable:
             bench.claims.give_all_back()
             raise
         if not judged.passed:
             break
         narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
-        before, judged = judged, withdraw(bench, judged, narrowed)
+        before, judged, asked = judged, withdraw(bench, judged, narrowed), Asked()
         if judged is before:
             break
     if progress.spending is not None:
         await progress.spending.seen()
     reply.mark("evidence")
     await reply.end(ending)
-
-
-def _stored(principal: Principal, level: Classification, reply: Reply, ending: Ending) -> bytes | None:
-    """Return what a later turn may continue: what this one was asked, and what its client is given."""
-    envelope = reply.envelope()
-    if not envelope.request.keep:
-        return None
-    kept = Stored(
-        assistant=principal.assistant,
-        environment=principal.environment,
-        on_behalf_of=principal.on_behalf_of,
-        classification=level,
-        created_s=envelope.created_s,
-        model=envelope.model,
-        request=envelope.request,
-        answer=ending.answer,
-        receipt=reply.receipt(ending),
-    )
-    return stored.encode(kept)
 
 
 def _render(prepared: Prepared, request: Request) -> tuple[tuple[Message, ...], bool]:

@@ -115,6 +115,29 @@ class Ledger:
             self._go_on()
         await waiter.landed
 
+    async def append_with(self, entries: Sequence[Entry], work: Callable[[Transaction], None]) -> None:
+        """Write records in one transaction with `work`; on return both are durable, and neither is when it raises.
+
+        It goes to the database alone, whatever a turn's mode says. Raises LedgerUnavailable, and as `work` does.
+        """
+        try:
+            leaves = [Leaf(entry, record.encode(entry.record)) for entry in entries]
+        except ValueError as error:
+            raise LedgerUnavailable from error
+        began_us = self._clock.elapsed_us()
+
+        def both(tx: Transaction) -> None:
+            self._alone(tx, self.replica)
+            work(tx)
+            self._write(tx, leaves)
+
+        try:
+            await self._database.begin(both)
+        except StoreUnavailable as error:
+            raise LedgerUnavailable from error
+        if self._observe is not None:
+            self._observe("database", leaves, self._clock.elapsed_us() - began_us)
+
     async def append_once(self, leaves: Sequence[Leaf]) -> None:
         """Write those of the leaves that are not in the ledger yet, in one transaction. Raises StoreUnavailable.
 

@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Releasing a held call: the client asks the same again and names the approval, and no model is asked.
+
+(1) the held call is the caller's, and nothing has ended it: state, time, and who said yes may still
+(2) the request is the same one, or continues the response in which the call was held
+(3) the decision is made anew, on what is in force now: it must come to the same, for the same arguments and reasons
+(4) its share of the budgets is reserved
+(5) one transaction: the approval is used up, the finished answer is kept, and that the call was passed is recorded
+(6) once more what is newest is looked at, and the answer leaves
+
+Rules kept: an approval is used once, by one compare-and-set; who asks again until its time is over gets the kept
+answer, byte for byte. Nothing is burnt before it is kept, nothing leaves before it is kept. A client's own "yes" only
+means that it wants to go on.
+
+Story: Lee's application repeats its request on two replicas at once. One takes the approval and answers; the other
+finds it taken, and gives what the first one kept: one call, one ticket. A crash between the two changes nothing: the
+application asks once more.
+"""
+
+import hmac
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from customhouse.approvals import standing, tables
+from customhouse.approvals.approval import Approval
+from customhouse.approvals.consume import consume
+from customhouse.approvals.evidence import decided
+from customhouse.domain.clock import Clock
+from customhouse.domain.decision import REASONS, Outcome
+from customhouse.domain.errors import (
+    ApprovalMismatch,
+    ApprovalPending,
+    ApprovalUnknown,
+    IntegrityFailed,
+    InvalidRequest,
+    LedgerUnavailable,
+    StoreUnavailable,
+)
+from customhouse.domain.message import ToolCall
+from customhouse.domain.principal import Principal
+from customhouse.gateway import stored
+from customhouse.gateway.converse import Ask, Progress
+from customhouse.gateway.held import Kept, body_digest, bound, held_kind
+from customhouse.gateway.in_force import Rechecked
+from customhouse.gateway.judge import Bench, Passed
+from customhouse.gateway.reply import Ending, Reply, response_bytes
+from customhouse.gateway.ticketing import tickets
+from customhouse.ledger import tables as ledger_tables
+from customhouse.ledger.append import Ledger
+from customhouse.ledger.entry import Entry
+from customhouse.ledger.record import Record
+from customhouse.ledger.record import decode as read_record
+from customhouse.ledger.tables import Place, StoredPayload
+from customhouse.planes.tools.permit import Batch, Verdict, permit
+from customhouse.store.database import Database, Transaction
+from customhouse.ticket import canonical
+from customhouse.vault.mint import TicketKeys
+
+HEADER: Final = "customhouse-approval"
+_decode = msgspec.json.Decoder(Kept).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What releasing needs besides the turn's own."""
+
+    database: Database
+    ledger: Ledger
+    ticket_keys: TicketKeys
+    clock: Clock
+
+
+class _Found(NamedTuple):
+    """A held call of the caller's, with what its trace keeps sealed and which commitments its records name."""
+
+    approval: Approval
+    payloads: tuple[StoredPayload, ...]
+    named: frozenset[str]
+
+
+class TakenError(Exception):
+    """Another transaction took the approval, or ended it, in the same moment."""
+
+
+def named(header: str | None, approvals: tuple[str, ...]) -> str | None:
+    """Return the one approval that a request names, in its header or in its body. Raises InvalidRequest for two."""
+    found = {*approvals, *((header,) if header is not None else ())}
+    if len(found) > 1:
+        raise InvalidRequest("one approval at a time: each releases one call", param=HEADER)
+    return found.pop() if found else None
+
+
+async def replay(  # the turn's own things, each of which it needs
+    desk: Desk, bench: Bench, ask: Ask, progress: Progress, reply: Reply, approval_id: str, narrowed: str | None
+) -> None:
+    """Answer with the held call that was approved. Raises the errors of approvals, and LedgerUnavailable."""
+    try:
+        await _once(desk, bench, ask, progress, reply, approval_id, narrowed)
+    except TakenError:
+        # Somebody was quicker: what he kept is the answer, or why there is none.
+        try:
+            await _once(desk, bench, ask, progress, reply, approval_id, narrowed)
+        except TakenError as again:
+            raise ApprovalPending from again
+
+
+async def _once(
+    desk: Desk, bench: Bench, ask: Ask, progress: Progress, reply: Reply, approval_id: str, narrowed: str | None
+) -> None:
+    evidence = bench.evidence
+    found = await _find(desk, bench, approval_id)
+    approval = found.approval
+    # (2) the same request
+    _require_same(ask, approval)
+    kept = _decode(_opened(bench, found, held_kind(approval.id)))
+    call = _call(kept)
+    reply.deployment(kept.deployment, kept.model)
+    # (3) the decision, on what is in force now
+    verdict = _decided_anew(bench, ask, approval, call, narrowed).verdict
+    _require_bound(bench, approval, call, verdict)
+    if approval.state == "consumed":
+        await _again(bench, progress, reply, found)
+        return
+    # (4) its share of the budgets
+    over = await bench.claims.take(approval.id, verdict.claims)
+    if over is not None:
+        raise ApprovalMismatch(f"{approval.id}: {REASONS[over]}")
+    # (5) used up, kept and recorded at once
+    passed = Passed(call, approval.id, verdict)
+    ending = Ending(kept.answer, (), "", fallback=False, tickets=tickets(desk.ticket_keys, evidence, [passed]))
+    content = reply.finished(ending)
+    envelope = reply.envelope()
+    completed = evidence.response_completed(
+        response_bytes(ending),
+        outcome="answered",
+        timing_us=reply.timing_us(),
+        stored=stored.kept(
+            evidence.principal, ask.selection.classification, envelope, kept.answer, reply.receipt(ending)
+        ),
+    )
+
+    def take(tx: Transaction) -> None:
+        tx.act_for(approval.tenant)
+        if not consume(tx, approval, desk.clock.now_us()):
+            raise TakenError
+
+    progress.ended = True
+    try:
+        await progress.commit_with(
+            (evidence.tool_passed(approval.id, call), _used(desk, bench, approval, content), completed), take
+        )
+    except (LedgerUnavailable, TakenError):
+        progress.ended = False
+        bench.claims.give_back(approval.id)
+        raise
+    # (6) what was switched off while that was written does not leave
+    newest = _looked_at(bench, ask, call, narrowed)
+    if newest.decision.outcome is Outcome.DENY:
+        await progress.commit([evidence.tool_decided(evidence.clock.uuid7(), approval.id, call, newest)])
+        raise _refused(approval, newest)
+    await reply.give(content)
+
+
+async def _find(desk: Desk, bench: Bench, approval_id: str) -> _Found:
+    """Step (1). Raises ApprovalUnknown for anybody else's, and the error of what stands against it."""
+    principal = bench.evidence.principal
+    if desk.ledger.down:
+        raise LedgerUnavailable
+
+    def work(tx: Transaction) -> tuple[_Found, standing.Refusal | None]:
+        tx.act_for(principal.tenant)
+        approval = tables.find(tx, principal.tenant, approval_id)
+        if approval is None or not _own(principal, approval):
+            raise ApprovalUnknown(param=HEADER)
+        refused = standing.refusal(tx, approval, desk.clock.now_us())
+        place = Place(principal.tenant, approval.trace_id)
+        (rows,) = ledger_tables.records_of_traces(tx, [place])
+        records = [read_record(row.canonical) for row in rows]
+        payloads = ledger_tables.payloads_of_trace(tx, place.log, place.trace_id)
+        return _Found(approval, payloads, _commitments(records)), refused
+
+    try:
+        found, refused = await desk.database.read(work)
+    except StoreUnavailable as error:
+        raise LedgerUnavailable from error
+    if refused is not None:
+        raise standing.ERRORS[refused](f"{found.approval.id}: {standing.ERRORS[refused].__doc__}")
+    return found
+
+
+def _own(principal: Principal, approval: Approval) -> bool:
+    return (approval.environment, approval.assistant, approval.key_id, approval.on_behalf_of) == (
+        principal.environment,
+        principal.assistant,
+        principal.key_id,
+        principal.on_behalf_of,
+    )
+
+
+def _commitments(records: list[Record]) -> frozenset[str]:
+    return frozenset(each for record in records for each in (record.commitments or {}).values())
+
+
+def _require_same(ask: Ask, approval: Approval) -> None:
+    """Step (2). A client of responses may go on from the response in which the call was held instead."""
+    if ask.request.approvals and ask.request.previous is not None:
+        if stored.trace_of(ask.request.previous) == approval.trace_id:
+            return
+    elif body_digest(ask.path, ask.body) == approval.body_digest:
+        return
+    raise ApprovalMismatch(f"{approval.id} was asked for by another request: repeat the same one, field by field")
+
+
+def _decided_anew(bench: Bench, ask: Ask, approval: Approval, call: ToolCall, narrowed: str | None) -> Rechecked:
+    """Step (3). Raises ApprovalMismatch for a denial."""
+    rechecked = _looked_at(bench, ask, call, narrowed)
+    if rechecked.decision.outcome is Outcome.DENY:
+        raise _refused(approval, rechecked)
+    return rechecked
+
+
+def _looked_at(bench: Bench, ask: Ask, call: ToolCall, narrowed: str | None) -> Rechecked:
+    policy = bench.evidence.prepared.policy
+    offered = frozenset(offer.name for offer in ask.request.offers)
+    verdict = permit(policy, call, bench.facts, offered=offered)
+    return bench.in_force.recheck(verdict, call, policy.grant(call.name), narrowed, bench.facts, Batch())
+
+
+def _refused(approval: Approval, rechecked: Rechecked) -> ApprovalMismatch:
+    return ApprovalMismatch(f"{approval.id}: {REASONS[rechecked.decision.reasons[0]]}")
+
+
+def _require_bound(bench: Bench, approval: Approval, call: ToolCall, verdict: Verdict) -> None:
+    """Raise ApprovalMismatch unless everything that was approved is what it was."""
+    arguments = canonical(dict(verdict.arguments or {})).decode()
+    now = bound(bench.evidence, call, arguments, verdict.decision.reasons, approval.body_digest)
+    if not hmac.compare_digest(now, approval.binding):
+        raise ApprovalMismatch(f"{approval.id} was approved under other versions, reasons or arguments than now")
+
+
+async def _again(bench: Bench, progress: Progress, reply: Reply, found: _Found) -> None:
+    """Give what was kept, once more."""
+    content = _opened(bench, found, _released_kind(found.approval.id))
+    progress.ended = True
+    completed = bench.evidence.response_completed(None, outcome="repeated", timing_us=reply.timing_us())
+    await progress.commit([completed])
+    await reply.give(content)
+
+
+def _used(desk: Desk, bench: Bench, approval: Approval, content: bytes) -> Entry:
+    """Return the record that the approval was used up, in the trace that asked for it, with the finished answer."""
+    released = bench.evidence.key.seal(approval.trace_id, _released_kind(approval.id), content)
+    entry = decided(
+        desk.ledger,
+        approval,
+        "consumed",
+        {"released_in": bench.evidence.trace_id},
+        actor=approval.key_id,
+        trace_id=bench.evidence.trace_id,
+    )
+    record = replace(entry.record, commitments={"released": released.commitment})
+    return Entry(record, (released,), entry.references)
+
+
+def _released_kind(approval_id: str) -> str:
+    return f"released:{approval_id}"
+
+
+def _opened(bench: Bench, found: _Found, kind: str) -> bytes:
+    """Return what is sealed in the trace that asked. Raises ApprovalUnknown when it has ended, IntegrityFailed."""
+    there = [each for each in found.payloads if each.kind == kind]
+    if not there:
+        raise ApprovalUnknown("what was kept of the held call has ended with its retention", param=HEADER)
+    if len(there) > 1 or there[0].commitment not in found.named:
+        raise IntegrityFailed
+    sealed = there[0]
+    try:
+        return bench.evidence.key.open(found.approval.trace_id, kind, sealed.commitment, sealed.sealed)
+    except (StoreUnavailable, ValueError) as error:
+        raise IntegrityFailed from error
+
+
+def _call(kept: Kept) -> ToolCall:
+    calls = kept.answer.tool_calls
+    if len(calls) != 1:
+        raise IntegrityFailed
+    return calls[0]
