@@ -93,6 +93,7 @@ def test_what_was_taken_away_does_not_get_through(home: Path, attack: Path) -> N
             assert expected["reason"] in reasons, told["story"]
             if answer.status == 200:
                 assert [name for name, _ in answer.calls] == expected["calls"]
+                assert len(answer.receipt.get("tickets", [])) == len(expected["calls"]), "what was taken away has none"
                 assert answer.receipt.get("fallback", False) == expected.get("fallback", False)
             else:
                 assert answer.json["error"]["code"] == "switch.on"

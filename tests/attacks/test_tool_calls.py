@@ -94,6 +94,8 @@ def test_nor_does_it_in_any_other_dialect(
             assert [name for _, name, _ in heard.calls] == expected["calls"]
             decisions: list[dict[str, Any]] = heard.receipt.get("decisions", [])
             assert [decision["code"] for decision in decisions] == expected["codes"]
+            tickets: list[dict[str, str]] = heard.receipt.get("tickets", [])
+            assert [each["call_id"] for each in tickets] == [each[0] for each in heard.calls], "a ticket for each"
             assert heard.receipt.get("fallback", False) == expected.get("fallback", False)
             assert heard.stop == STOPS[expected["finish_reason"]]
             assert heard.text.count("[customhouse]") == len(expected["codes"])
