@@ -43,6 +43,7 @@ PEOPLE: Final[dict[str, tuple[Role, ...]]] = {
     "otto": ("oncall",),
     "sam": ("auditor",),
     "ada": ("admin",),
+    "mia": ("captain", "approver"),
 }
 CHARTER: Final = Charter(
     owner="dana@acme.test",
