@@ -10,13 +10,13 @@ import re
 from collections.abc import Awaitable, Callable
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 import pytest
 from tests.api.house import LOCAL, House, Reply, open_house, send
 from tests.console.holding import ARGUMENTS, charter, hold
-from tests.console.house import HOST, Browser, console, proof_in
+from tests.console.house import HOST, Browser, console, proof_in, whole_in
 
 from customhouse.access import people
 from customhouse.access.roles import Role
@@ -28,7 +28,6 @@ from customhouse.console.visible import plain
 from customhouse.ledger import record, tables
 from customhouse.store.database import Transaction
 
-WHOLE: Final = re.compile(r'name="whole" value="([0-9a-f]*)"')
 OURS: Final = {("span", (("class", "mark"),)), ("bdi", ())}
 """The elements that we put into the arguments."""
 NEXT: Final = re.compile(r'href="([^"]*)#arguments" rel="next"')
@@ -80,23 +79,28 @@ class Desk(NamedTuple):
         return [str(one.principal and one.principal.actor) for one in found if one.kind == "access.read"]
 
 
-def at_desk(home: Path, work: Callable[[Desk], Awaitable[None]], arguments: str = ARGUMENTS, **fields: object) -> None:
+def at_desk(
+    home: Path,
+    work: Callable[[Desk], Awaitable[None]],
+    arguments: str = ARGUMENTS,
+    **fields: Any,  # noqa: ANN401 - the approval's own fields
+) -> None:
+    """Let `work` happen in a house where this call waits and Ola is signed in."""
+
     async def main() -> None:
         async with open_house(home) as house:
             key = await house.person("ola@acme.test", "approver")
-            await charter(house)
+            await charter(house.control)
             ola = Browser(console(house, PAGES))
             assert (await ola.sign_in(key)).status == 303
-            await work(Desk(house, ola, key, await hold(house, arguments, **fields)))
+            await work(Desk(house, ola, key, await hold(house.control, arguments, **fields)))
 
     asyncio.run(main())
 
 
 def yes(page: Reply, **changed: str) -> dict[str, str]:
     """Return the form of a page, filled in with a yes."""
-    whole = WHOLE.search(page.body.decode())
-    assert whole is not None, "the page has a form"
-    return {"proof": proof_in(page), "whole": whole[1], "reason": "ok", "verdict": "approve", **changed}
+    return {"proof": proof_in(page.body), "whole": whole_in(page.body), "reason": "ok", "verdict": "approve", **changed}
 
 
 class Region(HTMLParser):
@@ -262,15 +266,15 @@ def test_a_form_without_this_sessions_proof_does_nothing(home: Path, proof: str)
 def test_a_yes_takes_that_the_arguments_were_shown(home: Path, whole: str, because: str) -> None:
     async def work(desk: Desk) -> None:
         page = await desk.ola.get("/approvals")
-        other = await hold(desk.house, binding="9" * 64)
+        other = await hold(desk.house.control, binding="9" * 64)
         again = Browser(console(desk.house, PAGES))
         await again.sign_in(desk.key)
         brought = {
-            "form": proof_in(page),
+            "form": proof_in(page.body),
             "other call": yes(await desk.ola.get(f"/approvals/{other.id}"))["whole"],
             "other session": yes(await again.get(desk.at))["whole"],
         }.get(whole, whole)
-        form = {"proof": proof_in(page), "whole": brought, "reason": "ok", "verdict": "approve"}
+        form = {"proof": proof_in(page.body), "whole": brought, "reason": "ok", "verdict": "approve"}
         refused = await desk.ola.post(f"{desk.at}/answer", form)
         assert refused.status == 409, because
         assert b"approval.arguments_not_shown" in refused.body
@@ -457,8 +461,8 @@ def test_who_may_not_answer_has_no_form_and_no_way_around_it(home: Path, name: s
     async def work(desk: Desk) -> None:
         browser = await desk.browser(name, *roles)
         page = await browser.get(desk.at)
-        assert WHOLE.search(page.body.decode()) is None
-        form = yes(await desk.ola.get(desk.at)) | {"proof": proof_in(page)}
+        assert b'name="whole"' not in page.body
+        form = yes(await desk.ola.get(desk.at)) | {"proof": proof_in(page.body)}
         for verdict in ("approve", "deny"):
             reply = await browser.post(f"{desk.at}/answer", form | {"verdict": verdict})
             assert reply.status in {403, 409}

@@ -41,7 +41,7 @@ class Desk:
 
     def hold(self, *arguments: str, **fields: Any) -> Approval:  # noqa: ANN401 - the approval's own fields
         """Hold a call."""
-        return self.served.run(hold(self.served.house, *arguments, **fields))
+        return self.served.run(hold(self.served.house.control, *arguments, **fields))
 
     def at(self, approval: Approval) -> str:
         """Return the address of a held call's page."""
@@ -72,7 +72,7 @@ def desk(home: Path, chromium: Browser, *, javascript: bool) -> Generator[Desk]:
     """Open a console with everybody's keys; the browsers close with it."""
     with served(home) as running:
         keys = {name: running.run(running.house.person(f"{name}@acme.test", *has)) for name, has in PEOPLE.items()}
-        running.run(charter(running.house))
+        running.run(charter(running.house.control))
         opened = list[Page]()
 
         def open_browser() -> Page:

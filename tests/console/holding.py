@@ -3,8 +3,6 @@
 
 from typing import Any, Final
 
-from tests.api.house import House
-
 from customhouse.approvals import tables
 from customhouse.approvals.approval import Approval
 from customhouse.domain.clock import rfc3339
@@ -12,7 +10,8 @@ from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.registry import tables as registry
 from customhouse.registry.charter import Charter
-from customhouse.store.database import Transaction
+from customhouse.registry.control import Control
+from customhouse.store.database import Database, Transaction
 
 ARGUMENTS: Final = '{"amount":"5.00","order_id":"A-1007","reason":"arrived broken"}'
 CHARTER: Final = Charter(
@@ -25,16 +24,23 @@ CHARTER: Final = Charter(
 MINUTE_US: Final = 60_000_000
 
 
-async def charter(house: House) -> None:
+async def charter(control: Control) -> None:
     """Put the charter of the support assistant into force: Ola and Ben may approve refunds."""
-    await house.control.database.transact(
-        lambda tx: registry.insert_charter(tx, "support", 1, CHARTER, "dana@acme.test", 1)
-    )
+    await control.database.transact(lambda tx: registry.insert_charter(tx, "support", 1, CHARTER, "dana@acme.test", 1))
 
 
-async def hold(house: House, arguments: str = ARGUMENTS, **fields: Any) -> Approval:  # noqa: ANN401 - its own fields
-    """Hold a call that one of the group refunds may approve within a quarter of an hour."""
-    clock = house.control.clock
+async def hold(
+    control: Control,
+    arguments: str = ARGUMENTS,
+    *,
+    database: Database | None = None,
+    **fields: Any,  # noqa: ANN401 - its own fields
+) -> Approval:
+    """Hold a call that one of the group refunds may approve within a quarter of an hour.
+
+    `database` is the store as turns use it, where it is another than people's.
+    """
+    clock = control.clock
     now_us = clock.now_us()
     given: dict[str, Any] = {
         "tenant": "acme",
@@ -60,24 +66,24 @@ async def hold(house: House, arguments: str = ARGUMENTS, **fields: Any) -> Appro
         "arguments_bytes": len(arguments.encode()),
     }
     approval = Approval(**(given | fields))
-    key = await house.control.ledger.tenant_key(approval.tenant)
+    key = await control.ledger.tenant_key(approval.tenant)
     sealed = key.seal(approval.trace_id, f"approval:{approval.id}", arguments.encode())
 
     def work(tx: Transaction) -> None:
         tx.act_for(approval.tenant)
         tables.insert(tx, approval)
-        asked = _record(house, approval, "approval.requested", id=approval.id, commitments={"a": sealed.commitment})
-        before = [_record(house, approval, kind) for kind in ("request.accepted", "model.called", "model.answered")]
-        proposed = [_record(house, approval, kind) for kind in ("tool.proposed", "tool.decided")]
+        asked = _record(control, approval, "approval.requested", id=approval.id, commitments={"a": sealed.commitment})
+        before = [_record(control, approval, kind) for kind in ("request.accepted", "model.called", "model.answered")]
+        proposed = [_record(control, approval, kind) for kind in ("tool.proposed", "tool.decided")]
         entries = [*map(Entry, (*before, *proposed)), Entry(asked, (sealed,), (approval.id,))]
-        house.control.ledger.write(tx, entries)
+        control.ledger.write(tx, entries)
 
-    await house.control.database.transact(work)
+    await (database or control.database).transact(work)
     return approval
 
 
-def _record(house: House, approval: Approval, kind: str, **fields: Any) -> Record:  # noqa: ANN401 - a record's own
-    clock = house.control.clock
+def _record(control: Control, approval: Approval, kind: str, **fields: Any) -> Record:  # noqa: ANN401 - a record's own
+    clock = control.clock
     tool = ToolFacts(name=approval.tool, call_id=approval.call_id, effect=approval.effect)
     model = ModelFacts(deployment="small-chat", provider="local", requested="smollm2", attempt=1)
     given: dict[str, Any] = {

@@ -19,6 +19,7 @@ from customhouse.console.page import Page
 
 HOST: Final = "127.0.0.1"
 _PROOF: Final = re.compile(r'name="proof" value="([0-9a-f]{64})"')
+_WHOLE: Final = re.compile(r'name="whole" value="([0-9a-f]*)"')
 
 
 def console(house: House, pages: tuple[Page, ...], *, https: bool = False) -> ASGIApp:
@@ -58,7 +59,7 @@ class Browser:
 
     async def proof(self) -> str:
         """Return what forms of this session carry, read from a page."""
-        return proof_in(await self.get("/approvals"))
+        return proof_in((await self.get("/approvals")).body)
 
     async def _ask(self, method: str, path: str, headers: Sequence[tuple[str, str]], content: bytes | None) -> Reply:
         cookies = () if self.cookie is None else (("cookie", self.cookie),)
@@ -70,10 +71,17 @@ class Browser:
         return reply
 
 
-def proof_in(page: Reply) -> str:
+def proof_in(page: bytes) -> str:
     """Return the proof that stands in a page's forms."""
-    found = _PROOF.search(page.body.decode())
-    assert found is not None, page.body.decode()
+    found = _PROOF.search(page.decode())
+    assert found is not None, page.decode()
+    return found[1]
+
+
+def whole_in(page: bytes) -> str:
+    """Return the proof in a held call's form that all was shown; empty where it was not."""
+    found = _WHOLE.search(page.decode())
+    assert found is not None, "the page has no form to answer with"
     return found[1]
 
 

@@ -29,7 +29,7 @@ def test_every_role_at_every_page(home: Path) -> None:
             for role in ROLES:
                 browser = Browser(console(house, PAGES))
                 await browser.sign_in(await house.person(f"{role}@acme.test", role))
-                proof = proof_in(await browser.get("/approvals/nothing"))
+                proof = proof_in((await browser.get("/approvals/nothing")).body)
                 for page in PAGES:
                     reply = await knock(browser, page, proof)
                     refused = reply.status == 403 and b"access.verb_refused" in reply.body
