@@ -212,11 +212,10 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                         built.replica,
                         orphans,
                     )
-                    keep_days = settings.payload_retention_days
                     running = (
                         tasks.create_task(upkeep.follow(following, settings.poll_interval_ms / 1000)),
                         tasks.create_task(upkeep.catch_up_again(control, built.standby, orphans)),
-                        tasks.create_task(upkeep.place_or_expire(control, sequencer, keep_days)),
+                        tasks.create_task(upkeep.place_or_expire(control, sequencer, settings.payload_retention_days)),
                         tasks.create_task(upkeep.send_spans(export)),
                         tasks.create_task(upkeep.renew_credentials(upstreams.credentials)),
                         *(tasks.create_task(upkeep.tell(each)) for each in outboxes),
@@ -361,10 +360,9 @@ def _unused(upstreams: Upstreams, outboxes: Sequence[outbox.Outbox]) -> Callable
 
 def _sequencer(settings: Settings, built: Installation) -> Sequencer | None:
     """Return this replica's candidate, where replicas share a database."""
-    control, stores = built.control, built.stores
+    stores, ledger, clock = built.stores, built.control.ledger, built.control.clock
     if stores.leadership is None:
         return None
-    ledger, clock = control.ledger, control.clock
     duties = (
         *leader.duties(ledger, clock, settings.payload_retention_days),
         dead_replicas.duty(ledger, clock),
