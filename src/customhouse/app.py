@@ -230,10 +230,8 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                     await export.close()
 
 
-def _api(built: Installation, local_actor: Actor | None) -> ASGIApp:
-    return build_api(
-        built.control, built.credentials, built.current, built.redemptions, ROUTES, local_actor=local_actor
-    )
+def _api(built: Installation, actor: Actor | None) -> ASGIApp:
+    return build_api(built.control, built.credentials, built.current, built.redemptions, ROUTES, local_actor=actor)
 
 
 async def _require_root_key(settings: Settings, ledger: Ledger) -> None:
