@@ -46,3 +46,18 @@ def test_a_yes_releases_the_same_call_once(home: Path, tongue: Tongue, stream: b
             ("approval.decided", "approved"),
             ("approval.decided", "consumed"),
         ]
+
+
+def test_what_comes_after_the_released_call_is_a_turn_like_any_other(home: Path) -> None:
+    """An agent sends the header with every request of its run."""
+    tongue = TONGUES["openai_chat"]
+    with waiting(home) as desk:
+        body = tongue.first(tools=TOOLS)
+        (notice,) = tongue.hear(desk.ask(tongue.path, body)).receipt["decisions"]
+        desk.say(CAPTAIN, notice["id"])
+        released = tongue.hear(desk.ask(tongue.path, body, notice["id"]))
+        after = desk.ask(tongue.path, tongue.second(body, released, ["refunded"]), notice["id"])
+        assert after.status == 200
+        assert len(desk.upstream.requests) == 2, "the model was asked what to say now"
+        (another,) = tongue.hear(after).receipt["decisions"]
+        assert another["id"] != notice["id"], "and what it proposes then is held anew"

@@ -96,7 +96,7 @@ async def judge(
             entries.append(evidence.tool_passed(decision_id, call))
         else:
             notices.append(_notice(evidence, decision_id, call, decision))
-            sentences.append(_sentence(call, decision))
+            sentences.append(_sentence(call, decision, notices[-1]))
             held += _held(decision_id, call, decision)
             if decision.outcome is Outcome.HOLD and rechecked.snapshot is evidence.prepared.snapshot:
                 holds.append(Hold(call, decision_id, rechecked.verdict))
@@ -132,7 +132,7 @@ def withdraw(bench: Bench, judged: Judged, narrowed: str | None) -> Judged:
         decision_id = evidence.clock.uuid7()
         entries.append(evidence.tool_decided(decision_id, each.decision_id, call, rechecked))
         notices.append(_notice(evidence, decision_id, call, rechecked.decision))
-        sentences.append(_sentence(call, rechecked.decision))
+        sentences.append(_sentence(call, rechecked.decision, notices[-1]))
         held += _held(decision_id, call, rechecked.decision)
     if not entries:
         return judged
@@ -165,9 +165,10 @@ def _notice(evidence: Evidence, decision_id: str, call: ToolCall, decision: Deci
     )
 
 
-def _sentence(call: ToolCall, decision: Decision) -> str:
+def _sentence(call: ToolCall, decision: Decision, notice: Notice) -> str:
     verb = "held" if decision.outcome is Outcome.HOLD else "refused"
-    return f"[customhouse] The call to {_name(call)} was {verb}: {REASONS[decision.reasons[0]]}"
+    sentence = f"[customhouse] The call to {_name(call)} was {verb}: {REASONS[decision.reasons[0]]}"
+    return f"{sentence} Whoever may, answers at {notice.url}." if decision.outcome is Outcome.HOLD else sentence
 
 
 def _name(call: ToolCall) -> str:

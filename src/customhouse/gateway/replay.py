@@ -12,6 +12,9 @@ Rules kept: an approval is used once, by one compare-and-set; who asks again unt
 answer, byte for byte. Nothing is burnt before it is kept, nothing leaves before it is kept. A client's own "yes" only
 means that it wants to go on.
 
+An agent sends the header with every request of a run. One in which the released call stands already goes on as any
+other does: there is nothing left to release, and the header grants nothing.
+
 Story: Lee's application repeats its request on two replicas at once. One takes the approval and answers; the other
 finds it taken, and gives what the first one kept: one call, one ticket. A crash between the two changes nothing: the
 application asks once more.
@@ -79,6 +82,7 @@ class _Found(NamedTuple):
     approval: Approval
     payloads: tuple[StoredPayload, ...]
     named: frozenset[str]
+    refused: standing.Refusal | None
 
 
 class TakenError(Exception):
@@ -95,24 +99,32 @@ def named(header: str | None, approvals: tuple[str, ...]) -> str | None:
 
 async def replay(  # the turn's own things, each of which it needs
     desk: Desk, bench: Bench, ask: Ask, progress: Progress, reply: Reply, approval_id: str, narrowed: str | None
-) -> None:
-    """Answer with the held call that was approved. Raises the errors of approvals, and LedgerUnavailable."""
+) -> bool:
+    """Answer with the held call that was approved; return False when the conversation has gone on from there.
+
+    Raises the errors of approvals, and LedgerUnavailable.
+    """
     try:
-        await _once(desk, bench, ask, progress, reply, approval_id, narrowed)
+        return await _once(desk, bench, ask, progress, reply, approval_id, narrowed)
     except TakenError:
         # Somebody was quicker: what he kept is the answer, or why there is none.
         try:
-            await _once(desk, bench, ask, progress, reply, approval_id, narrowed)
+            return await _once(desk, bench, ask, progress, reply, approval_id, narrowed)
         except TakenError as again:
             raise ApprovalPending from again
 
 
 async def _once(
     desk: Desk, bench: Bench, ask: Ask, progress: Progress, reply: Reply, approval_id: str, narrowed: str | None
-) -> None:
+) -> bool:
     evidence = bench.evidence
+    # (1) the caller's own, and nothing stands against it
     found = await _find(desk, bench, approval_id)
     approval = found.approval
+    if _went_on(ask, approval):
+        return False
+    if found.refused is not None:
+        raise standing.ERRORS[found.refused](f"{approval.id}: {standing.ERRORS[found.refused].__doc__}")
     # (2) the same request
     _require_same(ask, approval)
     kept = _decode(_opened(bench, found, held_kind(approval.id)))
@@ -123,7 +135,7 @@ async def _once(
     _require_bound(bench, approval, call, verdict)
     if approval.state == "consumed":
         await _again(bench, progress, reply, found)
-        return
+        return True
     # (4) its share of the budgets
     over = await bench.claims.take(approval.id, verdict.claims)
     if over is not None:
@@ -162,15 +174,16 @@ async def _once(
         await progress.commit([evidence.tool_decided(evidence.clock.uuid7(), approval.id, call, newest)])
         raise _refused(approval, newest)
     await reply.give(content)
+    return True
 
 
 async def _find(desk: Desk, bench: Bench, approval_id: str) -> _Found:
-    """Step (1). Raises ApprovalUnknown for anybody else's, and the error of what stands against it."""
+    """Step (1). Raises ApprovalUnknown for anybody else's."""
     principal = bench.evidence.principal
     if desk.ledger.down:
         raise LedgerUnavailable
 
-    def work(tx: Transaction) -> tuple[_Found, standing.Refusal | None]:
+    def work(tx: Transaction) -> _Found:
         tx.act_for(principal.tenant)
         approval = tables.find(tx, principal.tenant, approval_id)
         if approval is None or not _own(principal, approval):
@@ -180,15 +193,18 @@ async def _find(desk: Desk, bench: Bench, approval_id: str) -> _Found:
         (rows,) = ledger_tables.records_of_traces(tx, [place])
         records = [read_record(row.canonical) for row in rows]
         payloads = ledger_tables.payloads_of_trace(tx, place.log, place.trace_id)
-        return _Found(approval, payloads, _commitments(records)), refused
+        return _Found(approval, payloads, _commitments(records), refused)
 
     try:
-        found, refused = await desk.database.read(work)
+        return await desk.database.read(work)
     except StoreUnavailable as error:
         raise LedgerUnavailable from error
-    if refused is not None:
-        raise standing.ERRORS[refused](f"{found.approval.id}: {standing.ERRORS[refused].__doc__}")
-    return found
+
+
+def _went_on(ask: Ask, approval: Approval) -> bool:
+    """Whether the conversation has the call that was held: then this is what comes after it."""
+    parts = (part for message in ask.request.messages for part in message.content)
+    return any(isinstance(part, ToolCall) and part.id == approval.call_id for part in parts)
 
 
 def _own(principal: Principal, approval: Approval) -> bool:

@@ -227,8 +227,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         Claims(gateway.budgets, gateway.clock, evidence.principal),
     )
     approval = named(incoming.headers.get(HEADER), ask.request.approvals)
-    if approval is not None:
-        await replay(gateway.desk, bench, ask, progress, reply, approval, narrowed)
+    if approval is not None and await replay(gateway.desk, bench, ask, progress, reply, approval, narrowed):
         return
     answer = await converse(ask, progress, gateway.upstreams, reply)
     reply.mark("model")
