@@ -174,6 +174,10 @@ RIGHTS: Final = [
     ("REVOKE EXECUTE ON FUNCTION staged_logs() FROM customhouse_control", "staged_logs()", "control may not EXECUTE"),
     ("GRANT CREATE ON SCHEMA customhouse TO customhouse_gateway", "schema", "gateway may CREATE"),
     ("DROP POLICY own ON tenant_key", "tenant_key", "no policy keeps control and gateway"),
+    ("DROP POLICY ends ON approval", "approval", "policy ends of customhouse_gateway is missing"),
+    ("ALTER POLICY asks ON approval WITH CHECK (true)", "approval", "customhouse_gateway is missing, or is not"),
+    ("GRANT UPDATE (approvers) ON approval TO customhouse_gateway", "approval", "may UPDATE approvers, and should not"),
+    ("GRANT INSERT ON approval_answer TO customhouse_gateway", "approval_answer", "gateway may INSERT, and should not"),
 ]
 
 
