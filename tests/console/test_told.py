@@ -91,11 +91,15 @@ def test_who_is_wanted_is_who_may() -> None:
         ),
         (
             record("approval.decided", outcome="requested", principal=Subject(actor="ola@acme.test")),
-            "The held call was answered: one approval of several, by ola@acme.test",
+            "The held call was approved by ola@acme.test; more people are needed",
         ),
         (
             record("approval.decided", outcome="denied", principal=Subject(actor="ola@acme.test")),
-            "The held call was answered: denied, by ola@acme.test",
+            "The held call was denied by ola@acme.test",
+        ),
+        (
+            record("approval.decided", outcome="consumed", principal=Subject(actor="key_7")),
+            "The held call was released to key_7",
         ),
         (record("gap.declared"), "gap.declared"),
     ],

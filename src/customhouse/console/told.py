@@ -49,18 +49,29 @@ _KINDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
+_ANSWERS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "requested": "The held call was approved by {who}; more people are needed",
+        "approved": "The held call was approved by {who}",
+        "denied": "The held call was denied by {who}",
+        "revoked": "The approval was taken back by {who}",
+        "expired": "The held call expired",
+        "consumed": "The held call was released to {who}",
+    }
+)
+
+
 def step(record: Record) -> str:
     """Return a record of a trace as a line: what happened, and the names that tell which."""
     said = _KINDS.get(record.kind, record.kind)
     if record.kind == "approval.decided":
         who = record.principal.actor if record.principal is not None else None
-        what = "one approval of several" if record.outcome == "requested" else record.outcome
-        return f"{said}: {what}, by {who}"
+        return _ANSWERS.get(record.outcome or "", "{said}").format(who=who, said=said)
     named = (
         record.tool.name if record.tool is not None else None,
         record.model.deployment if record.model is not None else None,
         record.decision.outcome if record.decision is not None else None,
-        record.outcome,
+        record.outcome if record.kind != "approval.requested" else None,
         record.principal.actor if record.principal is not None else None,
     )
     details = [name for name in dict.fromkeys(named) if name]
