@@ -53,6 +53,15 @@ def test_limits_are_read_as_they_count(tmp_path: Path) -> None:
     ]
 
 
+def test_what_a_policy_says_of_tools_that_it_does_not_name_and_of_those_a_provider_runs(tmp_path: Path) -> None:
+    more = "allowed_tools: [look], unregistered_tools: allow_read, provider_tools: {web_search: read}"
+    (reading,) = report(tmp_path, {"house.yaml": ("allowed_tools: [look]", more)}).readings
+    assert reading.sentences[2:4] == (
+        "bot's provider may run web_search by itself (read), where nobody decides on each use",
+        "bot may call any other tool that a client brings, as one that only reads",
+    )
+
+
 def test_a_parameter_that_a_deployment_cannot_be_told_is_an_error(tmp_path: Path) -> None:
     found = report(tmp_path, {"house.yaml": ("away:\n    {dialect: openai_chat", "away:\n    {dialect: anthropic")})
     assert said(found.errors) == [

@@ -64,14 +64,15 @@ class ProviderDialect(NamedTuple):
 
     `path` stands below the provider's base_url. `body` is given a request as it leaves and the deployment's features,
     and raises Inexpressible with the client's field in `param`. `answer` reads a whole answer and raises
-    UpstreamFailed. `collector` is given a bound in characters. `error_message` returns the sentence of an error body,
+    UpstreamFailed. `collector` is given a bound in characters and the tools that
+    the provider may run by itself. `error_message` returns the sentence of an error body,
     300 characters at most, or None. `counting` is None for a dialect that has no request for it.
     """
 
     path: str
     body: Callable[[Request, Sequence[str]], bytes]
     answer: Callable[[bytes], Answer]
-    collector: Callable[[int], Collector]
+    collector: Callable[[int, frozenset[str]], Collector]
     error_message: Callable[[bytes], str | None]
     counting: Counting | None = None
 

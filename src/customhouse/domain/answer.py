@@ -5,12 +5,12 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from customhouse.domain.message import Citation, Reasoning, Refusal, Text, ToolCall, joined
+from customhouse.domain.message import Citation, ProviderCall, Reasoning, Refusal, Text, ToolCall, joined
 
 StopReason = Literal["stop", "stop_sequence", "length", "tool_calls", "content_filter", "refusal", "pause"]
 """Why a model stopped: it was done, it met a stop sequence, it ran out of tokens or context, it calls tools, a filter
 cut it off, it declines to go on, it wants to be asked to go on."""
-Said: TypeAlias = Text | Refusal | Reasoning | ToolCall
+Said: TypeAlias = Text | Refusal | Reasoning | ToolCall | ProviderCall
 """What an answer is made of, in the order in which it was said."""
 
 
@@ -77,6 +77,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
         return "".join(part.text for part in self.content if isinstance(part, Reasoning)) or None
 
     @property
+    def provider_calls(self) -> tuple[ProviderCall, ...]:
+        """Return what the provider ran by itself."""
+        return tuple(part for part in self.content if isinstance(part, ProviderCall))
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """Return the calls that it proposes."""
         return tuple(part for part in self.content if isinstance(part, ToolCall))
@@ -108,5 +113,12 @@ class Cited(msgspec.Struct, frozen=True):
     citation: Citation
 
 
-Delta: TypeAlias = Piece | Ended | Cited
+class Ran(msgspec.Struct, frozen=True):
+    """The provider has used a tool by itself."""
+
+    part: int
+    call: ProviderCall
+
+
+Delta: TypeAlias = Piece | Ended | Cited | Ran
 """What of a stream needs no decision and passes at once. Tool calls are no deltas: they wait until they are decided."""

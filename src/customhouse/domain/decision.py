@@ -35,6 +35,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "tool.effect_undeclared": "No effect is declared for the tool; a release refuses it until one is.",
         "tool.unregistered": "The policy does not name the tool, and lets such tools be called as ones that read.",
         "tool.definition_changed": "The client's definition of the tool is not the one that the release registers.",
+        "tool.provider_granted": "The policy lets the provider run the tool by itself.",
         "tool.not_offered": "The tool was not offered to the model in this turn.",
         "tool.arguments_invalid": "The proposed arguments are not one JSON object with unique keys and bounded size.",
         "tool.schema_refused": "The proposed arguments are not valid against the tool's registered parameters.",

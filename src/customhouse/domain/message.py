@@ -14,6 +14,9 @@ import msgspec
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 DialectName = Literal["openai_chat", "openai_responses", "anthropic"]
+ProviderToolName = Literal["web_search", "code_interpreter"]
+"""Tools that a provider runs by itself and this version knows; all others are refused by name."""
+PROVIDER_TOOLS: Final[tuple[ProviderToolName, ...]] = ("code_interpreter", "web_search")
 Cache = Literal["5m", "1h"]
 """How long a provider may keep what stands before this place computed (Anthropic's prompt caching)."""
 
@@ -150,7 +153,16 @@ class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):
         return (Text(FAILED), *self.content) if self.failed else self.content
 
 
-Part: TypeAlias = Text | Image | File | Audio | Refusal | Reasoning | ToolCall | ToolResult
+class ProviderCall(msgspec.Struct, frozen=True, tag="provider_call"):
+    """A provider's word that it used a tool by itself. `told` is JSON in its dialect, which alone takes it back."""
+
+    tool: ProviderToolName
+    id: str
+    dialect: DialectName
+    told: str
+
+
+Part: TypeAlias = Text | Image | File | Audio | Refusal | Reasoning | ToolCall | ToolResult | ProviderCall
 """One part of a message. Which role may hold which part is the dialects' to check."""
 
 
@@ -184,6 +196,14 @@ class ToolOffer(msgspec.Struct, frozen=True):
     parameters: str | None
     strict: bool | None = None
     cache: Cache | None = None
+
+
+class ProviderOffer(msgspec.Struct, frozen=True):
+    """A tool that a client lets the provider run by itself; `told` is JSON in the client's dialect, `place` where."""
+
+    tool: ProviderToolName
+    told: str
+    place: str
 
 
 def joined(parts: Sequence[Part]) -> str:

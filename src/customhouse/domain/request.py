@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-from customhouse.domain.message import Message, ToolOffer
+from customhouse.domain.message import Message, ProviderOffer, ToolOffer
 
 SAMPLING_FIELDS: Final = (
     "temperature",
@@ -77,6 +77,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     variables: Mapping[str, str] = TEXT
     previous: str | None = None
     keep: bool = False
+    provider_tools: tuple[ProviderOffer, ...] = ()
     shows_held: bool = False
     approvals: tuple[str, ...] = ()
     withdrawn: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ from customhouse.gateway.account import Account
 from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.in_force import InForce
 from customhouse.gateway.offer import Offering
+from customhouse.gateway.provider_tools import refuse_ungranted
 from customhouse.gateway.reply import Reply
 from customhouse.gateway.spend import Spending, sooner
 from customhouse.ledger.append import Ledger
@@ -214,12 +215,14 @@ async def _attempt(
     body: bytes,
     alone: Sequence[LeftAlone],
 ) -> Answer:
-    collector = spoken(deployment).collector(ask.answer_bytes) if ask.request.streamed else None
+    granted = frozenset(offer.tool for offer in ask.tools.provider)
+    collector = spoken(deployment).collector(ask.answer_bytes, granted) if ask.request.streamed else None
     await leave(ask, progress, reply, deployment, attempt, collector, alone)
     if collector is None:
         answer = await upstreams.answer(deployment, body)
         if ask.request.texts:
             require_vectors(deployment, answer, len(ask.request.texts))
+        refuse_ungranted(granted, answer)
         reply.require(answer)
     else:
         # It runs once the call has left and its answer is awaited.

@@ -11,13 +11,12 @@ from typing import Final, TypedDict
 import msgspec
 from msgspec.structs import replace
 
-from customhouse.access.credentials import ApiKey
 from customhouse.domain.answer import NUMBER_BYTES, Answer, Usage
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.digest import digest
 from customhouse.domain.errors import BudgetExceeded, CustomhouseError, SwitchedOff, UpstreamFailed
 from customhouse.domain.label import Classification
-from customhouse.domain.message import ToolCall
+from customhouse.domain.message import ProviderCall, ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.in_force import Rechecked
 from customhouse.gateway.offer import Offering
@@ -25,7 +24,7 @@ from customhouse.gateway.passing import PASSED, RETURNED, Passing, Returned, kno
 from customhouse.gateway.prepare import Prepared
 from customhouse.gateway.stored import KIND
 from customhouse.ledger.entry import Entry
-from customhouse.ledger.record import ORGANIZATION, ModelFacts, Record, Ruling, Subject, ToolFacts
+from customhouse.ledger.record import ModelFacts, Record, Ruling, Subject, ToolFacts
 from customhouse.planes.model.document import Deployment
 from customhouse.planes.model.select import Facts
 from customhouse.planes.model.substitution import Noticed
@@ -250,6 +249,26 @@ class Evidence:
         )
         return Entry(record, (content,), (known_as(RETURNED, self.principal, result.call_id), call_id))
 
+    def tool_reported(self, call: ProviderCall, span_id: str | None) -> Entry:
+        """Record that a provider tells of a tool which it ran by itself, as the policy lets it."""
+        record_id = self.clock.uuid7()
+        told = self.key.seal(self.trace_id, f"use:{record_id}", call.told.encode())
+        record = Record(
+            **self._facts("tool.reported", record_id),
+            span_id=span_id,
+            parents=(span_id or self.accepted,),
+            versions={"tools": self.prepared.versions["tools"]},
+            tool=ToolFacts(
+                name=call.tool,
+                call_id=call.id[:MAX_NAME],
+                effect=self.prepared.snapshot.documents.tools.provider_tools.get(call.tool),
+            ),
+            decision=Ruling(outcome="allow", reasons=("tool.provider_granted",)),
+            commitments={"use": told.commitment},
+            detail={"executed_by": "provider"},
+        )
+        return Entry(record, (told,), (call.id[:MAX_NAME],))
+
     def response_completed(  # its own kind of ending for every way a turn can end
         self,
         given: Given,
@@ -321,23 +340,6 @@ class Evidence:
             digest=self.prepared.tool_digests.get(call.name),
             effect=grant.effect if grant else None,
         )
-
-
-def key_refused(clock: Clock, trace_id: str, key: ApiKey, problem: CustomhouseError) -> Entry:
-    """Record that a recognised key asked for a tenant or a delegation that it was not created with."""
-    record = Record(
-        v=1,
-        id=clock.uuid7(),
-        tenant=ORGANIZATION,
-        trace_id=trace_id,
-        kind="request.refused",
-        at=rfc3339(clock.now_us()),
-        principal=Subject(key=key.id, environment=key.environment),
-        assistant=key.assistant,
-        decision=Ruling(outcome="deny", reasons=(problem.code,)),
-        outcome="refused",
-    )
-    return Entry(record, references=(key.id,))
 
 
 def _kept(answer: Answer) -> Answer:

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from customhouse.dialects.envelope import Notice
-from customhouse.domain.errors import InvalidRequest
-from customhouse.domain.message import ToolOffer
+from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
+from customhouse.domain.message import ProviderCall, ProviderOffer, ToolOffer
 from customhouse.domain.request import NamedTool, Request
 from customhouse.gateway import degraded
 from customhouse.gateway.in_force import InForce
@@ -24,11 +24,15 @@ CHANGED: Final = "tool.definition_changed"
 
 
 class Offering(NamedTuple):
-    """The tools to show, the names of the others, and those of them whose definition is another than the release's."""
+    """The tools to show, the names of the others, and those of them whose definition is another than the release's.
+
+    `provider` are tools that the provider may run by itself in this turn.
+    """
 
     offers: tuple[ToolOffer, ...]
     withheld: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    provider: tuple[ProviderOffer, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -64,10 +68,11 @@ def offering(prepared: Prepared, request: Request, narrowed: str | None, in_forc
             else "none of the request's tools is granted to this assistant now"
         )
         raise InvalidRequest(f"tool_choice asks for a tool call and {why}", param="tool_choice")
+    provider = _provider(prepared, request, narrowed, in_force)
     names = {offer.name for offer in shown}
-    return Offering(
-        tuple(shown), tuple(offer.name for offer in request.offers if offer.name not in names), tuple(changed)
-    )
+    withheld = [offer.name for offer in request.offers if offer.name not in names]
+    withheld += [offer.tool for offer in request.provider_tools if offer not in provider]
+    return Offering(tuple(shown), tuple(withheld), tuple(changed), provider)
 
 
 def _granted(prepared: Prepared, name: str, workflow: str) -> Grant | None:
@@ -79,6 +84,43 @@ def _granted(prepared: Prepared, name: str, workflow: str) -> Grant | None:
     if name in policy.tools:
         return policy.grant(name) if name in policy.offers(workflow) else None
     return None if workflow or reading(name) in prepared.readings else policy.grant(name)
+
+
+def _provider(
+    prepared: Prepared, request: Request, narrowed: str | None, in_force: InForce
+) -> tuple[ProviderOffer, ...]:
+    """Return which tools the provider may run by itself. Raises FieldNotAllowed for what no policy grants.
+
+    One that is switched off is left out; so is one that may write while the turn may only read, or while workflows are
+    declared. What the history tells of such uses needs the grant too: without it there can have been none.
+    """
+    document = prepared.snapshot.documents.tools
+    granted = document.provider_tools
+    declared = [(offer.tool, offer.place) for offer in request.provider_tools]
+    for tool, place in (*declared, *_told(request)):
+        if tool not in granted:
+            raise FieldNotAllowed(
+                f"`{place}` is of {tool}, which a provider runs by itself: the assistant's policy does not grant it "
+                "(provider_tools)",
+                param=place,
+            )
+    kept: list[ProviderOffer] = []
+    for offer in request.provider_tools if request.tool_choice != "none" else ():
+        grant = Grant(permission="allow", effect=granted[offer.tool])
+        reads = degraded.reads(grant)
+        if (reads or (narrowed is None and not document.workflows)) and in_force.withheld(offer.tool, grant) is None:
+            kept.append(offer)
+    return tuple(kept)
+
+
+def _told(request: Request) -> list[tuple[str, str]]:
+    return [
+        (part.tool, message.place)
+        for message in request.messages
+        if message.role == "assistant"
+        for part in message.content
+        if isinstance(part, ProviderCall)
+    ]
 
 
 def _released(offer: ToolOffer, grant: Grant) -> ToolOffer:

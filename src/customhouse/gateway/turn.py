@@ -37,13 +37,15 @@ from customhouse.gateway import degraded, identity, stored
 from customhouse.gateway.body import ClientLeft
 from customhouse.gateway.claims import Claims
 from customhouse.gateway.converse import Ask, Progress, converse, settle_unfinished
-from customhouse.gateway.evidence import Evidence, key_refused
+from customhouse.gateway.evidence import Evidence
 from customhouse.gateway.held import Asked, ask_people, body_digest
 from customhouse.gateway.in_force import InForce, StaleAfter
 from customhouse.gateway.judge import Bench, judge, withdraw
 from customhouse.gateway.offer import offering
 from customhouse.gateway.prepare import Preparations, Prepared
+from customhouse.gateway.provider_tools import reported
 from customhouse.gateway.recall import Recall
+from customhouse.gateway.refused_key import key_refused
 from customhouse.gateway.replay import HEADER, Desk, named, replay
 from customhouse.gateway.reply import Ending, Reply, response_bytes
 from customhouse.gateway.returned import Returns
@@ -200,7 +202,12 @@ async def decide(
     # (7) select + call: only deployments that may see this class; each call reserved and durable before it leaves
     ask = Ask(
         request=replace(
-            request, messages=conversation, offers=tools.offers, sampling=sampling.values, max_tokens=tokens
+            request,
+            messages=conversation,
+            offers=tools.offers,
+            provider_tools=tools.provider,
+            sampling=sampling.values,
+            max_tokens=tokens,
         ),
         tools=tools,
         selection=(prepared.embeddings if request.texts else prepared.route).select(about),
@@ -230,6 +237,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     if approval is not None and await replay(gateway.desk, bench, ask, progress, reply, approval, narrowed):
         return
     answer = await converse(ask, progress, gateway.upstreams, reply)
+    progress.pending += reported(evidence, answer, progress.span_id)
     reply.mark("model")
     # (8) permit: every proposed call meets the one decision, and what is newest; what is not allowed leaves the answer
     if answer.tool_calls:

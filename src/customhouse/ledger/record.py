@@ -26,6 +26,7 @@ KINDS: Final = frozenset(
         "approval.decided",
         "ticket.redeemed",
         "tool.returned",
+        "tool.reported",
         "response.completed",
         "response.deleted",
         "release.published",

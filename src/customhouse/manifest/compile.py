@@ -12,6 +12,7 @@ import msgspec
 
 from customhouse.budget.limit import OFS, PERS, Limit
 from customhouse.domain.errors import NotFound
+from customhouse.domain.message import PROVIDER_TOOLS
 from customhouse.manifest.assistant import Assistant, Sampling
 from customhouse.manifest.listed import known
 from customhouse.manifest.manifest import Manifest
@@ -193,6 +194,9 @@ def _tools(manifest: Manifest, policy: Policy, assistant: Assistant | None) -> T
         writes_per_hour=budgets.writes_per_hour,
         sums=tuple(Budget(of=total.of, tool=total.tool, max=total.max, per=total.per) for total in budgets.sums),
         unregistered=policy.unregistered_tools,
+        provider_tools={
+            name: effect for name in PROVIDER_TOOLS if (effect := getattr(policy.provider_tools, name)) is not None
+        },
     )
 
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from customhouse.manifest.tool import Argument
 from customhouse.manifest.words import Approver, Count, DecimalText, Duration, Expression, ToolName
-from customhouse.planes.tools.document import Unregistered
+from customhouse.planes.tools.document import ProviderEffect, Unregistered
 
 Quorum = Annotated[int, Meta(ge=1, le=20, extra={"expected": "a whole number from 1 to 20"})]
 
@@ -50,6 +50,13 @@ class Budgets(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     sums: tuple[Sum, ...] = ()
 
 
+class ProviderTools(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tools that a provider may run by itself, and what each does to the world. What is absent it may not run."""
+
+    web_search: ProviderEffect | None = None
+    code_interpreter: ProviderEffect | None = None
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The lists of one assistant. A tool in no list is denied, unless `unregistered_tools` says otherwise."""
 
@@ -59,6 +66,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     rules: tuple[Rule, ...] = ()
     budgets: Budgets = Budgets()
     unregistered_tools: Unregistered = "deny"
+    provider_tools: ProviderTools = ProviderTools()
 
     def approval_rules(self) -> dict[str, ApprovalRule]:
         """Return the approval rule of each tool that needs one; the short form has the defaults."""

@@ -25,6 +25,10 @@ def policy_sentences(assistant: str, document: Document) -> tuple[str, ...]:
     """Return one sentence for each tool that the policy names, and one for all others."""
     policy = compiled(document)
     sentences = [_tool(assistant, name, grant, policy) for name, grant in sorted(document.grants.items())]
+    sentences += [
+        f"{assistant}'s provider may run {name} by itself ({effect}), where nobody decides on each use"
+        for name, effect in document.provider_tools.items()
+    ]
     if document.unregistered == "allow_read":
         return (*sentences, f"{assistant} may call any other tool that a client brings, as one that only reads")
     return (*sentences, f"{assistant} may call no other tool")

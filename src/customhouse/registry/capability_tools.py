@@ -11,6 +11,7 @@ from enum import IntEnum
 
 from customhouse.domain.capability import Capability, CapabilityKind
 from customhouse.domain.label import classification
+from customhouse.domain.message import PROVIDER_TOOLS
 from customhouse.domain.plane import Plane
 from customhouse.planes.tools.document import Approval, Budget, Document, Grant, Unregistered
 from customhouse.planes.tools.unregistered import granted
@@ -41,8 +42,25 @@ def tools_changes(before: Document, after: Document) -> list[Capability]:
     found += _servers(before.servers, after.servers)
     found += _limit("tool calls a turn", "calls_per_turn", before.calls_per_turn, after.calls_per_turn)
     found += _limit("writes an hour", "writes_per_hour", before.writes_per_hour, after.writes_per_hour)
+    found += _provider_tools(before, after)
     found += _unregistered(before.unregistered, after.unregistered)
     return [*found, *_sums(before.sums, after.sums), *_workflows(before.workflows, after.workflows)]
+
+
+def _provider_tools(before: Document, after: Document) -> list[Capability]:
+    found: list[Capability] = []
+    for name in PROVIDER_TOOLS:
+        was, now = before.provider_tools.get(name), after.provider_tools.get(name)
+        if was == now:
+            continue
+        if now is None:
+            found.append(_say("lost", name, f"- the provider may no longer run {name} by itself", more=False))
+        elif was is None:
+            found.append(_say("gained", name, f"+ the provider may now run {name} by itself ({now})", more=True))
+        else:
+            text = f"~ {name}, which the provider runs by itself, is declared {now} (was {was})"
+            found.append(_say("effect_changed", name, text, more=True))
+    return found
 
 
 def _unregistered(before: Unregistered, after: Unregistered) -> list[Capability]:

@@ -313,10 +313,8 @@ CAPABILITIES: list[tuple[Json, str]] = [
     *(
         ({"tools": [TOOL, {"type": kind}]}, "tools[1].type")
         for kind in (
-            "web_search",
             "web_search_preview",
             "file_search",
-            "code_interpreter",
             "mcp",
             "image_generation",
             "computer",
@@ -336,7 +334,6 @@ CAPABILITIES: list[tuple[Json, str]] = [
     *(
         ({"input": [USER, {"type": kind, "id": "x"}]}, "input.1.type")
         for kind in (
-            "web_search_call",
             "file_search_call",
             "mcp_call",
             "mcp_list_tools",

@@ -176,9 +176,7 @@ REFUSED: list[tuple[str, bytes, str]] = [
     *(
         (f"a {kind}", response(output=[{"type": kind, "id": "x"}]), f"kind {kind}")
         for kind in (
-            "web_search_call",
             "file_search_call",
-            "code_interpreter_call",
             "mcp_call",
             "image_generation_call",
             "computer_call",

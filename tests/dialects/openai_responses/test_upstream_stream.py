@@ -30,9 +30,13 @@ MAX: Final = 100_000
 RECEIPT: Final = Receipt(trace_id="019ab", release="support@3", deployment="local/small")
 
 
+GRANTED: Final = frozenset({"web_search", "code_interpreter"})
+"""Tools that the provider of a scripted stream may run by itself; elsewhere none is granted."""
+
+
 def collect(stream: bytes, *cuts: int) -> tuple[Collector, list[Delta]]:
     """Feed a stream, cut at the given places."""
-    reader, collector, deltas = EventReader(), Collector(MAX), list[Delta]()
+    reader, collector, deltas = EventReader(), Collector(MAX, GRANTED), list[Delta]()
     places = [0, *sorted(cut % (len(stream) + 1) for cut in cuts), len(stream)]
     for first, last in pairwise(places):
         for event in reader.feed(stream[first:last]):
@@ -236,6 +240,8 @@ ATTACKS: list[tuple[str, list[Json]]] = [
     ),
     ("more calls than a bound", [added(n) for n in range(129)]),
     *((f"an item of kind {kind}", [added(0, kind)]) for kind in ("web_search_call", "mcp_call", "custom_tool_call")),
+    ("an event of a search that no item began", [event("web_search_call.searching", item_id="i0", output_index=0)]),
+    ("code of an item that is none", [TEXT_ITEM, event("code_interpreter_call_code.done", item_id="i0", code="x")]),
     *((f"an end of kind {kind}", [done(0, kind)]) for kind in ("web_search_call", "mcp_call", "custom_tool_call")),
     ("a response with what nobody granted", [completed(output=[{"type": "mcp_call"}])]),
 ]

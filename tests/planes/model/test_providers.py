@@ -62,7 +62,7 @@ class Caller:
             try:
                 if not streamed:
                     return await upstreams.answer(asked, BODY[False])
-                collector = PROVIDERS[asked.dialect].collector(LIMITS.answer_bytes)
+                collector = PROVIDERS[asked.dialect].collector(LIMITS.answer_bytes, frozenset())
                 await upstreams.stream(asked, BODY[True], collector, drop)
                 return collector.answer()
             finally:

@@ -23,6 +23,7 @@ from customhouse.domain.message import (
     Message,
     Part,
     Plain,
+    ProviderCall,
     Reasoning,
     Refusal,
     Text,
@@ -75,6 +76,8 @@ def _block(place: str, part: Part) -> Block:
             return {"type": "text", "text": part.text}
         case Audio():
             raise _inexpressible(place, "Anthropic's messages take no audio")
+        case ProviderCall():
+            raise _inexpressible(place, "Anthropic's messages know no use of another provider's tool")
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)
 

@@ -15,8 +15,8 @@ from customhouse.dialects.anthropic import seal
 from customhouse.dialects.anthropic.citations import written
 from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.domain.answer import Answer, Said, StopReason, Usage
-from customhouse.domain.errors import CustomhouseError
-from customhouse.domain.message import Reasoning, Refusal, Text, ToolCall
+from customhouse.domain.errors import CustomhouseError, UpstreamFailed
+from customhouse.domain.message import ProviderCall, Reasoning, Refusal, Text, ToolCall
 
 Block = dict[str, object]
 
@@ -98,8 +98,17 @@ _CONTEXT: Final = "model_context_window_exceeded"
 
 
 def require(answer: Answer) -> None:
-    """Raise UpstreamFailed for an answer with something that this dialect cannot express: there is nothing such."""
-    del answer
+    """Raise UpstreamFailed for an answer with something that this dialect cannot express."""
+    if answer.provider_calls:
+        raise untold()
+
+
+def untold() -> UpstreamFailed:
+    """Return the failure of an answer that tells of what another provider ran by itself."""
+    return UpstreamFailed(
+        "the provider ran a tool by itself in a way that Anthropic's messages cannot express",
+        reason="upstream.inexpressible",
+    )
 
 
 def whole(answer: Answer, envelope: Envelope, receipt: Receipt) -> bytes:
@@ -110,7 +119,11 @@ def whole(answer: Answer, envelope: Envelope, receipt: Receipt) -> bytes:
             type="message",
             role="assistant",
             model=envelope.model,
-            content=[block(part) for part in answer.content if not isinstance(part, Refusal) and not _empty(part)],
+            content=[
+                block(part)
+                for part in answer.content
+                if not isinstance(part, Refusal | ProviderCall) and not _empty(part)
+            ],
             stop_reason=stop_word(answer),
             stop_sequence=answer.stop_sequence,
             stop_details=stop_details(answer),

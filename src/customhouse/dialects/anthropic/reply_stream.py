@@ -16,7 +16,7 @@ from customhouse.dialects.anthropic import reply, seal
 from customhouse.dialects.anthropic.citations import written
 from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.dialects.pattern import Pattern
-from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece
+from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Ran
 from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.message import ToolCall
 
@@ -101,6 +101,8 @@ class EventWriter:
                 return opened + self._changed(type="citations_delta", citation=written(delta.citation))
             case Ended():
                 return self._ended(delta)
+            case Ran():
+                raise reply.untold()
 
     def _text(self, part: int, text: str) -> bytes:
         opened = self._require(part, "text", text="")

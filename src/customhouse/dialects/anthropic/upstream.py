@@ -110,6 +110,8 @@ def _expressible(sampling: Mapping[str, Number]) -> Mapping[str, Number]:
 def _counted(request: Request, sampling: Mapping[str, Number]) -> _OutRequest:
     """Return the part of a request that `count_tokens` counts."""
     first = next((place for place, each in enumerate(request.messages) if not _instructs(each)), len(request.messages))
+    for offer in request.provider_tools:
+        raise Inexpressible(f"a provider that speaks Anthropic's messages runs no `{offer.tool}`", param=offer.place)
     tools = request.offers
     return _OutRequest(
         model=request.model,

@@ -13,7 +13,7 @@ import msgspec
 from customhouse.dialects import sse
 from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.dialects.pattern import Pattern
-from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, StopReason, Usage
+from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Ran, StopReason, Usage
 from customhouse.domain.errors import CustomhouseError, UpstreamFailed
 from customhouse.domain.message import Citation, Text, ToolCall, WebCitation
 
@@ -154,6 +154,8 @@ _STOPS: Final[Mapping[StopReason, str]] = {
 def require(answer: Answer) -> None:
     """Raise UpstreamFailed for an answer with something that this dialect cannot express."""
     _annotations(answer)
+    if answer.provider_calls:
+        raise _untold("runs a tool by itself")
 
 
 def whole(answer: Answer, envelope: Envelope, receipt: Receipt) -> bytes:
@@ -226,6 +228,8 @@ class ChunkWriter:
                 return self._chunk(_Delta(role=self._role(), annotations=said), None)
             case Ended():
                 return b""  # a seal could not come back in this dialect
+            case Ran():
+                raise _untold("runs a tool by itself")
             case _ as unreachable:  # pragma: no cover
                 assert_never(unreachable)
 
@@ -356,8 +360,8 @@ def _annotation(citation: Citation, offset: int, end: int) -> _Annotation:
     )
 
 
-def _untold() -> UpstreamFailed:
+def _untold(what: str = "cites documents") -> UpstreamFailed:
     return UpstreamFailed(
-        "the model's answer cites documents in a way that chat completions cannot express",
+        f"the model's answer {what} in a way that chat completions cannot express",
         reason="upstream.inexpressible",
     )

@@ -19,6 +19,7 @@ from customhouse.domain.message import (
     Link,
     Message,
     Part,
+    ProviderCall,
     Reasoning,
     Refusal,
     Text,
@@ -96,6 +97,8 @@ _encode = msgspec.json.encode
 
 def body(request: Request, features: Sequence[str]) -> bytes:
     """Return the body to send to a provider. Raises Inexpressible."""
+    for offer in request.provider_tools:
+        raise Inexpressible(f"a provider that speaks chat completions runs no `{offer.tool}`", param=offer.place)
     tools = request.offers
     fields = _OutRequest(
         model=request.model,
@@ -172,7 +175,7 @@ def _out_part(message: Message, position: int, part: Part) -> dict[str, object]:
             return {"type": "input_audio", "input_audio": {"data": part.data, "format": part.format}}
         case File():
             return {"type": "file", "file": _file(message, position, part)}
-        case Refusal() | Reasoning() | ToolCall() | ToolResult():
+        case Refusal() | Reasoning() | ToolCall() | ToolResult() | ProviderCall():
             raise _inexpressible(message, position, f"a {message.role} message cannot carry this part")
         case _ as unreachable:  # pragma: no cover
             assert_never(unreachable)

@@ -48,8 +48,9 @@ class Collector:
 
     __slots__ = ("_calls", "_finish", "_legacy", "_parts", "_seen", "_size", "_usage", "done", "max_chars")
 
-    def __init__(self, max_chars: int) -> None:
-        """Bound what is collected to `max_chars` characters."""
+    def __init__(self, max_chars: int, granted: frozenset[str] = frozenset()) -> None:
+        """Bound what is collected to `max_chars` characters. No provider of this dialect is granted any tool."""
+        del granted
         self.max_chars = max_chars
         self.done = False
         self._seen: Payload | None = None

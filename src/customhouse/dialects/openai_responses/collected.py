@@ -13,9 +13,9 @@ from customhouse.dialects.openai_responses import seal
 from customhouse.dialects.openai_responses import upstream_output as output
 from customhouse.dialects.openai_responses.upstream_output import MAX_CALLS, MAX_ITEMS, Annotation, Item
 from customhouse.dialects.weight import weight
-from customhouse.domain.answer import Cited, Delta, Ended, Piece, Said
+from customhouse.domain.answer import Cited, Delta, Ended, Piece, Ran, Said
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.domain.message import Citation, Reasoning, Refusal, Seal, Text, ToolCall
+from customhouse.domain.message import Citation, ProviderCall, Reasoning, Refusal, Seal, Text, ToolCall
 
 _PARAGRAPH: Final = "\n\n"
 _KINDS: Final[dict[str, Literal["text", "refusal", "reasoning"]]] = {
@@ -51,13 +51,16 @@ class Open:
     pieces: list[str] = field(default_factory=list[str])
     whole: str | None = None
     ended: bool = False
+    place: int = 0
+    used: ProviderCall | None = None
 
 
 class Collected:
     """The items of one stream, bounded to `max_bytes` characters."""
 
-    def __init__(self, max_bytes: int) -> None:
-        """Begin with nothing."""
+    def __init__(self, max_bytes: int, granted: frozenset[str] = frozenset()) -> None:
+        """Begin with nothing. `granted` are tools that the provider may run by itself."""
+        self._granted = granted
         self._max_bytes = max_bytes
         self._size = 0
         self._said: list[_Part | Open] = []
@@ -66,6 +69,7 @@ class Collected:
         self._by_id: dict[str, Open] = {}
         self._by_index: dict[int, Open] = {}
         self.calls = 0
+        self._uses = 0
 
     @property
     def any(self) -> bool:
@@ -79,7 +83,10 @@ class Collected:
 
     def content(self) -> tuple[Said, ...]:
         """Return what was said so far, in the order in which it began."""
-        return tuple(_call(each, n) if isinstance(each, Open) else _whole(each) for n, each in enumerate(self._said))
+        return tuple(
+            (each.used or _call(each, n)) if isinstance(each, Open) else _whole(each)
+            for n, each in enumerate(self._said)
+        )
 
     def find(self, item_id: str | None, index: int | None) -> Open | None:
         """Return the item that an event names. Raises UpstreamFailed when its id and its index name two."""
@@ -106,6 +113,8 @@ class Collected:
         self._by_id.update(dict.fromkeys(names, begun))
         if index is not None:
             self._by_index[index] = begun
+        if item.type in output.CALLS:
+            self._use(begun, item)
         if item.type == "function_call":
             self.calls += 1
             if self.calls > MAX_CALLS:
@@ -172,12 +181,27 @@ class Collected:
         if found.ended:
             return []
         found.ended = True
+        if item.type in output.CALLS:
+            found.used = output.provider_call(item, found.place)
+            self._count(found.used.told)
+            return [Ran(found.place, found.used)]
         return self._rest_of_reasoning(found, item) if item.type == "reasoning" else self._rest_of_message(found, item)
 
     def refuse_unconfirmed(self) -> None:
         """Raise UpstreamFailed for a call whose end nobody has told: its arguments may be half of what they are."""
         if any(each.kind == "function_call" and each.whole is None for each in self._items):
             raise UpstreamFailed("the upstream's stream ended, and one of its tool calls did not")
+
+    def _use(self, begun: Open, item: Item) -> None:
+        """Begin a use of a tool that the provider runs by itself. Raises UpstreamFailed for one that nobody granted."""
+        if output.CALLS[item.type] not in self._granted:
+            raise output.ungranted(f"an item of kind {item.type}")
+        self._uses += 1
+        if self._uses > MAX_CALLS:
+            raise UpstreamFailed(f"the upstream ran more than {MAX_CALLS} tools by itself", reason="upstream.too_large")
+        begun.place, self._telling = len(self._said), None
+        begun.used = output.provider_call(item, begun.place)
+        self._said.append(begun)
 
     def _part(self, item: Open, kind: str, number: int) -> _Part:
         part = item.parts.get((kind, number))

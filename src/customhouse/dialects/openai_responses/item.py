@@ -4,7 +4,7 @@
 Source of the shapes: the types of the `openai` package (types/responses/response_input_item_param.py and what it
 names), narrowed to messages, function calls, their outputs, reasoning, and requests for approval of held calls with
 their responses (approval.py), which are the gateway's and no part of what a model reads. Whatever else a provider could
-have done by itself (web_search_call, mcp_call, computer_call, …) is refused by name: nobody granted it.
+have done by itself (mcp_call, computer_call, file_search_call, …) is refused by name: nobody granted it.
 
 Items of an assistant that follow each other are one message, and so are outputs that follow each other: a chat
 completion has its calls in the message that proposes them, and the results of calls made together stand together.
@@ -18,6 +18,7 @@ import msgspec
 from customhouse.dialects import data_url
 from customhouse.dialects.openai_responses import seal
 from customhouse.dialects.openai_responses.approval import ApprovalRequest, ApprovalResponse, refuse_ambiguous
+from customhouse.dialects.openai_responses.provider_tool import SentCodeInterpreter, SentWebSearch, use
 from customhouse.dialects.shape import explained
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
 from customhouse.domain.message import (
@@ -155,13 +156,15 @@ class _Peek(msgspec.Struct, frozen=True):
     type: str | None = None
 
 
-_Spoken = MessageItem | FunctionCall | FunctionCallOutput | ReasoningItem
+_Spoken = MessageItem | FunctionCall | FunctionCallOutput | ReasoningItem | SentWebSearch | SentCodeInterpreter
 Item = _Spoken | ApprovalRequest | ApprovalResponse
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     "message": msgspec.json.Decoder(MessageItem),
     "function_call": msgspec.json.Decoder(FunctionCall),
     "function_call_output": msgspec.json.Decoder(FunctionCallOutput),
     "reasoning": msgspec.json.Decoder(ReasoningItem),
+    "web_search_call": msgspec.json.Decoder(SentWebSearch),
+    "code_interpreter_call": msgspec.json.Decoder(SentCodeInterpreter),
     "mcp_approval_request": msgspec.json.Decoder(ApprovalRequest),
     "mcp_approval_response": msgspec.json.Decoder(ApprovalResponse),
 }
@@ -231,6 +234,8 @@ def _message(item: _Spoken, place: str) -> Message:
             return Message("tool", (_result(item, place),), place=place)
         case ReasoningItem():
             return Message("assistant", _reasoning(item), place=place)
+        case SentWebSearch() | SentCodeInterpreter():
+            return Message("assistant", (use(item),), place=place)
 
 
 def _spoken(item: MessageItem, place: str) -> tuple[Part, ...]:

@@ -16,12 +16,12 @@ import msgspec
 from customhouse.dialects import sse
 from customhouse.dialects.envelope import Envelope, Receipt
 from customhouse.dialects.openai_chat.reply import error
-from customhouse.dialects.openai_responses import response
+from customhouse.dialects.openai_responses import provider_tool, response
 from customhouse.dialects.openai_responses.response import Item, MessageItem, OutputRefusal, OutputText, Status
 from customhouse.dialects.pattern import Pattern
-from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece
+from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Ran
 from customhouse.domain.errors import CustomhouseError
-from customhouse.domain.message import Citation, Reasoning, Refusal, Text, ToolCall
+from customhouse.domain.message import Citation, ProviderCall, Reasoning, Refusal, Text, ToolCall
 
 _encode: Final = msgspec.json.encode
 _Kind = Literal["text", "refusal", "reasoning"]
@@ -73,6 +73,8 @@ class EventWriter:
                     self._cite(delta)
                 case Ended():
                     self._seal(delta)
+                case Ran():
+                    self._use(delta.call)
         return self._taken()
 
     def end(self, answer: Answer, added: str, receipt: Receipt) -> bytes:
@@ -138,6 +140,15 @@ class EventWriter:
         self._emit("response.function_call_arguments.delta", **where, delta=call.arguments)
         self._emit("response.function_call_arguments.done", **where, name=call.name, arguments=call.arguments)
         self._done(msgspec.structs.replace(begun, status=status))
+
+    def _use(self, call: ProviderCall) -> None:
+        """Tell what the provider ran by itself, when the whole of it is known."""
+        self._close()
+        item, where = provider_tool.item(call), len(self._output)
+        begun = msgspec.structs.replace(item, status="in_progress")
+        self._emit("response.output_item.added", output_index=where, item=begun)
+        self._emit(f"response.{call.tool}_call.completed", item_id=item.id, output_index=where)
+        self._done(item)
 
     def _cite(self, cited: Cited) -> None:
         part = self._opened(cited.part, "text")

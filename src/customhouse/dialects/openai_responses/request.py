@@ -3,9 +3,9 @@
 
 Source of the shapes: the types of the `openai` package (types/responses/response_create_params.py), narrowed. A field
 that is not here is refused by name: `background`, `conversation`, `prompt` or `max_tool_calls` are capabilities. So is
-every tool but a function: `web_search`, `file_search`, `code_interpreter`, `mcp`, `image_generation`, `computer`,
-`local_shell` or `custom` would be run by the provider, where nobody decides. The one `mcp` that is taken is no server:
-it says that the client takes requests for approval (approval.py).
+every tool but a function and the two that a policy can grant (provider_tool.py): `file_search`, `mcp`, `computer`,
+`image_generation`, `local_shell` or `custom` would be run by the provider, where nobody decides. The one `mcp` that is
+taken is no server: it says that the client takes requests for approval (approval.py).
 
 `include` may ask for what an answer has anyway. `user` is understood and means nothing here.
 """
@@ -16,8 +16,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from customhouse.dialects.bounds import MAX_MESSAGES, require_tools
-from customhouse.dialects.openai_responses import item
+from customhouse.dialects.openai_responses import item, provider_tool
 from customhouse.dialects.openai_responses.approval import LABEL, ApprovalsTool
+from customhouse.dialects.openai_responses.provider_tool import CodeInterpreterTool, WebSearchTool
 from customhouse.dialects.shape import explained
 from customhouse.dialects.strict_json import refuse_duplicates
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
@@ -31,6 +32,8 @@ INSTRUCTIONS: Final = "instructions"
 """The place of the message that `instructions` are."""
 
 Tokens = Annotated[int, msgspec.Meta(ge=1)]
+KNOWN: Final = frozenset({"web_search", "code_interpreter"})
+"""Tools of a provider's that a policy can grant: an odd declaration of one is refused by its own field."""
 ToolName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.\-]{1,64}(?![\s\S])")]
 """What a tool may be called: OpenAI's own rule, and dots."""
 
@@ -91,7 +94,7 @@ class ResponsesRequest(_Wire, frozen=True):
     model: str
     input: str | list[msgspec.Raw]
     instructions: str | None = None
-    tools: list[FunctionTool | ApprovalsTool] | None = None
+    tools: list[FunctionTool | ApprovalsTool | WebSearchTool | CodeInterpreterTool] | None = None
     tool_choice: Literal["none", "auto", "required"] | ChosenFunction | None = None
     parallel_tool_calls: bool | None = None
     text: TextConfig | None = None
@@ -152,6 +155,11 @@ def read(body: bytes) -> Request:
         variables=wire.metadata or TEXT,
         previous=wire.previous_response_id,
         keep=wire.store is not False,
+        provider_tools=tuple(
+            provider_tool.offer(tool, f"tools[{position}].type")
+            for position, tool in enumerate(wire.tools or ())
+            if isinstance(tool, WebSearchTool | CodeInterpreterTool)
+        ),
         shows_held=any(isinstance(tool, ApprovalsTool) for tool in wire.tools or ()),
         approvals=said.approvals,
         withdrawn=said.withdrawn,
@@ -167,7 +175,7 @@ def _refuse_capabilities(body: bytes) -> None:
     named = [
         (f"tools[{position}].type", tool.type)
         for position, tool in enumerate(found.tools or ())
-        if (tool.type, tool.server_label) != ("mcp", LABEL)
+        if (tool.type, tool.server_label) != ("mcp", LABEL) and tool.type not in KNOWN
     ]
     if isinstance(found.tool_choice, _Kind):
         named.append(("tool_choice.type", found.tool_choice.type))

@@ -12,13 +12,14 @@ from typing import Final, Literal
 import msgspec
 
 from customhouse.dialects.envelope import Envelope, Receipt
-from customhouse.dialects.openai_responses import seal
+from customhouse.dialects.openai_responses import provider_tool, seal
 from customhouse.dialects.openai_responses.approval import LABEL, ApprovalRequest, requested
+from customhouse.dialects.openai_responses.provider_tool import UseItem
 from customhouse.dialects.openai_responses.request import INSTRUCTIONS
 from customhouse.dialects.openai_responses.upstream_item import Wire, annotation
 from customhouse.domain.answer import Answer, Said, Usage
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.domain.message import Citation, Reasoning, Refusal, Text, ToolCall, WebCitation
+from customhouse.domain.message import Citation, ProviderCall, Reasoning, Refusal, Text, ToolCall, WebCitation
 from customhouse.domain.request import Form, NamedTool, Number, Request
 
 PREFIX: Final = "resp_"
@@ -68,7 +69,7 @@ class ReasoningItem(msgspec.Struct, frozen=True, kw_only=True, tag="reasoning", 
     status: Status
 
 
-Item = MessageItem | CallItem | ReasoningItem | ApprovalRequest
+Item = MessageItem | CallItem | ReasoningItem | ApprovalRequest | UseItem
 
 
 class _InputDetails(msgspec.Struct, frozen=True):
@@ -192,6 +193,8 @@ def items(envelope: Envelope, content: Sequence[Said], status: Status) -> list[I
         match part:
             case Reasoning():
                 found.append(reasoning_item(envelope, part, number, "completed"))
+            case ProviderCall():
+                found.append(provider_tool.item(part))
             case ToolCall():
                 found.append(call_item(envelope, part, number, "completed"))
             case Text() | Refusal():
@@ -275,6 +278,7 @@ def _choice(request: Request) -> str | dict[str, str]:
 
 def _tools(request: Request) -> list[Wire]:
     declared: list[Wire] = [{"type": "mcp", "server_label": LABEL}] if request.shows_held else []
+    declared += [msgspec.json.decode(offer.told, type=Wire) for offer in request.provider_tools]
     return declared + [
         {
             "type": "function",

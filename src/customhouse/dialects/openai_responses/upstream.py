@@ -34,8 +34,9 @@ def body(request: Request, features: Sequence[str]) -> bytes:
     fields: Wire = {"model": request.model, "input": items(rest), "store": False}
     if instructions is not None:
         fields["instructions"] = instructions
-    if request.offers:
-        fields["tools"] = [_tool(offer) for offer in request.offers]
+    if request.offers or request.provider_tools:
+        ran_there = [msgspec.Raw(offer.told.encode()) for offer in request.provider_tools]
+        fields["tools"] = [*(_tool(offer) for offer in request.offers), *ran_there]
         chosen = request.tool_choice
         if chosen is not None:
             fields["tool_choice"] = (

@@ -10,6 +10,8 @@ import base64
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from customhouse.dialects import data_url
 from customhouse.dialects.openai_responses import seal
 from customhouse.domain.errors import Inexpressible
@@ -23,6 +25,7 @@ from customhouse.domain.message import (
     Message,
     Part,
     Plain,
+    ProviderCall,
     Reasoning,
     Refusal,
     Text,
@@ -57,6 +60,7 @@ def items(messages: Sequence[Message], *, ids: str | None = None) -> list[Wire]:
 
 def _identified(item: Wire, number: str) -> Wire:
     prefix = {"message": "msg", "reasoning": "rs", "function_call": "fc", "function_call_output": "fco"}
+    prefix |= {"web_search_call": "ws", "code_interpreter_call": "ci"}
     return {**item, "id": f"{prefix[str(item['type'])]}_{number}", "status": "completed"}
 
 
@@ -75,6 +79,8 @@ def _assistant(message: Message, *, ours: bool) -> list[Wire]:
         match part:
             case Reasoning():
                 found.append(_reasoning(message, part, len(found), ours=ours))
+            case ProviderCall(dialect=dialect) if dialect == _OWN:
+                found.append(msgspec.json.decode(part.told, type=Wire))
             case ToolCall():
                 found.append(
                     {"type": "function_call", "call_id": part.id, "name": part.name, "arguments": part.arguments}

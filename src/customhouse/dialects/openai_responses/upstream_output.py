@@ -2,8 +2,9 @@
 """What a provider's Response says, read into an answer and never passed through.
 
 Source of the shapes: the types of the `openai` package (types/responses/response.py, response_output_item.py). Fields
-that are not named here are dropped. Items of tools that a provider ran by itself (`web_search_call`, `mcp_call`, …) are
-an upstream failure that names the kind: nobody granted them, and what they brought in is in the answer already.
+that are not named here are dropped. Items of tools that a provider ran by itself (`mcp_call`, `computer_call`, …) are
+an upstream failure that names the kind: nobody granted them, and what they brought in is in the answer already. Two
+kinds can be granted (provider_tool.py), and are read.
 """
 
 from collections.abc import Sequence
@@ -13,15 +14,23 @@ import msgspec
 
 from customhouse.dialects.bounds import MAX_CALLS
 from customhouse.dialects.openai_responses import item, seal
+from customhouse.dialects.openai_responses.provider_tool import (
+    CALLS,
+    Action,
+    CodeInterpreterCall,
+    Output,
+    WebSearchCall,
+    use,
+)
 from customhouse.dialects.strict_json import has_duplicates
 from customhouse.domain.answer import Answer, Said, StopReason, Usage
 from customhouse.domain.digest import MAX_INTEGER
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.domain.message import Citation, Refusal, Text, ToolCall, WebCitation
+from customhouse.domain.message import Citation, ProviderCall, Refusal, Text, ToolCall, WebCitation
 
 MAX_ITEMS: Final = 1024
 """Items of one answer at most."""
-KINDS: Final = frozenset({"message", "reasoning", "function_call"})
+KINDS: Final = frozenset({"message", "reasoning", "function_call", *CALLS})
 """The items that an answer may be made of."""
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
@@ -62,6 +71,11 @@ class Item(_In, frozen=True):
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
+    status: str | None = None
+    action: Action | None = None
+    code: str | None = None
+    container_id: str | None = None
+    outputs: list[Output] | None = None
 
 
 class _InputDetails(_In, frozen=True):
@@ -136,6 +150,8 @@ def answer(found: Response) -> Answer:
         raise UpstreamFailed(
             f"the upstream proposed more than {MAX_CALLS} tool calls in one answer", reason="upstream.too_large"
         )
+    if sum(isinstance(part, ProviderCall) for part in content) > MAX_CALLS:
+        raise UpstreamFailed(f"the upstream ran more than {MAX_CALLS} tools by itself", reason="upstream.too_large")
     if len({each.id for each in calls}) != len(calls):
         raise UpstreamFailed("the upstream gave two tool calls the same id")
     stop, word = ended(found, calls=bool(calls))
@@ -189,6 +205,19 @@ def call(found: Item, position: int) -> ToolCall:
     return ToolCall(found.call_id or found.id or f"call_{position}", found.name or "", found.arguments or "")
 
 
+def provider_call(found: Item, position: int) -> ProviderCall:
+    """Return what an item tells that the provider ran by itself. Whether that was granted is the gateway's to say."""
+    name, status = found.id or f"use_{position}", found.status or "completed"
+    if CALLS[found.type] == "web_search":
+        action = found.action or Action(type="search")
+        return use(WebSearchCall(id=name, status=status, action=action))
+    return use(
+        CodeInterpreterCall(
+            id=name, status=status, code=found.code, container_id=found.container_id or "", outputs=found.outputs
+        )
+    )
+
+
 def citation(found: Annotation) -> Citation:
     """Return what a text rests on. Raises UpstreamFailed for files, which only a provider's own tools bring in."""
     if found.type != "url_citation" or found.url is None:
@@ -229,6 +258,8 @@ def _said(found: Item, number: int) -> tuple[Said, ...]:
     refuse_kind(found.type)
     if found.type == "function_call":
         return (call(found, number),)
+    if found.type in CALLS:
+        return (provider_call(found, number),)
     if found.type == "reasoning":
         sealed = seal.own(found.encrypted_content, found.id) if found.encrypted_content else seal.NONE
         return item.reasoning(texts(found.summary), texts(found.content), sealed)

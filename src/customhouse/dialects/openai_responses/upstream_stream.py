@@ -16,6 +16,7 @@ import msgspec
 
 from customhouse.dialects.openai_responses import upstream_output as output
 from customhouse.dialects.openai_responses.collected import Collected, Open
+from customhouse.dialects.openai_responses.provider_tool import EVENTS
 from customhouse.dialects.openai_responses.upstream_output import Annotation, Item, Part, Response
 from customhouse.domain.answer import Answer, Delta
 from customhouse.domain.errors import UpstreamFailed
@@ -64,9 +65,9 @@ class Collector:
 
     __slots__ = ("_collected", "_done", "_end", "_first", "_read")
 
-    def __init__(self, max_bytes: int) -> None:
-        """Bound what is collected to `max_bytes` characters."""
-        self._collected = Collected(max_bytes)
+    def __init__(self, max_bytes: int, granted: frozenset[str] = frozenset()) -> None:
+        """Bound what is collected to `max_bytes` characters; `granted` are tools that the provider may run."""
+        self._collected = Collected(max_bytes, granted)
         self._first = Response()
         self._end: Response | None = None
         self._done = False
@@ -81,6 +82,7 @@ class Collector:
             "response.function_call_arguments.delta": self._arguments,
             "response.function_call_arguments.done": self._arguments_done,
             "response.output_text.annotation.added": self._cited,
+            **dict.fromkeys(EVENTS, self._using),
         }
 
     def feed(self, data: bytes) -> Sequence[Delta]:
@@ -177,6 +179,13 @@ class Collector:
         if event.arguments is None:
             raise UpstreamFailed("the upstream's stream ends a tool call without its arguments")
         self._collected.confirm(self._item(event, "call"), event.arguments)
+        return ()
+
+    def _using(self, event: Event) -> Sequence[Delta]:
+        """Take how far a use has come; its item tells the whole of it."""
+        begun = self._collected.find(event.item_id, event.output_index)
+        if begun is None or begun.kind != EVENTS[event.type]:
+            raise output.ungranted(f"an event of kind {output.plain(event.type)}")
         return ()
 
     def _cited(self, event: Event) -> Sequence[Delta]:

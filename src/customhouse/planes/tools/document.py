@@ -6,12 +6,17 @@ from typing import Literal
 import msgspec
 
 from customhouse.domain.label import ClassificationName
+from customhouse.domain.message import ProviderToolName
 
 Effect = Literal["read", "write", "irreversible", "undeclared"]
 """What a call does to the world. `undeclared` never gets into a release: `release` and `serve` refuse it."""
 Permission = Literal["allow", "approve", "deny"]
 Unregistered = Literal["deny", "allow_read"]
 """What becomes of a tool that the policy does not name (unregistered.py)."""
+
+
+ProviderEffect = Literal["read", "write"]
+"""What a provider's own tool does to the world. None is irreversible: nobody could be asked before it runs."""
 
 
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -59,6 +64,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """The content of one tools version. `workflows` maps a workflow to the tools it narrows the lists to.
 
     `unregistered` says what becomes of a tool that only the client knows: never offered, or taken for one that reads.
+    `provider_tools` are tools that a provider may run by itself, with their effects.
     """
 
     grants: dict[str, Grant]
@@ -68,3 +74,4 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     writes_per_hour: int | None = None
     sums: tuple[Budget, ...] = ()
     unregistered: Unregistered = "deny"
+    provider_tools: dict[ProviderToolName, ProviderEffect] = {}
