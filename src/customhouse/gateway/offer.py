@@ -68,7 +68,7 @@ def offering(prepared: Prepared, request: Request, narrowed: str | None, in_forc
             else "none of the request's tools is granted to this assistant now"
         )
         raise InvalidRequest(f"tool_choice asks for a tool call and {why}", param="tool_choice")
-    provider = _provider(prepared, request, narrowed, in_force)
+    provider = _provider(prepared, request, narrowed, in_force, workflow)
     names = {offer.name for offer in shown}
     withheld = [offer.name for offer in request.offers if offer.name not in names]
     withheld += [offer.tool for offer in request.provider_tools if offer not in provider]
@@ -87,12 +87,12 @@ def _granted(prepared: Prepared, name: str, workflow: str) -> Grant | None:
 
 
 def _provider(
-    prepared: Prepared, request: Request, narrowed: str | None, in_force: InForce
+    prepared: Prepared, request: Request, narrowed: str | None, in_force: InForce, workflow: str
 ) -> tuple[ProviderOffer, ...]:
     """Return which tools the provider may run by itself. Raises FieldNotAllowed for what no policy grants.
 
-    One that is switched off is left out; so is one that may write while the turn may only read, or while workflows are
-    declared. What the history tells of such uses needs the grant too: without it there can have been none.
+    One that is switched off is left out, or that may write while the turn may only read, or that is outside of the
+    turn's workflow. What the history tells of such uses needs the grant too: without it there can have been none.
     """
     document = prepared.snapshot.documents.tools
     granted = document.provider_tools
@@ -107,8 +107,10 @@ def _provider(
     kept: list[ProviderOffer] = []
     for offer in request.provider_tools if request.tool_choice != "none" else ():
         grant = Grant(permission="allow", effect=granted[offer.tool])
+        inside = document.workflows.get(workflow)
         reads = degraded.reads(grant)
-        if (reads or (narrowed is None and not document.workflows)) and in_force.withheld(offer.tool, grant) is None:
+        belongs = offer.tool in inside if inside is not None else reads or not document.workflows
+        if belongs and (reads or narrowed is None) and in_force.withheld(offer.tool, grant) is None:
             kept.append(offer)
     return tuple(kept)
 

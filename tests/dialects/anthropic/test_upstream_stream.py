@@ -18,7 +18,7 @@ from customhouse.dialects.anthropic.upstream_stream import Collector
 from customhouse.dialects.sse import EventReader
 from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece, Usage
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.domain.message import Reasoning, Refusal, Seal, Text, ToolCall
+from customhouse.domain.message import ProviderCall, Reasoning, Refusal, Seal, Text, ToolCall
 
 Json = dict[str, Any]
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -125,7 +125,7 @@ def _streamed(said: Answer) -> bytes:
                 deltas.append(Ended(place, part))
             case Refusal():
                 deltas.append(Piece(place, "refusal", part.text))
-            case ToolCall():
+            case ToolCall() | ProviderCall():
                 pass
     return b"".join(writer.deltas([delta]) for delta in deltas) + writer.end(said, "", RECEIPT)
 

@@ -21,7 +21,7 @@ from customhouse.dialects.openai_responses.upstream_stream import Collector
 from customhouse.dialects.sse import EventReader
 from customhouse.domain.answer import Answer, Cited, Delta, Ended, Piece
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.domain.message import Reasoning, Refusal, Seal, Text, ToolCall, WebCitation
+from customhouse.domain.message import ProviderCall, Reasoning, Refusal, Seal, Text, ToolCall, WebCitation
 from customhouse.domain.request import Request
 
 Json = dict[str, Any]
@@ -109,7 +109,7 @@ def pieces(answer: Answer) -> list[Delta]:
             case Reasoning():
                 found += [Piece(place, "reasoning", part.text, summary=part.summary)] if part.text else []
                 found += [Ended(place, part)] if part.seal else []
-            case ToolCall():
+            case ToolCall() | ProviderCall():
                 pass
     return found
 
