@@ -16,7 +16,7 @@ from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.digest import digest
 from customhouse.domain.errors import BudgetExceeded, CustomhouseError, SwitchedOff, UpstreamFailed
 from customhouse.domain.label import Classification
-from customhouse.domain.message import ProviderCall, ToolCall
+from customhouse.domain.message import ToolCall
 from customhouse.domain.principal import Principal
 from customhouse.gateway.in_force import Rechecked
 from customhouse.gateway.offer import Offering
@@ -248,26 +248,6 @@ class Evidence:
             detail={"asserted_by": "client", **matched},
         )
         return Entry(record, (content,), (known_as(RETURNED, self.principal, result.call_id), call_id))
-
-    def tool_reported(self, call: ProviderCall, span_id: str | None) -> Entry:
-        """Record that a provider tells of a tool which it ran by itself, as the policy lets it."""
-        record_id = self.clock.uuid7()
-        told = self.key.seal(self.trace_id, f"use:{record_id}", call.told.encode())
-        record = Record(
-            **self._facts("tool.reported", record_id),
-            span_id=span_id,
-            parents=(span_id or self.accepted,),
-            versions={"tools": self.prepared.versions["tools"]},
-            tool=ToolFacts(
-                name=call.tool,
-                call_id=call.id[:MAX_NAME],
-                effect=self.prepared.snapshot.documents.tools.provider_tools.get(call.tool),
-            ),
-            decision=Ruling(outcome="allow", reasons=("tool.provider_granted",)),
-            commitments={"use": told.commitment},
-            detail={"executed_by": "provider"},
-        )
-        return Entry(record, (told,), (call.id[:MAX_NAME],))
 
     def response_completed(  # its own kind of ending for every way a turn can end
         self,

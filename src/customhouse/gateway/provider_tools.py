@@ -11,8 +11,10 @@ provider was never told of one. A provider that searches all the same has its an
 
 from customhouse.domain.answer import Answer
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.gateway.evidence import Evidence
+from customhouse.domain.message import ProviderCall
+from customhouse.gateway.evidence import MAX_NAME, Evidence
 from customhouse.ledger.entry import Entry
+from customhouse.ledger.record import Record, Ruling, ToolFacts
 
 
 def refuse_ungranted(granted: frozenset[str], answer: Answer) -> None:
@@ -25,5 +27,22 @@ def refuse_ungranted(granted: frozenset[str], answer: Answer) -> None:
 
 
 def reported(evidence: Evidence, answer: Answer, span_id: str | None) -> list[Entry]:
-    """Return a record of each tool that an answer tells its provider ran."""
-    return [evidence.tool_reported(call, span_id) for call in answer.provider_calls]
+    """Return a record of each tool that an answer tells its provider ran, as the policy lets it."""
+    return [_reported(evidence, call, span_id) for call in answer.provider_calls]
+
+
+def _reported(evidence: Evidence, call: ProviderCall, span_id: str | None) -> Entry:
+    record_id, policy = evidence.clock.uuid7(), evidence.prepared.snapshot.documents.tools
+    told = evidence.key.seal(evidence.trace_id, f"use:{record_id}", call.told.encode())
+    call_id = call.id[:MAX_NAME]
+    record = Record(
+        **evidence.facts("tool.reported", record_id),
+        span_id=span_id,
+        parents=(span_id or evidence.accepted,),
+        versions={"tools": evidence.prepared.versions["tools"]},
+        tool=ToolFacts(name=call.tool, call_id=call_id, effect=policy.provider_tools.get(call.tool)),
+        decision=Ruling(outcome="allow", reasons=("tool.provider_granted",)),
+        commitments={"use": told.commitment},
+        detail={"executed_by": "provider"},
+    )
+    return Entry(record, (told,), (call_id,))
