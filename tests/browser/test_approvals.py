@@ -68,7 +68,7 @@ def test_sign_in_read_approve_and_take_it_back(open_desk: Desk) -> None:
     expect(page.get_by_role("list", name="Answers")).to_contain_text("ola@acme.test approved")
     assert open_desk.state(held) == "approved"
     answer(page, "Revoke my approval", "The customer called: it is another order.")
-    expect(page.get_by_text("taken back")).to_be_visible()
+    expect(page.get_by_text("taken back", exact=True)).to_be_visible()
     assert open_desk.state(held) == "revoked"
 
 
