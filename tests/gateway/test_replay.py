@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A held call is released by a person's yes: to the same request, once, byte for byte, in every dialect."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +62,25 @@ def test_what_comes_after_the_released_call_is_a_turn_like_any_other(home: Path)
         assert len(desk.upstream.requests) == 2, "the model was asked what to say now"
         (another,) = tongue.hear(after).receipt["decisions"]
         assert another["id"] != notice["id"], "and what it proposes then is held anew"
+
+
+def test_an_agent_of_responses_goes_on_by_the_items_that_it_was_given(home: Path) -> None:
+    """The history has the answer, the result of the call that passed, and the client's own yes, which is none."""
+    tongue = TONGUES["openai_responses"]
+    with waiting(home) as desk:
+        body = tongue.first(tools=TOOLS)
+        body["tools"].append({"type": "mcp", "server_label": "customhouse"})
+        output: list[Json] = json.loads(desk.ask(tongue.path, body).body)["output"]
+        (shown,) = [item for item in output if item["type"] == "mcp_approval_request"]
+        (passed,) = [item for item in output if item["type"] == "function_call"]
+        result = {"type": "function_call_output", "call_id": passed["call_id"], "output": "sent"}
+        yes = {"type": "mcp_approval_response", "approval_request_id": shown["id"], "approve": True}
+        again = {**body, "input": [*body["input"], *output, result, yes]}
+        assert desk.ask(tongue.path, again).status == 409, "nobody has said yes"
+        assert desk.say(CAPTAIN, shown["id"]).status == 200
+        more = {"type": "message", "role": "user", "content": "Refund order 8 too."}
+        assert desk.ask(tongue.path, {**again, "input": [*again["input"], more]}).status == 403, "another request"
+        answer = desk.ask(tongue.path, again)
+        assert [(name, arguments) for _, name, arguments in tongue.hear(answer).calls] == [REFUND]
+        kinds = desk.gateway.kinds(answer.headers["customhouse-trace-id"])
+        assert kinds == ["request.accepted", "tool.returned", "tool.passed", "response.completed"]

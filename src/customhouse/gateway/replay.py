@@ -31,6 +31,7 @@ from customhouse.approvals import standing, tables
 from customhouse.approvals.approval import Approval
 from customhouse.approvals.consume import consume
 from customhouse.approvals.evidence import decided
+from customhouse.dialects.openai_responses.approval import as_asked
 from customhouse.domain.clock import Clock
 from customhouse.domain.decision import REASONS, Outcome
 from customhouse.domain.errors import (
@@ -221,13 +222,20 @@ def _commitments(records: list[Record]) -> frozenset[str]:
 
 
 def _require_same(ask: Ask, approval: Approval) -> None:
-    """Step (2). A client of responses may go on from the response in which the call was held instead."""
+    """Step (2). A client of responses may go on from the response in which the call was held instead, or its items.
+
+    Then the same request is what came before that answer.
+    """
     if ask.request.approvals and ask.request.previous is not None:
         if stored.trace_of(ask.request.previous) == approval.trace_id:
             return
-    elif body_digest(ask.path, ask.body) == approval.body_digest:
+    elif body_digest(ask.path, _repeated(ask)) == approval.body_digest:
         return
     raise ApprovalMismatch(f"{approval.id} was asked for by another request: repeat the same one, field by field")
+
+
+def _repeated(ask: Ask) -> bytes:
+    return (as_asked(ask.body) if ask.request.approvals else None) or ask.body
 
 
 def _decided_anew(bench: Bench, ask: Ask, approval: Approval, call: ToolCall, narrowed: str | None) -> Rechecked:
