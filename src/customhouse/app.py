@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.types import ASGIApp
 
 from customhouse import __version__, memory, upkeep
+from customhouse.access import issuers
 from customhouse.access.credentials import Credentials
 from customhouse.api.app import build_api
 from customhouse.api.front import Front
@@ -22,7 +23,7 @@ from customhouse.budget import forget
 from customhouse.budget.reserve import Budgets
 from customhouse.console.app import build_console, places
 from customhouse.domain.clock import SystemClock
-from customhouse.domain.errors import InvalidRequest, LedgerUnavailable, StoreUnavailable
+from customhouse.domain.errors import InvalidRequest
 from customhouse.domain.principal import Actor
 from customhouse.gateway.account import Account, Watch
 from customhouse.gateway.health import Facts, Health
@@ -35,8 +36,7 @@ from customhouse.gateway.returned import Returns
 from customhouse.gateway.turn import Gateway
 from customhouse.ledger import catch_up, chained, leader, staged
 from customhouse.ledger.append import Ledger, Observe
-from customhouse.ledger.own_key import require_own_key
-from customhouse.ledger.record import ORGANIZATION
+from customhouse.ledger.own_key import require_own_key, require_root_key
 from customhouse.ledger.recover import settle_open_calls
 from customhouse.ledger.retention import Calendar
 from customhouse.ledger.sequence import Progress, Sequencer
@@ -82,6 +82,7 @@ class Installation:
     redemptions: Redemptions
     replica: str
     standby: Standby | None
+    issuers: issuers.Issuers
 
 
 @asynccontextmanager
@@ -94,6 +95,7 @@ async def installation(
     append.
     """
     clock = SystemClock()
+    trusted = issuers.load(settings.issuers, clock)
     settings.home_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     replica = clock.uuid7()
     if disk is not None:
@@ -121,7 +123,7 @@ async def installation(
         )
         credentials = Credentials(stores.control, clock, stale_after_s=settings.stale_refuse_s)
         redemptions = Redemptions(stores.gateway, ledger, ticket_keys(root, settings.ticket_key_number), clock)
-        yield Installation(stores, control, credentials, Current(control), redemptions, replica, standby)
+        yield Installation(stores, control, credentials, Current(control), redemptions, replica, standby, trusted)
 
 
 @asynccontextmanager
@@ -173,7 +175,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
     with home_lock.held(settings.home_path):
         async with installation(settings, disk=disk or RealDisk(), observe=evidence.appended) as built:
             control = built.control
-            await _require_root_key(settings, control.ledger)
+            await require_root_key(control.ledger, settings.keys_path)
             if built.standby is not None:
                 await catch_up.start(control.ledger, built.standby)
             # On SQLite this is the only server; beside others only our own predecessor's calls are known to have ended.
@@ -200,6 +202,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                 await presence.begin()
                 await built.credentials.refresh()
                 await built.current.refresh()
+                await built.issuers.refresh()
                 # What was built until here lives as long as the process.
                 memory.settle()
                 async with asyncio.TaskGroup() as tasks:
@@ -218,6 +221,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
                         tasks.create_task(upkeep.place_or_expire(control, sequencer, settings.payload_retention_days)),
                         tasks.create_task(upkeep.send_spans(export)),
                         tasks.create_task(upkeep.renew_credentials(upstreams.credentials)),
+                        tasks.create_task(upkeep.renew_credentials(built.issuers)),
                         *(tasks.create_task(upkeep.tell(each)) for each in outboxes),
                     )
                     yield Front(settings.hosts, {"/v1/": data, "/api/": api, **beginnings}, {**pages, **whole})
@@ -234,25 +238,13 @@ def _api(built: Installation, actor: Actor | None) -> ASGIApp:
     return build_api(built.control, built.credentials, built.current, built.redemptions, ROUTES, local_actor=actor)
 
 
-async def _require_root_key(settings: Settings, ledger: Ledger) -> None:
-    """Raise StoreUnavailable unless our root key is the installation's.
-
-    The organisation's key, made at the very first start, is the witness. Another root key would make keys for new
-    tenants that no other replica can open, and would take the spool of this home for altered.
-    """
-    try:
-        await ledger.tenant_key(ORGANIZATION)
-    except LedgerUnavailable as error:
-        reason = error.__cause__.detail if isinstance(error.__cause__, StoreUnavailable) else error.detail
-        raise StoreUnavailable(f"{reason} (in {settings.keys_path}, from another replica or a backup)") from error
-
-
 def _data_plane(
     settings: Settings, built: Installation, upstreams: Upstreams, orphans: set[str], watches: Sequence[Watch]
 ) -> DataPlane:
     gateway = Gateway(
         current=built.current,
         credentials=built.credentials,
+        issuers=built.issuers,
         ledger=built.control.ledger,
         recall=Recall(built.stores.gateway, built.control.ledger, built.control.clock),
         returns=Returns(built.stores.gateway, built.control.ledger),

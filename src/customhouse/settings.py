@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """PEM file of the certificate's private key."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses whose X-Forwarded-* headers are believed; none by default."""
+    issuers: str = ""
+    """JSON file of the issuers whose tokens say for whom an application acts; empty trusts none."""
     public_url: str = ""
     """Address under which people reach this installation, for links in answers and messages; its host is accepted."""
     webhook_url: str = ""

@@ -116,12 +116,12 @@ async def tell(told: outbox.Outbox) -> None:
 
 
 async def renew_credentials(credentials: "Renewable") -> None:
-    """Renew what providers are shown before it ends."""
+    """Renew what providers are shown before it ends, or the keys of issuers."""
     while True:
         try:
             await credentials.keep()
         except Exception:  # noqa: BLE001 - the supervisor of this task: a turn that needs one asks for it by itself
-            _log.exception("providers' credentials could not be renewed")
+            _log.exception("credentials of providers, or keys of issuers, could not be renewed")
             await asyncio.sleep(PAUSE_S)
 
 

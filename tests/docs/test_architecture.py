@@ -67,9 +67,9 @@ def test_one_file_asks_models() -> None:
     users = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "upstreams." in _code(path)}
     clients = {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "import aiohttp" in _code(path)}
     # app.py opens and closes the pool; supervise.py asks its own children whether they are well, and nothing else;
-    # post.py tells people that an approval waits
+    # post.py tells people that an approval waits, and issuers.py fetches keys that an operator named
     assert users <= {"gateway/converse.py", "gateway/count.py", "app.py"}
-    assert clients == {"notify/post.py", "processes/supervise.py"}
+    assert clients == {"access/issuers.py", "notify/post.py", "processes/supervise.py"}
     connecting = {
         path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "model.pool import" in _code(path)
     }

@@ -43,7 +43,7 @@ class Receiver:
         head = await reader.readuntil(b"\r\n\r\n")
         lines = head.decode().split("\r\n")[1:-2]
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-        body = await reader.readexactly(int(headers["content-length"]))
+        body = await reader.readexactly(int(headers.get("content-length", "0")))
         self.raw += head + body
         answer = self.answers[min(len(self.came), len(self.answers) - 1)]
         self.came.append((headers, body))

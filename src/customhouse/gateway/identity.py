@@ -7,9 +7,12 @@ user:42 of tenant b. When it says tenant c, or someone steals the key and claims
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
+from customhouse.access import jwt
 from customhouse.access.credentials import ApiKey, Credentials
+from customhouse.access.issuers import Issuers
 from customhouse.domain.errors import (
     AssistantUnknown,
     DelegationRefused,
@@ -51,21 +54,37 @@ def authenticate(headers: Mapping[str, str], credentials: Credentials) -> ApiKey
     return key
 
 
-def principal(key: ApiKey, headers: Mapping[str, str]) -> Principal:
-    """Return who this turn acts for. Raises TenantRefused and DelegationRefused."""
-    subject = headers.get(ON_BEHALF_OF)
-    if subject is not None and (_SUBJECT.fullmatch(subject) is None or not key.may_act_for(subject)):
-        raise DelegationRefused
-    assertion: Literal["none", "asserted"] = "none" if subject is None else "asserted"
-    return Principal(
+def principal(key: ApiKey, headers: Mapping[str, str], issuers: Issuers) -> Principal:
+    """Return who this turn acts for. Raises TenantRefused and DelegationRefused.
+
+    What has the form of a token counts as verified or not at all: one that fails is never taken for a name.
+    """
+    said = headers.get(ON_BEHALF_OF)
+    caller = Principal(
         key.id,
         _tenant(key, headers.get(TENANT)),
         key.assistant,
         key.environment,
-        subject,
-        assertion,
+        None,
+        "none",
         key_created_by=key.created_by,
     )
+    if said is None:
+        return caller
+    if not jwt.shaped(said):
+        _require_grant(key, said)
+        return replace(caller, on_behalf_of=said, assertion="asserted")
+    try:
+        found = issuers.verify(said, caller.tenant)
+    except jwt.Refused as refused:
+        raise DelegationRefused(f"the token in {ON_BEHALF_OF} is refused: {refused}") from None
+    _require_grant(key, found.subject)
+    return replace(caller, on_behalf_of=found.subject, assertion="verified", issuer=found.issuer, claims=found.claims)
+
+
+def _require_grant(key: ApiKey, subject: str) -> None:
+    if _SUBJECT.fullmatch(subject) is None or not key.may_act_for(subject):
+        raise DelegationRefused
 
 
 def turn_class(

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from customhouse.access.credentials import Credentials
+from customhouse.access.issuers import Issuers
 from customhouse.budget.reserve import Budgets
 from customhouse.dialects import link
 from customhouse.dialects.client import ClientDialect
@@ -69,6 +70,7 @@ class Gateway:
 
     current: Current
     credentials: Credentials
+    issuers: Issuers
     ledger: Ledger
     recall: Recall
     returns: Returns
@@ -146,7 +148,7 @@ async def recognised(gateway: Gateway, headers: Mapping[str, str], trace_id: str
     """Return who calls. Raises Unauthenticated, and Forbidden, which is recorded."""
     key = identity.authenticate(headers, gateway.credentials)
     try:
-        return identity.principal(key, headers)
+        return identity.principal(key, headers, gateway.issuers)
     except Forbidden as refused:
         # No tenant was accepted, so it stands in the organisation's log.
         await gateway.ledger.append([key_refused(gateway.clock, trace_id, key, refused)])

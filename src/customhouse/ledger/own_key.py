@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from customhouse.domain.clock import Clock
-from customhouse.domain.errors import StoreUnavailable
+from customhouse.domain.errors import LedgerUnavailable, StoreUnavailable
 from customhouse.ledger import tables
+from customhouse.ledger.append import Ledger
 from customhouse.ledger.record import ORGANIZATION
 from customhouse.store.database import Database, Transaction
 from customhouse.vault.keyring import root_key
@@ -40,6 +41,19 @@ async def require_own_key(database: Database, directory: Path, clock: Clock) -> 
         unwrap(root, tenant, wrapped)
     except StoreUnavailable as error:
         raise StoreUnavailable(f"{path} is not the root key of this database: {_ADVICE}") from error
+
+
+async def require_root_key(ledger: Ledger, directory: Path) -> None:
+    """Raise StoreUnavailable unless the root key that a server has opened in `directory` is the installation's.
+
+    The organisation's key, made at the very first start, is the witness. Another root key would make keys for new
+    tenants that no other replica can open, and would take the spool of this home for altered.
+    """
+    try:
+        await ledger.tenant_key(ORGANIZATION)
+    except LedgerUnavailable as error:
+        reason = error.__cause__.detail if isinstance(error.__cause__, StoreUnavailable) else error.detail
+        raise StoreUnavailable(f"{reason} (in {directory}, from another replica or a backup)") from error
 
 
 def _first(tx: Transaction) -> tuple[str, bytes] | None:
