@@ -4,7 +4,7 @@
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from customhouse.domain.label import Classification
@@ -175,6 +175,7 @@ ROUTE: Final = st.lists(
 
 
 @given(ROUTE, FACTS)
+@example((Choice(use=("a",), when="tenant < environment"),), Facts(Classification.PUBLIC, "x", "staging", now_us=0))
 @settings(deadline=None, max_examples=250)
 def test_no_turn_gets_what_was_not_said(route: tuple[Choice, ...], facts: Facts) -> None:
     routed = document(*route)

@@ -124,6 +124,9 @@ def _values(
         ):
             return None
         texts.update(first or second for first, second in _TEXT.findall(when))
+    if len(names) > 1:  # facts may be compared with each other, so with the values of those that have few
+        texts |= {*ENVIRONMENTS} if "environment" in names else set()
+        texts |= {"", *workflows} if "workflow" in names else set()
     if any("startsWith" in when for when in conditions):
         texts |= {after for text in texts if (after := _after(text))}
     free = tuple(dict.fromkeys(_texts(sorted(texts), conditions, len(names))))
