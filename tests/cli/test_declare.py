@@ -195,7 +195,7 @@ def test_diff_outside_git(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("effect: read", "efect: read"), ("pay: {effect: irreversible}", "pya: {effect: write}")]
+    ("old", "new"), [("effect: read", "efect: read"), ("pay: {effect: irreversible,", "pya: {effect: write,")]
 )
 def test_diff_against_a_commit_with_problems_says_whose_they_are(here: Path, old: str, new: str) -> None:
     manifest = write(here / "manifest", changed({"house.yaml": (old, new)}))
@@ -224,3 +224,82 @@ def test_permit_names_the_nearest_tool(here: Path) -> None:
     asked = run("permit", "customer_support_bot", "issue_refunds")
     assert asked.exit_code == 1
     assert "the policy has no tool issue_refunds; did you mean issue_refund?" in asked.stderr
+
+
+RULED = """\
+tools:
+  pay: {effect: write, parameters: {type: object, properties: {amount: {type: number}}, required: [amount]}}
+assistant_policies:
+  bot:
+    allowed_tools: [pay]
+    rules: [{tool: pay, when: args.amount <= 100}]
+policy_cases:
+  small: {assistant: bot, call: {tool: pay, arguments: {amount: 5}}, expect: allow}
+  large: {assistant: bot, call: {tool: pay, arguments: {amount: 500}}, expect: deny}
+"""
+
+
+def test_permit_tells_each_step_and_no_value(here: Path) -> None:
+    write(here / "manifest", {"policy.yaml": RULED})
+    assert run("permit", "bot", "pay").stdout.startswith("allow: bot calls pay\n")
+    refused = run("permit", "bot", "pay", "--arguments", '{"amount": 777}')
+    assert refused.exit_code == 1
+    lines = [" ".join(line.split()) for line in refused.stdout.splitlines()]
+    assert lines[0] == "deny: bot calls pay"
+    assert lines[2:] == [
+        "lists nothing against it",
+        "allow, effect write",
+        "offered nothing against it",
+        "workflow nothing against it",
+        "arguments nothing against it",
+        "schema nothing against it",
+        "rules deny: tool.rule_refused",
+        "false: args.amount <= 100",
+        "budgets not reached",
+        "outcome not reached",
+    ]
+    invalid = run("permit", "bot", "pay", "--arguments", '{"amount": "hunter2"}')
+    assert "args.amount: type" in invalid.stdout
+    assert "hunter2" not in invalid.stdout
+    steps = json.loads(run("permit", "bot", "pay", "--arguments", '{"amount": 7}', "--json").stdout)["steps"]
+    assert [step["outcome"] for step in steps] == [*[None] * 7, "allow"]
+
+
+def test_permit_knows_the_facts_of_a_turn(here: Path) -> None:
+    text = RULED.replace("args.amount <= 100", '"args.amount <= principal.limit && data.classification < restricted"')
+    write(here / "manifest", {"policy.yaml": text.partition("policy_cases")[0]})
+    asked = ("permit", "bot", "pay", "--arguments", '{"amount": 7}')
+    assert "tool.rule_failed" in run(*asked).stdout
+    assert run(*asked, "--verified", "--claim", "limit=9").exit_code == 0
+    assert "tool.rule_refused" in run(*asked, "--verified", "--claim", "limit=6").stdout
+    restricted = run(*asked, "--verified", "--claim", "limit=9", "--classification", "restricted")
+    assert "tool.rule_refused" in restricted.stdout
+    assert run(*asked, "--claim", "limit=9").exit_code == 2
+    assert run(*asked, "--verified", "--claim", "limit").exit_code == 2
+
+
+def test_policy_test_runs_the_cases(here: Path) -> None:
+    manifest = write(here / "manifest", {"policy.yaml": RULED})
+    passed = run("policy", "test")
+    assert (passed.exit_code, passed.stdout) == (0, "2 passed, 0 failed\n")
+    write(manifest, {"policy.yaml": RULED.replace("expect: deny", "expect: hold")})
+    failed = run("policy", "test")
+    assert failed.exit_code == 1
+    assert failed.stdout.splitlines() == [
+        "policy.yaml:9: failed: large: bot calls pay",
+        "  found deny (tool.rule_refused), expected hold",
+        "1 passed, 1 failed",
+    ]
+    assert json.loads(run("policy", "test", "--json").stdout)["cases"][1]["passed"] is False
+    write(
+        manifest, {"policy.yaml": RULED.replace("amount: 500", "amount: 50").replace("expect: deny", "expect: allow")}
+    )
+    untried = run("policy", "test")
+    assert untried.exit_code == 0
+    assert "policy.yaml:6: untried: no case of bot makes this false: args.amount <= 100 (pay)" in untried.stdout
+
+
+def test_the_sample_has_cases_that_pass(here: Path) -> None:
+    assert here.is_dir()
+    run("init")
+    assert run("policy", "test").stdout == "5 passed, 0 failed\n"

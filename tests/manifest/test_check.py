@@ -25,14 +25,11 @@ def report(tmp_path: Path, changes: dict[str, tuple[str, str]] | None = None, to
 def test_a_manifest_without_surprises(tmp_path: Path) -> None:
     found = report(tmp_path)
     assert (found.errors, found.warnings) == ((), ())
-    assert said(found.notes) == [
-        "house.yaml:17: on_call (desk): declared, not enforced yet",
-        "house.yaml:16: bot: approvals: held calls are refused until approvals can be given",
-    ]
+    assert said(found.notes) == ["house.yaml:17: on_call (desk): declared, not enforced yet"]
     (reading,) = found.readings
     assert reading.sentences == (
         "bot may call look (read)",
-        "bot may call pay (irreversible) only after approval by refunds",
+        "bot may call pay (irreversible) only after 1 of group refunds approves these exact arguments within 1 h",
         "bot may call no other tool",
         "internal: only away/big, then local/small; then the fallback answer",
         "confidential: only local/small; then the fallback answer",
@@ -88,7 +85,10 @@ def test_the_anchor_file(tmp_path: Path) -> None:
     assert found.readings[0].sentences == (
         "customer_support_bot may not call change_shipping_address (effect undeclared)",
         "customer_support_bot may call get_order_status (effect undeclared)",
-        "customer_support_bot may call issue_refund (effect undeclared) only after approval by the captain",
+        (
+            "customer_support_bot may call issue_refund (effect undeclared) only after the captain approves these "
+            "exact arguments within 15 min"
+        ),
         "customer_support_bot may call search_help_center (effect undeclared)",
         "customer_support_bot may call no other tool",
     )
@@ -99,8 +99,8 @@ def test_the_anchor_file(tmp_path: Path) -> None:
     [
         (
             "house.yaml",
-            "pay: {effect: irreversible}",
-            "pya: {effect: irreversible}",
+            "pay: {effect: irreversible",
+            "pya: {effect: irreversible",
             "house.yaml:16: bot: no effect is declared for pay (nearest declared: pya); a release refuses that",
         ),
         (
@@ -281,7 +281,6 @@ def test_what_is_not_enforced_yet_is_named(tmp_path: Path) -> None:
         "more.yaml:1: suites (s): declared, not enforced yet",
         "house.yaml:17: on_call (desk): declared, not enforced yet",
         "more.yaml:2: tools: pin of probe: declared, not enforced yet",
-        "house.yaml:16: bot: approvals: held calls are refused until approvals can be given",
     ]
 
 

@@ -90,7 +90,7 @@ def test_the_anchor_file(tmp_path: Path) -> None:
 def test_a_release_refuses_a_tool_without_effect(tmp_path: Path) -> None:
     with pytest.raises(ManifestErrors) as caught:
         compile_assistant(
-            house(tmp_path, {"house.yaml": ("pay: {effect: irreversible}", "pya: {effect: write}")}), "bot"
+            house(tmp_path, {"house.yaml": ("pay: {effect: irreversible,", "pya: {effect: write,")}), "bot"
         )
     assert caught.value.detail == (
         "house.yaml:16: found no effect for the tool pay, which the policy of bot lists, "
@@ -153,6 +153,7 @@ def test_five_documents_and_a_charter(tmp_path: Path) -> None:
                     "permission": "approve",
                     "effect": "irreversible",
                     "approval": {"approvers": ["group:refunds"], "expires_s": 3600},
+                    "parameters": '{"type":"object"}',
                 },
             }
         },
@@ -202,6 +203,7 @@ def test_rules_budgets_workflows_and_servers_are_carried(tmp_path: Path) -> None
         files["house.yaml"]
         .replace("tools:\n", "tool_servers: {s: {transport: stdio, command: [run, it]}}\ntools:\n", 1)
         .replace("look: {", "look: {server: s, ")
+        .replace("{n: {maximum: 0.5}}", "{n: {type: number}}, required: [n]")
     )
     tools = compile_assistant(load(write(tmp_path, files)), "bot").documents.tools
     assert tools.grants["look"].rules == ("args.n > 1",)

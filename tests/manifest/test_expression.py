@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from customhouse.manifest.expression import route_problem, rule_problem
+from customhouse.manifest.expression import compiled_rule, nearest_known, route_problem
 
 
 def forever() -> str:
@@ -59,13 +59,18 @@ def test_a_route_may_no_more(expression: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "problem"),
     [
-        ("args.order_id in principal.order_ids", None),
-        ("args.items.all(item, item.price < 5)", None),
-        ("data.classification < restricted", None),
         ("arg.x > 1", "the unknown name arg; known are args, "),
         ("args.x >", "at 1:9: Syntax error"),
+        ("now() > 1", "the unknown function now; known are contains, double, endsWith, int, matches, size, startsWith"),
+        ("args.x.matches('(?=a)')", "the pattern '(?=a)' does not run in linear time"),
     ],
 )
-def test_rules_are_parsed_and_their_names_known(expression: str, problem: str | None) -> None:
-    found = rule_problem(expression)
-    assert found is None if problem is None else (found or "").startswith(problem)
+def test_a_rule_is_compiled_by_the_plane(expression: str, problem: str) -> None:
+    found = compiled_rule(expression)
+    assert isinstance(found, str)
+    assert found.startswith(problem)
+
+
+def test_an_unknown_name_has_a_nearest() -> None:
+    assert nearest_known("the unknown field data.tenat; known are classification, tenant") == "tenant"
+    assert nearest_known("at 1:9: Syntax error") is None

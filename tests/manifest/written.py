@@ -38,7 +38,7 @@ models:
   big: {{provider: away, model: gpt, features: [json_schema, tools], retires: 2027-06-01}}
 tools:
   look: {{effect: read, description: Look., parameters: {{type: object, properties: {{n: {{maximum: 0.5}}}}}}}}
-  pay: {{effect: irreversible}}
+  pay: {{effect: irreversible, parameters: {{type: object}}}}
 assistant_policies:
   bot: {{allowed_tools: [look], require_human_approval: [{{tool: pay, approvers: [group:refunds], expires: 1h}}]}}
 on_call: {{desk: {{people: [ola@acme.test]}}}}

@@ -41,6 +41,43 @@ TOOLS: Final[list[Row]] = [
         tool(HELD),
         ["gained! + may now call t (write) after approval by refunds, ola@acme.test"],
     ),
+    (
+        "a new tool comes with its rules and the exception of its approval",
+        tool(None),
+        changed(HELD, rules=("args.sum < 9",), approval=Approval(unless="args.sum < 5")),
+        [
+            "gained! + may now call t (write) after approval by the captain",
+            "widened! + t skips approval when args.sum < 5",
+            "narrowed - t needs: args.sum < 9",
+        ],
+    ),
+    (
+        "an exception that is another one",
+        changed(HELD, approval=Approval(unless="args.sum < 5")),
+        changed(HELD, approval=Approval(unless="args.sum < 6")),
+        ["widened! + t skips approval when args.sum < 6 (was when args.sum < 5)"],
+    ),
+    (
+        "approval with an exception, of what was free",
+        changed(READ, effect="write"),
+        changed(HELD, approval=Approval(unless="args.sum < 5")),
+        [
+            "approval_added - may call t (write) only after approval by the captain",
+            "narrowed ~ t skips approval when args.sum < 5",
+        ],
+    ),
+    (
+        "an exception that does not count",
+        changed(READ, effect="irreversible"),
+        changed(HELD, effect="irreversible", approval=Approval(unless="args.sum < 5")),
+        [],
+    ),
+    (
+        "an exception that begins to count",
+        changed(HELD, effect="irreversible", approval=Approval(unless="args.sum < 5")),
+        changed(HELD, effect="write", approval=Approval(unless="args.sum < 5")),
+        ["effect_changed! ~ t is declared write (was irreversible)", "widened! + t skips approval when args.sum < 5"],
+    ),
     ("denied becomes allowed", tool(DENIED), changed(DENIED, permission="allow"), ["gained! + may now call t (write)"]),
     (
         "an irreversible tool on the list waits for the captain",
@@ -157,7 +194,7 @@ TOOLS: Final[list[Row]] = [
         "the exception falls away",
         approved(unless="args.sum < 5"),
         tool(HELD),
-        ["narrowed - t always waits for approval"],
+        ["narrowed - t always waits for approval (was not when args.sum < 5)"],
     ),
     (
         "an effect declared higher: the tool does more than was signed off",

@@ -28,6 +28,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
             "diff": "Show what would change, in capabilities.",
             "plan": "Show what a release would publish.",
             "permit": "Ask what the policy says about a tool.",
+            "policy": "Run the cases kept beside the policies.",
             "posture": "Show from where models are taken, and what that means.",
         },
         "Release": {

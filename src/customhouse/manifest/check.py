@@ -12,7 +12,9 @@ from typing import Final
 import msgspec
 
 from customhouse.manifest.assistant import Assistant
+from customhouse.manifest.cases import ran, without_cases
 from customhouse.manifest.compile import compile_assistant, compile_policy, undeclared_tools
+from customhouse.manifest.doubts import doubts
 from customhouse.manifest.limits import unbounded, unpriced
 from customhouse.manifest.manifest import Manifest
 from customhouse.manifest.mixed import copilots_due, mixed
@@ -239,6 +241,25 @@ def _unbounded(manifest: Manifest, _: date) -> Iterator[Remark]:
         yield Remark(place=str(manifest.place(*path)), text=text)
 
 
+def _doubts(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for path, text in doubts(manifest):
+        yield Remark(place=str(manifest.place(*path)), text=text)
+
+
+def _failing(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for case in ran(manifest).failed:
+        text = f"the case {case.case}: {case.assistant} calls {case.tool}: found {case.found}, expected {case.expected}"
+        yield Remark(place=case.place, text=text)
+
+
+def _caseless(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for name in without_cases(manifest):
+        place = str(manifest.place("assistant_policies", name, "rules"))
+        yield Remark(
+            place=place, text=f"{name}: it has rules and no policy_cases: nothing says what they are to decide"
+        )
+
+
 def _spaces(manifest: Manifest, _: date) -> Iterator[Remark]:
     for name, assistant in manifest.declared.assistants.items():
         entries = assistant.model.embeddings if assistant.model else ()
@@ -311,6 +332,7 @@ _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ..
     ("error", _ended),
     ("error", _retired),
     ("error", _unpriced),
+    ("error", _failing),
     ("warning", _policy_only),
     ("warning", _ending),
     ("warning", _unreasoned),
@@ -323,6 +345,8 @@ _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ..
     ("warning", _incomplete),
     ("warning", _unbounded),
     ("warning", _contradictions),
+    ("warning", _doubts),
+    ("warning", _caseless),
     ("warning", _spaces),
     ("warning", _unused),
 )

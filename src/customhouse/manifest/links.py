@@ -9,15 +9,18 @@ from datetime import date
 from typing import Final
 
 from customhouse.budget.limit import MAX_LIMITS
+from customhouse.domain.decision import REASONS
 from customhouse.domain.label import CLASSIFICATION_NAMES
 from customhouse.manifest.assistant import Assistant, RouteEntry
-from customhouse.manifest.expression import route_problem, rule_problem
+from customhouse.manifest.expression import route_problem
 from customhouse.manifest.manifest import Manifest
+from customhouse.manifest.mistakes import mistakes
 from customhouse.manifest.policy import Policy
+from customhouse.manifest.policy_case import PolicyCase
 from customhouse.manifest.problem import Problems, nearest, shown
 from customhouse.manifest.provider import KeySource, Model, Provider, vector_space
 from customhouse.manifest.reading import Path
-from customhouse.manifest.tool_schema import schema_problem
+from customhouse.manifest.tool_schema import schema_hint, schema_problem
 from customhouse.manifest.words import secret_name
 from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.embedding import SPOKEN
@@ -37,6 +40,8 @@ def check_links(manifest: Manifest, problems: Problems) -> None:
         links.assistant(name, assistant)
     for name, policy in manifest.declared.assistant_policies.items():
         links.policy(name, policy)
+    for name, case in manifest.declared.policy_cases.items():
+        links.case(name, case)
     links.aliases()
     links.copilots()
 
@@ -119,7 +124,7 @@ class _Links:
             problem = schema_problem(tool.parameters) if tool.parameters is not None else None
             if problem:
                 expected = "a JSON Schema of type object that refers to nothing outside itself"
-                self._add(("tools", name, "parameters"), problem, expected)
+                self._add(("tools", name, "parameters"), problem, expected, hint=schema_hint(problem))
 
     def assistant(self, name: str, assistant: Assistant) -> None:
         """Check one assistant."""
@@ -159,13 +164,31 @@ class _Links:
             first.setdefault(tool, index)
             if not isinstance(item, str):
                 self._approvers(item.approvers, (*place, "approvers"))
-                self._expression(item.unless, (*place, "unless"))
         listed = policy.tools()
         for index, rule in enumerate(policy.rules):
             self._listed(rule.tool, listed, (*at, "rules", index, "tool"))
-            self._expression(rule.when, (*at, "rules", index, "when"))
         for index, total in enumerate(policy.budgets.sums):
             self._listed(total.tool, listed, (*at, "budgets", "sums", index, "tool"))
+        for mistake in mistakes(self._manifest, name, policy):
+            self._add(mistake.path, mistake.found, mistake.expected, near=mistake.near, hint=mistake.hint)
+
+    def case(self, name: str, case: PolicyCase) -> None:
+        """Check one case beside the policies."""
+        at = ("policy_cases", name)
+        known = self._all("assistants") | self._all("assistant_policies")
+        if case.assistant and case.assistant not in known:
+            near = nearest(case.assistant, sorted(known))
+            self._add((*at, "assistant"), f"the unknown name {shown(case.assistant)}", "an assistant", near=near)
+        if case.reason and case.reason not in REASONS:
+            found, near = f"the unknown reason {shown(case.reason)}", nearest(case.reason, REASONS)
+            self._add((*at, "reason"), found, "a reason code, as docs/reference/reasons.md lists them", near=near)
+        if case.facts.claims and not case.facts.verified:
+            self._add((*at, "facts", "claims"), "claims of nobody who is verified", "verified: true beside them")
+        assistant = self._declared.assistants.get(case.assistant)
+        workflows = assistant.workflows if assistant else {}
+        if case.facts.workflow and case.facts.workflow not in workflows:
+            found, near = f"the unknown workflow {shown(case.facts.workflow)}", nearest(case.facts.workflow, workflows)
+            self._add((*at, "facts", "workflow"), found, f"a workflow of {case.assistant}", near=near)
 
     def aliases(self) -> None:
         """Check that every name of an assistant leads to one assistant."""
@@ -274,13 +297,6 @@ class _Links:
                 self._name(approver.removeprefix("group:"), "groups", (*path, index))
             else:
                 self._person(approver, (*path, index), role="approver")
-
-    def _expression(self, expression: str | None, path: Path) -> None:
-        problem = rule_problem(expression) if expression else None
-        if problem:
-            self._add(
-                path, f"the condition {shown(expression or '')}: {problem}", "a CEL expression over args and principal"
-            )
 
     def _listed(self, tool: str, listed: tuple[str, ...], path: Path) -> None:
         if tool and tool not in listed:

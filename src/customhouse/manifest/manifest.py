@@ -10,6 +10,7 @@ from customhouse.manifest.assistant import Assistant
 from customhouse.manifest.copilot import Copilot
 from customhouse.manifest.organization import Organization, Person, Reviewers
 from customhouse.manifest.policy import Policy
+from customhouse.manifest.policy_case import PolicyCase
 from customhouse.manifest.prices import Table
 from customhouse.manifest.problem import Place
 from customhouse.manifest.prompt import Prompt
@@ -32,6 +33,7 @@ class Declarations(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     groups: dict[Name, tuple[Email, ...]] = msgspec.field(default_factory=dict[str, tuple[str, ...]])
     assistants: dict[Name, Assistant] = msgspec.field(default_factory=dict[str, Assistant])
     assistant_policies: dict[Name, Policy] = msgspec.field(default_factory=dict[str, Policy])
+    policy_cases: dict[Name, PolicyCase] = msgspec.field(default_factory=dict[str, PolicyCase])
     retrieval_sources: dict[Name, Opaque] = msgspec.field(default_factory=dict[str, Opaque])
     safety_policies: dict[Name, Opaque] = msgspec.field(default_factory=dict[str, Opaque])
     suites: dict[Name, Opaque] = msgspec.field(default_factory=dict[str, Opaque])

@@ -14,24 +14,26 @@ from customhouse.domain.label import Classification, classification
 from customhouse.planes.model.embedding import embeds
 from customhouse.planes.model.reach import Reach, reach
 from customhouse.planes.model.select import OUTSIDE
-from customhouse.planes.tools.document import Approval, Document, Grant
-from customhouse.planes.tools.permit import listed
+from customhouse.planes.tools.document import Approval, Document
+from customhouse.planes.tools.permit import listed, spares
 from customhouse.planes.tools.policy import Policy, compiled
 from customhouse.registry.conflict import routed
 from customhouse.registry.documents import Documents
 
 
 def policy_sentences(assistant: str, document: Document) -> tuple[str, ...]:
-    """Return one sentence for each tool that the policy names, and one for all others."""
+    """Return one sentence for each tool that the policy names, one for all others, and those about many tools."""
     policy = compiled(document)
-    sentences = [_tool(assistant, name, grant, policy) for name, grant in sorted(document.grants.items())]
+    sentences = [_tool(assistant, name, policy) for name in sorted(document.grants)]
     sentences += [
         f"{assistant}'s provider may run {name} by itself ({effect}), where nobody decides on each use"
         for name, effect in document.provider_tools.items()
     ]
     if document.unregistered == "allow_read":
-        return (*sentences, f"{assistant} may call any other tool that a client brings, as one that only reads")
-    return (*sentences, f"{assistant} may call no other tool")
+        sentences.append(f"{assistant} may call any other tool that a client brings, as one that only reads")
+    else:
+        sentences.append(f"{assistant} may call no other tool")
+    return (*sentences, *_workflows(assistant, policy), *_budgets(assistant, document))
 
 
 def model_sentences(documents: Documents) -> tuple[str, ...]:
@@ -79,10 +81,20 @@ def ledger_sentences(documents: Documents) -> tuple[str, ...]:
 
 
 def approvers(approval: Approval | None) -> str:
-    """Return who may approve, as a phrase."""
-    named = ", ".join(name.removeprefix("group:") for name in approval.approvers) if approval else ""
-    quorum = f"{approval.quorum} of " if approval and approval.quorum > 1 else ""
-    return f"{quorum}{named or 'the captain'}"
+    """Return who may approve and how many of them, as a phrase."""
+    if approval is None or not approval.approvers:
+        return "the captain"
+    named = [f"group {name.removeprefix('group:')}" if ":" in name else name for name in approval.approvers]
+    alone = len(named) == 1 and ":" not in approval.approvers[0]
+    return named[0] if alone else f"{approval.quorum} of {', '.join(named)}"
+
+
+def until(seconds: int) -> str:
+    """Return a length of time, in the largest unit that is whole."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def _reach_sentences(documents: Documents, otherwise: str) -> list[str]:
@@ -99,16 +111,55 @@ def _reached(level: Classification, case: Reach, otherwise: str, *, alone: bool)
     return f"{kind}: only {names}; then {otherwise}"
 
 
-def _tool(assistant: str, name: str, grant: Grant, policy: Policy) -> str:
+def _tool(assistant: str, name: str, policy: Policy) -> str:
+    """Return what a call of a tool meets: what its lists alone say (`listed`), and what else the decision looks at."""
+    tool = policy.tools[name]
+    grant = tool.grant
     effect = "effect undeclared" if grant.effect == "undeclared" else grant.effect
     decision = listed(policy, name)
-    match decision.outcome:
-        case Outcome.ALLOW:
-            return f"{assistant} may call {name} ({effect})"
-        case Outcome.HOLD:
-            return f"{assistant} may call {name} ({effect}) only after approval by {approvers(grant.approval)}"
-        case Outcome.DENY:
-            if grant.permission == "deny":
-                return f"{assistant} may not call {name} ({effect})"
-            why = "; ".join(REASONS[reason] for reason in decision.reasons)
-            return f"{assistant} may not call {name} ({effect}) yet: {why}"
+    if decision.outcome is Outcome.DENY:
+        if grant.permission == "deny":
+            return f"{assistant} may not call {name} ({effect})"
+        why = "; ".join(REASONS[reason] for reason in decision.reasons)
+        return f"{assistant} may not call {name} ({effect}) yet: {why}"
+    said = f"{assistant} may call {name} ({effect})"
+    if tool.rules:
+        said += f" only when {' and when '.join(rule.text for rule in tool.rules)}"
+    if decision.outcome is Outcome.HOLD:
+        said += f"{', and' if tool.rules else ''} only after {_answer(grant.approval)}"
+        if spares(tool) and tool.unless is not None:
+            said += f", but without asking when {tool.unless.text}"
+    for total in tool.sums:
+        said += f"; {total.of} of all its calls together at most {total.max} a {total.per}"
+    return said
+
+
+def _answer(approval: Approval | None) -> str:
+    rule = approval or Approval()
+    verb = "approve" if rule.quorum > 1 else "approves"
+    return f"{approvers(approval)} {verb} these exact arguments within {until(rule.expires_s)}"
+
+
+def _workflows(assistant: str, policy: Policy) -> list[str]:
+    """Return what each workflow narrows the tools to, and what there is in none."""
+    if not policy.workflows:
+        return []
+    within = [
+        f"in the workflow {name}, {assistant} may call only {_names(policy.offers(name))}"
+        for name in sorted(policy.workflows)
+    ]
+    return [*within, f"in no workflow, {assistant} may call only {_names(policy.offers())}, which only read"]
+
+
+def _budgets(assistant: str, document: Document) -> list[str]:
+    found: list[str] = []
+    if document.calls_per_turn is not None:
+        found.append(f"{assistant} may make at most {document.calls_per_turn} tool calls a turn")
+    if document.writes_per_hour is not None:
+        text = f"{assistant} may make at most {document.writes_per_hour} calls an hour that are no reads"
+        found.append(f"{text}, for all of its callers together")
+    return found
+
+
+def _names(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names)) or "nothing"

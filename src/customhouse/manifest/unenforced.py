@@ -22,7 +22,6 @@ def unenforced(manifest: Manifest) -> Iterator[tuple[str, str]]:
         if names:
             yield str(manifest.place(section)), f"{section} ({', '.join(names)}): {KEPT}"
     yield from _tools(manifest)
-    yield from _policies(manifest)
     for name, assistant in manifest.declared.assistants.items():
         if assistant.retrieval.sources:
             yield str(manifest.place("assistants", name, "retrieval")), f"{name}: retrieval: {KEPT}"
@@ -33,11 +32,3 @@ def _tools(manifest: Manifest) -> Iterator[tuple[str, str]]:
         tools = [name for name in sorted(manifest.declared.tools) if ("tools", name, fact) in manifest.places]
         if tools:
             yield str(manifest.place("tools", tools[0], fact)), f"tools: {fact} of {', '.join(tools)}: {KEPT}"
-
-
-def _policies(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    for name, policy in manifest.declared.assistant_policies.items():
-        at = ("assistant_policies", name)
-        if policy.require_human_approval:
-            text = f"{name}: approvals: held calls are refused until approvals can be given"
-            yield str(manifest.place(*at, "require_human_approval")), text

@@ -5,7 +5,7 @@ A tool is unusable, held for approval, or free. Usable means held or free; what 
 unusable is no capability. Reading as in `planes/tools/permit.py`: an irreversible tool is never free.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum
 
@@ -93,7 +93,8 @@ def _tool(name: str, before: Grant | None, after: Grant | None) -> list[Capabili
         case Reach.UNUSABLE, Reach.UNUSABLE:
             return []
         case Reach.UNUSABLE, _ if after is not None:
-            return [_say("gained", name, f"+ may now call {name} ({after.effect}){_approval(after)}", more=True)]
+            gained = _say("gained", name, f"+ may now call {name} ({after.effect}){_approval(after)}", more=True)
+            return [gained, *_unless(name, None, spared_when(after)), *_needs(name, after.rules)]
         case _, Reach.UNUSABLE:
             return [_say("lost", name, f"- may no longer call {name}", more=False)]
         case was, now if before is not None and after is not None:
@@ -104,8 +105,10 @@ def _tool(name: str, before: Grant | None, after: Grant | None) -> list[Capabili
             elif (was, now) == (Reach.FREE, Reach.HELD):
                 text = f"- may call {name} ({after.effect}) only{_approval(after)}"
                 found.append(_say("approval_added", name, text, more=False))
+                found += _unless(name, None, spared_when(after), more=False)
             elif now is Reach.HELD:
                 found += _approvals(name, before.approval or Approval(), after.approval or Approval())
+                found += _unless(name, spared_when(before), spared_when(after))
             return [*found, *_rules(name, before, after), *_definition(name, before, after)]
         case _:  # a usable grant is never None
             return []
@@ -135,11 +138,27 @@ def _approvals(name: str, before: Approval, after: Approval) -> list[Capability]
             f"{'+' if longer else '-'} an approval of {name} is good for {after.expires_s} s (was {before.expires_s} s)"
         )
         found.append(_say("widened" if longer else "narrowed", name, text, more=longer))
-    if before.unless != after.unless:
-        dropped = after.unless is None
-        text = f"- {name} always waits for approval" if dropped else f"+ {name} skips approval when {after.unless}"
-        found.append(_say("narrowed" if dropped else "widened", name, text, more=not dropped))
     return found
+
+
+def spared_when(grant: Grant) -> str | None:
+    """Return when a held tool's calls are spared a person: never those of one that cannot be undone."""
+    return grant.approval.unless if grant.approval and grant.effect in {"read", "write"} else None
+
+
+def _unless(name: str, before: str | None, after: str | None, *, more: bool = True) -> list[Capability]:
+    """Say when calls skip approval now. `more` is False where they all did before."""
+    if before == after:
+        return []
+    if after is None:
+        return [_say("narrowed", name, f"- {name} always waits for approval (was not when {before})", more=False)]
+    was = "" if before is None else f" (was when {before})"
+    text = f"{'+' if more else '~'} {name} skips approval when {after}{was}"
+    return [_say("widened" if more else "narrowed", name, text, more=more)]
+
+
+def _needs(name: str, rules: Iterable[str]) -> list[Capability]:
+    return [_say("narrowed", name, f"- {name} needs: {rule}", more=False) for rule in rules]
 
 
 def _rules(name: str, before: Grant, after: Grant) -> list[Capability]:
@@ -147,7 +166,7 @@ def _rules(name: str, before: Grant, after: Grant) -> list[Capability]:
     new = [rule for rule in after.rules if rule not in before.rules]
     return [
         *(_say("widened", name, f"+ {name} no longer needs: {rule}", more=True) for rule in gone),
-        *(_say("narrowed", name, f"- {name} needs: {rule}", more=False) for rule in new),
+        *_needs(name, new),
     ]
 
 

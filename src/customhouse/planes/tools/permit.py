@@ -101,6 +101,11 @@ def listed(policy: Policy, name: str) -> Decision:
     return _lists(case) or _outcome(case) or _FAILED.decision
 
 
+def spares(tool: Tool) -> bool:
+    """Return whether calls of a tool may ever be spared a person. What cannot be undone never is."""
+    return tool.unless is not None and tool.grant.effect in {"read", "write"}
+
+
 def explained(
     policy: Policy,
     call: ToolCall,
@@ -232,9 +237,9 @@ _ALLOWED_WITHOUT: Final = Decision(Outcome.ALLOW, ("tool.approval_spared",))
 
 
 def _spared(case: _Case) -> bool:
-    """Whether the approval rule's own exception is exactly true. What cannot be undone is never spared a person."""
+    """Whether the approval rule's own exception is exactly true."""
     tool = _of(case)
-    if tool.unless is None or tool.grant.effect not in {"read", "write"}:
+    if tool.unless is None or not spares(tool):
         return False
     try:
         return tool.unless.holds(case.arguments, case.facts, case.call.name, tool.grant.effect)
