@@ -136,19 +136,19 @@ def _lists(case: _Case) -> Decision | None:
     return None if case.tool.broken is None else _deny(case.tool.broken)
 
 
-def _shown(case: _Case) -> Decision | None:
-    # (2) only what was shown to the model in this turn
-    return _deny("tool.not_offered") if case.offered is not None and case.call.name not in case.offered else None
-
-
 def _workflow(case: _Case) -> Decision | None:
-    # (3) a workflow narrows the lists; where some are declared, a turn in none changes nothing
+    # (2) a workflow narrows the lists; where some are declared, a turn in none changes nothing
     if not case.policy.workflows:
         return None
     if case.facts.workflow:
         inside = case.call.name in case.policy.workflows.get(case.facts.workflow, frozenset())
         return None if inside else _deny("tool.not_in_workflow")
     return None if _of(case).grant.effect == "read" else _deny("tool.workflow_required")
+
+
+def _shown(case: _Case) -> Decision | None:
+    # (3) only what was shown to the model in this turn: said last of what the lists say, because the others say why
+    return _deny("tool.not_offered") if case.offered is not None and case.call.name not in case.offered else None
 
 
 def _arguments(case: _Case) -> Decision | None:
@@ -223,8 +223,8 @@ def _outcome(case: _Case) -> Decision | None:
 
 STEPS: Final[tuple[tuple[str, _Check], ...]] = (
     ("lists", _lists),
-    ("offered", _shown),
     ("workflow", _workflow),
+    ("offered", _shown),
     ("arguments", _arguments),
     ("schema", _schema),
     ("rules", _rules),
