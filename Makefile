@@ -45,6 +45,7 @@ check: $(VENV)/.ready-test ## the static part: format, lint, types, import contr
 
 bench: $(VENV)/.ready-test benchmarks/bin/upstream benchmarks/bin/load ## measure for most of an hour, and write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks.bench
+	@$(BIN)/python -m benchmarks.decision
 	@$(BIN)/python -m benchmarks.dialects
 	@$(BIN)/python -m benchmarks.rollback
 	@$(BIN)/python -m benchmarks.crash

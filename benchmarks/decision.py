@@ -11,7 +11,7 @@ import json
 import time
 from typing import Final
 
-from benchmarks.measure import machine
+from benchmarks.measure import keep
 
 from customhouse.domain.decision import Outcome
 from customhouse.domain.label import Classification
@@ -74,12 +74,13 @@ def least_us(asked: Policy) -> float:
 
 
 def main() -> None:
-    """Print both figures."""
+    """Measure, keep both figures and print them."""
     few, many = policy(0), policy(MORE_TOOLS)
     first, second = least_us(few), least_us(many)
-    print(machine())
+    more = (second / first - 1) * 100
+    keep("decision", {"cpu_us": round(first, 1), "more_us": round(second, 1), "more_percent": round(more, 1)})
     print(f"a decision with schema, lists, one rule, a sum and the digest: {first:.1f} us CPU")
-    print(f"with {MORE_TOOLS} more tools in the catalogue: {second:.1f} us CPU ({(second / first - 1) * 100:+.1f} %)")
+    print(f"with {MORE_TOOLS} more tools in the catalogue: {second:.1f} us CPU ({more:+.1f} %)")
 
 
 if __name__ == "__main__":

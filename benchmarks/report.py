@@ -92,6 +92,23 @@ header. Waiting for the disk and for the upstream is in it, so it does not add u
 """
 
 
+def decision_part(kept: dict[str, Any]) -> str:
+    """Return the section on what a decision costs."""
+    return f"""## What a decision on a tool call costs
+
+{_origin(kept, "python -m benchmarks.decision")}
+
+The lists, the tool's JSON Schema, one rule, a sum over an argument and the digest of the call; CPU time of one process,
+least of the rounds.
+
+| figure | value | budget |
+|---|---:|---:|
+| one decision | {kept["cpu_us"]} µs | at most 50 µs |
+| with a thousand more tools in the catalogue, each with a schema and a rule | {kept["more_us"]} µs | |
+| difference | {kept["more_percent"]:+} % | below 20 % |
+"""
+
+
 def dialects_part(kept: dict[str, Any]) -> str:
     """Return the section on what dialects cost."""
     return report_dialects.dialects_part(kept, _origin(kept, "python -m benchmarks.dialects"))
@@ -256,6 +273,7 @@ def scale_part(kept: dict[str, Any]) -> str:
 
 PARTS: Final[Mapping[str, tuple[str, Callable[[dict[str, Any]], str]]]] = {
     "bench": ("What a turn costs", turn_part),
+    "decision": ("What a decision on a tool call costs", decision_part),
     "dialects": ("What translation costs", dialects_part),
     "rollback": ("Rolling one plane back under load", rollback_part),
     "crash": ("kill -9 under load", crash_part),
