@@ -6,6 +6,7 @@ Empty text counts as no arguments, as the models' own SDKs treat it.
 """
 
 import json
+from math import isfinite
 from typing import Final, NoReturn, cast
 
 from customhouse.domain.digest import MAX_INTEGER
@@ -24,10 +25,12 @@ def read_arguments(text: str) -> dict[str, object] | None:
     try:
         if len(text.encode()) > MAX_ARGUMENTS_BYTES:
             return None
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_whole)
-        # A lone surrogate written as an escape has no UTF-8 form: parsers downstream disagree on it.
-        # 1e999 is infinity here, null or an error elsewhere.
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+        value = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_whole, parse_float=_finite
+        )
+        if "\\u" in text:
+            # A lone surrogate written as an escape has no UTF-8 form: parsers downstream disagree on it.
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return None
     return cast("dict[str, object]", value) if isinstance(value, dict) else None
@@ -38,6 +41,14 @@ def _whole(digits: str) -> int:
     value = int(digits)
     if not -MAX_INTEGER <= value <= MAX_INTEGER:
         raise ValueError(f"{digits} does not fit in 53 bits")
+    return value
+
+
+def _finite(digits: str) -> float:
+    """Refuse 1e999: infinity here, null or an error elsewhere."""
+    value = float(digits)
+    if not isfinite(value):
+        raise ValueError(f"{digits} is not finite")
     return value
 
 
