@@ -56,6 +56,7 @@ ANSWERS = [
     (MOVED % b"https://evil.test/jwks.json", "a redirect is not followed"),
     (served(b"<html></html>"), "no set"),
     (b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 400_000, "a set without end"),
+    (served(b'{"keys": [' + b"[" * 50_000 + b"]" * 50_000 + b"]}"), "a set that is nested too deep"),
 ]
 
 
@@ -69,6 +70,48 @@ def test_an_address_that_answers_something_else_brings_no_keys(tmp_path: Path, a
             await issuers.refresh()
             with pytest.raises(Refused, match="could not be confirmed"):
                 assert issuers.verify(token(claims()), "acme") is None, why
+
+    asyncio.run(story())
+
+
+def test_an_issuer_that_never_answers_does_not_keep_the_keys_of_another(tmp_path: Path) -> None:
+    """The second issuer's keys are there while the first one's are still awaited."""
+
+    async def story() -> None:
+        (tmp_path / "second.json").write_bytes(SET)
+        arrived = asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            arrived.set()
+            await reader.read()
+            writer.close()
+
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            slow = Issuer(
+                issuer="https://slow.test",
+                audience=AUDIENCE,
+                jwks=f"https://127.0.0.1:{port}/",
+                algorithms=("RS256",),
+                tenants=("*",),
+                prefix="slow:",
+            )
+            second = Issuer(
+                issuer=ISSUER,
+                audience=AUDIENCE,
+                jwks="second.json",
+                algorithms=("RS256",),
+                tenants=("*",),
+                prefix="user:",
+            )
+            issuers = Issuers((slow, second), tmp_path, CLOCK)
+            refreshing = asyncio.create_task(issuers.refresh())
+            await arrived.wait()
+            assert issuers.verify(token(claims()), "acme").subject == "user:42"
+            assert not refreshing.done()
+            refreshing.cancel()
+            with suppress(asyncio.CancelledError):
+                await refreshing
 
     asyncio.run(story())
 

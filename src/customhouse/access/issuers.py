@@ -147,24 +147,28 @@ class Issuers:
         return _counts(known.issuer, said, tenant)
 
     async def refresh(self) -> None:
-        """Read or fetch the keys of every issuer; what cannot be had is logged, and ages."""
-        for known in self._known.values():
-            try:
-                content = await _content(known.issuer.jwks, self._directory, self._tls)
-                if content != known.content:
-                    known.keys, known.content = jwt.keys(content), content
-                    known.believed.clear()
-            except (OSError, TimeoutError, Refused) as error:
-                why = str(error) if isinstance(error, Refused) else "it could not be read or fetched"
-                _log.warning("the keys of the issuer %s: %s", known.issuer.issuer, why)
-                continue
-            known.at_us = self._clock.elapsed_us()
+        """Read or fetch the keys of every issuer; what cannot be had is logged, and ages. None waits for another."""
+        async with asyncio.TaskGroup() as tasks:
+            for known in self._known.values():
+                tasks.create_task(self._confirm(known))
 
     async def keep(self) -> None:
         """Refresh until cancelled."""
         while True:
             await asyncio.sleep(REFRESH_S)
             await self.refresh()
+
+    async def _confirm(self, known: _Known) -> None:
+        try:
+            content = await _content(known.issuer.jwks, self._directory, self._tls)
+            if content != known.content:
+                known.keys, known.content = jwt.keys(content), content
+                known.believed.clear()
+        except (OSError, TimeoutError, Refused) as error:
+            why = str(error) if isinstance(error, Refused) else "it could not be read or fetched"
+            _log.warning("the keys of the issuer %s: %s", known.issuer.issuer, why)
+            return
+        known.at_us = self._clock.elapsed_us()
 
     def _require_fresh(self, known: _Known) -> None:
         age_us = None if known.at_us is None else self._clock.elapsed_us() - known.at_us

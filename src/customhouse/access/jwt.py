@@ -163,7 +163,7 @@ def keys(content: bytes) -> tuple[Key, ...]:
     try:
         found = _jwks(content).keys
         read_keys = tuple(key for raw in found if (key := _key(_jwk(raw))) is not None)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise Refused(f"it is no JWK set of at most {MAX_KEYS} keys") from None
     if not read_keys:
         raise Refused("it has no key for RS256 (2048 bits or more), ES256 or EdDSA")
