@@ -105,15 +105,15 @@ class InForce:
         self,
         verdict: Verdict,
         call: ToolCall,
-        granted: Grant | None,
+        own: Policy,
         narrowed: str | None,
         facts: Facts,
         batch: Batch,
     ) -> Rechecked:
         """Hold a verdict against what is newest; it can only become stricter.
 
-        `granted` is what the turn's own snapshot says of the tool, `narrowed` the reason for passing only tools that
-        read. Of the two versions' effects the graver counts, and of their budgets both.
+        `own` is the policy of the turn's snapshot, by which the verdict was made; `narrowed` the reason for passing
+        only tools that read. Of the two versions' effects the graver counts, and of their budgets both.
         """
         view = self._view()
         newest = view.snapshot
@@ -122,8 +122,7 @@ class InForce:
         if decision.outcome is Outcome.DENY and decision.reasons != ("tool.not_offered",):
             return Rechecked(verdict, newest, view.switches.generation)
         policy = None if newest is None else self._policy(newest)
-        known = None if policy is None else policy.tool(call.name)
-        grants = (granted, None if known is None else known.grant)
+        grants = (own.grant(call.name), None if policy is None else policy.grant(call.name))
         reason = degraded.STALE if self._stale(view, self.stale_after.refuse_s) else self._off(view)
         for grant in grants:
             if reason is None and grant is not None:
@@ -134,6 +133,8 @@ class InForce:
             stricter = Verdict(Decision(Outcome.DENY, (reason,)))
         elif policy is None:
             stricter = Verdict(Decision(Outcome.DENY, ("tool.superseded",)))
+        elif policy is own:  # nothing has moved: the verdict is what it would be now
+            stricter = verdict
         else:
             offered = frozenset({call.name})
             stricter = _stricter(verdict, permit(policy, call, facts, offered=offered, batch=batch))

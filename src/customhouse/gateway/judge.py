@@ -83,7 +83,7 @@ async def judge(
     for call in answer.tool_calls:
         proposed_id, decision_id = evidence.clock.uuid7(), evidence.clock.uuid7()
         verdict = permit(policy, call, bench.facts, offered=offered, batch=batch)
-        rechecked = bench.in_force.recheck(verdict, call, policy.grant(call.name), narrowed, bench.facts, batch)
+        rechecked = bench.in_force.recheck(verdict, call, policy, narrowed, bench.facts, batch)
         if rechecked.decision.outcome is Outcome.ALLOW:
             over = await bench.claims.take(decision_id, rechecked.verdict.claims)
             rechecked = rechecked if over is None else rechecked.denied(over)
@@ -123,7 +123,7 @@ def withdraw(bench: Bench, judged: Judged, narrowed: str | None) -> Judged:
     batch = Batch()
     for each in judged.passed:
         call = each.call
-        rechecked = bench.in_force.recheck(each.verdict, call, policy.grant(call.name), narrowed, bench.facts, batch)
+        rechecked = bench.in_force.recheck(each.verdict, call, policy, narrowed, bench.facts, batch)
         if rechecked.decision.outcome is Outcome.ALLOW:
             batch = batch.with_call(each.verdict.claims)
             kept.append(each)

@@ -250,7 +250,7 @@ def _looked_at(bench: Bench, ask: Ask, call: ToolCall, narrowed: str | None) -> 
     policy = bench.evidence.prepared.policy
     offered = frozenset(offer.name for offer in ask.request.offers)
     verdict = permit(policy, call, bench.facts, offered=offered)
-    return bench.in_force.recheck(verdict, call, policy.grant(call.name), narrowed, bench.facts, Batch())
+    return bench.in_force.recheck(verdict, call, policy, narrowed, bench.facts, Batch())
 
 
 def _refused(approval: Approval, rechecked: Rechecked) -> ApprovalMismatch:
