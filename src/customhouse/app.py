@@ -259,6 +259,7 @@ def _data_plane(
         turn_timeout_s=settings.turn_timeout_s,
         answer_bytes=settings.max_answer_bytes,
         region=settings.region,
+        public_url=settings.public_url.rstrip("/"),
     )
 
     def watch(account: Account) -> None:

@@ -38,15 +38,24 @@ def test_a_yes_releases_the_same_call_once(home: Path, tongue: Tongue, stream: b
         records = desk.gateway.records(second.headers["customhouse-trace-id"])
         assert [record["kind"] for record in records] == ["request.accepted", "tool.passed", "response.completed"]
         kinds = [
-            (record["kind"], record.get("outcome"))
+            (record["kind"], record.get("outcome"), record["decision"]["outcome"])
             for record in desk.gateway.records(first.headers["customhouse-trace-id"])
             if record["kind"].startswith("approval.")
         ]
         assert kinds == [
-            ("approval.requested", "requested"),
-            ("approval.decided", "approved"),
-            ("approval.decided", "consumed"),
+            ("approval.requested", "requested", "hold"),
+            ("approval.decided", "approved", "allow"),
+            ("approval.decided", "consumed", "allow"),
         ]
+
+
+def test_a_held_calls_address_is_one_that_a_person_can_open(home: Path) -> None:
+    tongue = TONGUES["openai_chat"]
+    with waiting(home, public_url="https://customhouse.acme.test/") as desk:
+        heard = tongue.hear(desk.ask(tongue.path, tongue.first(tools=TOOLS)))
+        (notice,) = heard.receipt["decisions"]
+        assert notice["url"] == f"https://customhouse.acme.test/approvals/{notice['id']}"
+        assert notice["url"] in heard.text
 
 
 def test_what_comes_after_the_released_call_is_a_turn_like_any_other(home: Path) -> None:

@@ -14,7 +14,7 @@ from customhouse.planes.tools.approval import ApprovalState
 
 EXPIRY: Final = "expiry"
 """Whose act it is when a held call's time is over."""
-_OUTCOMES: Final = {"requested": "hold", "approved": "allow"}
+_OUTCOMES: Final = {"requested": "hold", "approved": "allow", "consumed": "allow"}
 """What each state means for the call; any other is a denial."""
 
 

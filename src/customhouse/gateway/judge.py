@@ -55,12 +55,16 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What every decision of one turn is made with: its evidence, what is newest, what rules see, its budgets."""
+    """What every decision of one turn is made with: its evidence, what is newest, what rules see, its budgets.
+
+    `public_url` stands before the address at which people answer a held call; without it the address is a path.
+    """
 
     evidence: Evidence
     in_force: InForce
     facts: Facts
     claims: Claims
+    public_url: str = ""
 
 
 async def judge(
@@ -95,7 +99,7 @@ async def judge(
             passed.append(Passed(call, decision_id, rechecked.verdict))
             entries.append(evidence.tool_passed(decision_id, call))
         else:
-            notices.append(_notice(evidence, decision_id, call, decision))
+            notices.append(_notice(bench, decision_id, call, decision))
             sentences.append(_sentence(call, decision, notices[-1]))
             held += _held(decision_id, call, decision)
             if decision.outcome is Outcome.HOLD and rechecked.snapshot is evidence.prepared.snapshot:
@@ -131,7 +135,7 @@ def withdraw(bench: Bench, judged: Judged, narrowed: str | None) -> Judged:
         bench.claims.give_back(each.decision_id)
         decision_id = evidence.clock.uuid7()
         entries.append(evidence.tool_decided(decision_id, each.decision_id, call, rechecked))
-        notices.append(_notice(evidence, decision_id, call, rechecked.decision))
+        notices.append(_notice(bench, decision_id, call, rechecked.decision))
         sentences.append(_sentence(call, rechecked.decision, notices[-1]))
         held += _held(decision_id, call, rechecked.decision)
     if not entries:
@@ -155,13 +159,14 @@ def _held(decision_id: str, call: ToolCall, decision: Decision) -> list[Held]:
     return [Held(decision_id, call.name, call.arguments)] if decision.outcome is Outcome.HOLD else []
 
 
-def _notice(evidence: Evidence, decision_id: str, call: ToolCall, decision: Decision) -> Notice:
+def _notice(bench: Bench, decision_id: str, call: ToolCall, decision: Decision) -> Notice:
+    page, trace = f"{bench.public_url}/approvals/{decision_id}", f"/api/v1/traces/{bench.evidence.trace_id}"
     return Notice(
         id=decision_id,
         code=decision.reasons[0],
         outcome=decision.outcome.value,
         tool=_name(call),
-        url=f"/approvals/{decision_id}" if decision.outcome is Outcome.HOLD else f"/api/v1/traces/{evidence.trace_id}",
+        url=page if decision.outcome is Outcome.HOLD else trace,
     )
 
 

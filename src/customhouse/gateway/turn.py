@@ -85,6 +85,7 @@ class Gateway:
     turn_timeout_s: float
     answer_bytes: int
     region: str
+    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +235,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         in_force,
         facts(evidence.principal, ask.selection.classification, ask.workflow),
         Claims(gateway.budgets, gateway.clock, evidence.principal),
+        gateway.public_url,
     )
     approval = named(incoming.headers.get(HEADER), ask.request.approvals)
     if approval is not None and await replay(gateway.desk, bench, ask, progress, reply, approval, narrowed):
