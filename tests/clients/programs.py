@@ -14,6 +14,7 @@ class Program(NamedTuple):
     environment: str
     file: str
     endpoint: str
+    flags: tuple[str, ...] = ()
 
     @property
     def python(self) -> Path:
@@ -38,8 +39,39 @@ PROGRAMS: Final = (
     Program("llama-index-llms-openai", "llama_index", "with_llama_index.py", "/v1/chat/completions"),
 )
 
+_AGENTS: Final = ("openai-agents", "sdks", "refund_openai_agents.py", "/v1/responses")
+_PYDANTIC: Final = ("pydantic-ai-slim", "sdks", "refund_pydantic_ai.py")
+REFUNDS: Final = {
+    "openai-agents": Program(*_AGENTS),
+    "openai-agents-streamed": Program(*_AGENTS, ("--stream",)),
+    "openai-agents-items": Program(*_AGENTS, ("--items",)),
+    "openai-agents-items-streamed": Program(*_AGENTS, ("--items", "--stream")),
+    "pydantic-ai": Program(*_PYDANTIC, "/v1/responses"),
+    "pydantic-ai-streamed": Program(*_PYDANTIC, "/v1/responses", ("--stream",)),
+    "pydantic-ai-chat": Program(*_PYDANTIC, "/v1/chat/completions", ("--chat",)),
+    "pydantic-ai-chat-streamed": Program(*_PYDANTIC, "/v1/chat/completions", ("--chat", "--stream")),
+}
+"""Agents whose refund a person must approve."""
+
 
 def table() -> list[str]:
     """Return the programs as lines of a table, for docs/reference/dialects.md."""
     rows = [f"| `{one.package}` | {one.version} | `{one.endpoint}` | whole, streamed |" for one in PROGRAMS]
     return ["| SDK | version | speaks to | tried |", "|---|---|---|---|", *rows]
+
+
+def refunds_table() -> list[str]:
+    """Return the agents that go on after a yes as lines of a table, for docs/reference/dialects.md."""
+    rows = [
+        f"| `{one.package}` | {one.version} | `{one.endpoint}` | {_names(one)} | {_streamed(one)} |"
+        for one in REFUNDS.values()
+    ]
+    return ["| SDK | version | speaks to | names the approval by | tried |", "|---|---|---|---|---|", *rows]
+
+
+def _names(program: Program) -> str:
+    return "items of the answer" if "--items" in program.flags else "the header"
+
+
+def _streamed(program: Program) -> str:
+    return "streamed" if "--stream" in program.flags else "whole"

@@ -16,7 +16,7 @@ from typing import Any, Final
 import click
 import msgspec
 from msgspec import inspect
-from tests.clients.programs import table
+from tests.clients.programs import refunds_table, table
 from tests.docs.expressible import carried, told
 from tests.docs.pages import ROOT
 
@@ -73,6 +73,7 @@ def parts() -> Mapping[str, str]:
         "told": "\n".join(told()),
         "carried": "\n".join(carried()),
         "clients": "\n".join(table()),
+        "agents": "\n".join(refunds_table()),
     }
 
 
