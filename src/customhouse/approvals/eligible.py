@@ -29,6 +29,8 @@ Objection = Literal[
 
 GROUP: Final = "group:"
 """How the name of a group begins in a rule."""
+_SEPARATORS: Final = ":/|"
+"""What stands between the parts of a subject; issuers of tokens use all three."""
 
 
 def objection(approval: Approval, actor: Actor, charter: Charter | None) -> Objection | None:
@@ -55,9 +57,13 @@ def named(approval: Approval, charter: Charter | None) -> frozenset[str]:
 
 
 def requester(approval: Approval) -> frozenset[str]:
-    """Return every name under which whoever asked may be known, folded as `objection` compares them."""
+    """Return every name under which whoever asked may be known, folded as `objection` compares them.
+
+    A prefix may have parts (`okta:staff:ola@acme.test`): what stands after each is a name.
+    """
     behind = approval.on_behalf_of or ""
-    return frozenset({_folded(name) for name in (approval.key_created_by, behind, behind.partition(":")[2])} - {""})
+    tails = (behind[at + 1 :] for at, letter in enumerate(behind) if letter in _SEPARATORS)
+    return frozenset({_folded(name) for name in (approval.key_created_by, behind, *tails)} - {""})
 
 
 def _folded(name: str) -> str:
