@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.gateway.test_claims import counted
 from tests.gateway.tongues import TONGUES, Tongue
-from tests.gateway.waiting import CAPTAIN, REFUND, STATUS, TEXT, TOOLS, waiting
+from tests.gateway.waiting import CAPTAIN, REFUND, STATUS, TEXT, TOOLS, refunds, waiting
+
+from customhouse.planes.tools.document import Budget
 
 Json = dict[str, Any]
 
@@ -93,3 +96,23 @@ def test_an_agent_of_responses_goes_on_by_the_items_that_it_was_given(home: Path
         assert [(name, arguments) for _, name, arguments in tongue.hear(answer).calls] == [REFUND]
         kinds = desk.gateway.kinds(answer.headers["customhouse-trace-id"])
         assert kinds == ["request.accepted", "tool.returned", "tool.passed", "response.completed"]
+
+
+def test_what_a_release_reserved_stands_where_nobody_knows_whether_it_landed(home: Path) -> None:
+    """The commit is not confirmed, and may be there: who asks again is given the kept answer without another claim."""
+    tongue = TONGUES["openai_chat"]
+    sums = (Budget(of="args.amount", tool="issue_refund", max="500", per="day"),)
+    with waiting(home, refunds(sums=sums)) as desk:
+        body = tongue.first(tools=TOOLS)
+        (notice,) = tongue.hear(desk.ask(tongue.path, body)).receipt["decisions"]
+        desk.say(CAPTAIN, notice["id"])
+        unconfirmed = (
+            "CREATE TRIGGER unconfirmed BEFORE UPDATE ON approval WHEN NEW.state = 'consumed'"
+            " BEGIN SELECT RAISE(ABORT, 'unconfirmed'); END"
+        )
+        desk.gateway.alter(unconfirmed)
+        lost = desk.ask(tongue.path, body, notice["id"])
+        assert lost.status == 503, lost.body
+        assert [row[2:] for row in counted(desk.gateway)] == [(25_000_000, 0)]
+        desk.gateway.alter("DROP TRIGGER unconfirmed")
+        assert desk.ask(tongue.path, body, notice["id"]).status == 200

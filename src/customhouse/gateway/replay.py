@@ -165,9 +165,13 @@ async def _once(
         await progress.commit_with(
             (evidence.tool_passed(approval.id, call), _used(desk, bench, approval, content), completed), take
         )
-    except (LedgerUnavailable, TakenError):
+    except TakenError:
         progress.ended = False
         bench.claims.give_back(approval.id)
+        raise
+    except LedgerUnavailable:
+        # It may have landed all the same, and then the kept answer leaves without another claim: this one stands.
+        progress.ended = False
         raise
     # (6) what was switched off while that was written does not leave
     newest = _looked_at(bench, ask, call, narrowed)
