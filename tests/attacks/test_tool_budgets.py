@@ -38,6 +38,7 @@ ATTACKS: Final[dict[str, tuple[str, str]]] = {
     "under-another": ('{"payment": {"amount": 1}}', UNREADABLE),
     "under-a-path": ('{"args.amount": 1}', UNREADABLE),
     "twice": ('{"amount": 1, "amount": 499}', INVALID),
+    "twice-for-a-server-in-go": ('{"amount": 1, "Amount": 100000}', INVALID),
     "twice-by-escape": ('{"amount": 1, "\\u0061mount": 499}', INVALID),
     "space": ('{"amount": " 1"}', UNREADABLE),
     "comma": ('{"amount": "1,000"}', UNREADABLE),

@@ -105,3 +105,15 @@ def test_a_bomb_of_a_pattern_takes_no_time() -> None:
     began = time.process_time()
     assert not schema.allows({"a": "a" * 60_000 + "b"})
     assert time.process_time() - began < 1
+
+
+def test_many_alternatives_for_many_items_are_not_tried() -> None:
+    """3,000 alternatives for each of 13,000 items took 13 s, in which the gateway answered nobody."""
+    schema = Schema(json.dumps({"properties": {"a": {"items": {"anyOf": [{"const": each} for each in range(3000)]}}}}))
+    assert schema.allows({"a": [2999] * 100})
+    began = time.process_time()
+    assert not schema.allows({"a": [2999] * 13_000})
+    assert schema.violations({"a": [2999] * 13_000}) == (
+        "args: more than 166 parts, too many for a schema of this size",
+    )
+    assert time.process_time() - began < 1

@@ -2,6 +2,7 @@
 """Whether proposed arguments are one JSON object that every parser reads the same way.
 
 Duplicate keys are the danger: one parser keeps the first, another the last, so what was decided would not be what runs.
+Keys that differ only in capitals are duplicates too: Go's encoding/json takes either for the field, and keeps the last.
 Empty text counts as no arguments, as the models' own SDKs treat it.
 """
 
@@ -18,7 +19,8 @@ MAX_ARGUMENTS_BYTES: Final = 64 * 1024
 def read_arguments(text: str) -> dict[str, object] | None:
     """Return the arguments, or None unless `text` is empty or one JSON object that every parser reads the same way.
 
-    Unique keys, valid Unicode, finite numbers, whole numbers below 2^53 in magnitude, at most 64 KB.
+    Keys that are unique without capitals too, valid Unicode, finite numbers, whole numbers below 2^53 in magnitude, at
+    most 64 KB.
     """
     if not text.strip(" \t\r\n"):
         return {}
@@ -53,10 +55,9 @@ def _finite(digits: str) -> float:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    if len({key.casefold() for key, _ in pairs}) != len(pairs):
         raise ValueError("duplicate key")
-    return found
+    return dict(pairs)
 
 
 def _refuse(constant: str) -> NoReturn:

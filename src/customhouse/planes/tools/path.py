@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Following a path of names into arguments: how far it leads, and to what. Pure."""
+"""Arguments as a tree: how far a path of names leads, and to what; how many parts there are. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
@@ -20,3 +20,17 @@ def walk(value: object, path: Sequence[str]) -> Walk:
             return Walk(depth, value)
         value = fields[name]
     return Walk(len(path), value)
+
+
+def more_than(most: int, arguments: object) -> bool:
+    """Return whether arguments have more parts than that, on all levels together; stops at the first one over."""
+    count, left = 0, [arguments]
+    while left and count <= most:
+        node = left.pop()
+        if isinstance(node, Mapping):
+            node = list(cast("Mapping[str, object]", node).values())
+        if isinstance(node, list):
+            parts = cast("list[object]", node)
+            count += len(parts)
+            left += parts if count <= most else ()
+    return count > most

@@ -12,11 +12,11 @@ the call would be acme's, and pass; here the rule fails, and the call is denied.
 
 import re
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final
 
 from customhouse.domain.expression import first_line, known, masked, parsed
 from customhouse.planes.tools.facts import CLASSES, DATA_FIELDS, TOOL_FIELDS, Facts
-from customhouse.planes.tools.path import walk
+from customhouse.planes.tools.path import more_than, walk
 
 NAMES: Final = frozenset({"args", "principal", "data", "tool", "workflow", *CLASSES})
 """What a rule may look at."""
@@ -78,7 +78,7 @@ class Rule:
         values: dict[str, object] = {"args": arguments, "tool": {"name": tool, "effect": effect}, **facts.variables}
         for path in self.paths:
             _require(values, path, self.guarded)
-        if self._walks and _more_than(MAX_WALKED, arguments):
+        if self._walks and more_than(MAX_WALKED, arguments):
             raise ValueError(f"it walks over arguments of more than {MAX_WALKED} parts")
         try:
             answer: object = self._program.execute({name: values[name] for name in self._variables})
@@ -123,20 +123,6 @@ def _require_flat(blanked: str) -> None:
             at += 1
         if _MACRO.search(blanked, match.end(), at):
             raise ValueError("a comprehension inside another")
-
-
-def _more_than(most: int, arguments: object) -> bool:
-    """Return whether arguments have more parts than that, on all levels together; stops at the first one over."""
-    count, left = 0, [arguments]
-    while left and count <= most:
-        node = left.pop()
-        if isinstance(node, Mapping):
-            node = list(cast("Mapping[str, object]", node).values())
-        if isinstance(node, list):
-            parts = cast("list[object]", node)
-            count += len(parts)
-            left += parts if count <= most else ()
-    return count > most
 
 
 def _require_literal_patterns(text: str, blanked: str) -> None:
