@@ -29,6 +29,7 @@ def test_the_three_things_and_the_way_back_are_those_that_make_run_prints() -> N
         url="http://127.0.0.1:8080",
         key=".customhouse/dev-key",
         assistant="customer_support_bot",
+        captain="dana@acme.test",
         release="customer_support_bot@2",
         hold="1",
         command=".venv/bin/customhouse",

@@ -24,7 +24,8 @@ def budgets(ctx: click.Context, assistant: str, environment: str, *, as_json: bo
 
 def _drawn(found: BudgetsInForce) -> Table | str:
     if not found.limits:
-        return f"{found.stamp} has no limits in {found.environment}."
+        said = f"{found.stamp} has no limits in {found.environment}."
+        return f"{said} What its policy allows of tools (calls, writes, sums) is counted apart, and not shown here."
     table = Table(
         "Limit", "Whose", "Requests", "Tokens", "reserved", "USD", "reserved", "Resets", box=None, pad_edge=False
     )

@@ -45,7 +45,7 @@ READY: Final = """
 Customhouse is up.
 
   base URL   {url}/v1
-  console    {url}/   (sign in with an operator key: {command} people add you@example.test --role approver)
+  console    {url}/   (sign in with an operator key: {command} people add {captain} --role captain)
   key        {key}   (for {assistant} in dev, on this machine)
 
 Three things to try, in another terminal:
@@ -74,6 +74,7 @@ class Ready(NamedTuple):
 
     models: tuple[Child, ...]
     assistant: str
+    captain: str
     release: str
     hold: str
     key: Path
@@ -139,7 +140,8 @@ def _prepare(settings: Settings, manifest: Path, progress: Progress, *, with_mod
     finally:
         client.close()
     # Nothing was rolled back before the first run, so what it would hold first is known.
-    return Ready(children, assistant, release, "NUMBER" if served else "1", key)
+    captain = compiled[assistant].charter.owner
+    return Ready(children, assistant, captain, release, "NUMBER" if served else "1", key)
 
 
 def _startable(models: tuple[LocalModel, ...], progress: Progress) -> tuple[LocalModel, ...]:
@@ -183,7 +185,7 @@ async def _announce(server: uvicorn.Server, settings: Settings, ready: Ready, pr
     await write_address(server, settings.home_path)
     progress.finish()
     url = f"http://{settings.host}:{settings.port}"
-    terms = {"assistant": ready.assistant, "release": ready.release, "hold": ready.hold}
+    terms = {"assistant": ready.assistant, "captain": ready.captain, "release": ready.release, "hold": ready.hold}
     click.echo(READY.format(url=url, key=ready.key, command=_command(), **terms))
 
 
