@@ -192,6 +192,7 @@ async def build(settings: Settings, disk: Disk | None = None) -> AsyncGenerator[
             sequencer = _sequencer(settings, built)
             watches = (turns.ended, access_line.write, *(() if export is None else (export.watch,)))
             data = _data_plane(settings, built, upstreams, orphans, watches)
+            control.ledger.commit_here_while(lambda: data.turns == 1)
             pages = _pages(settings, built, data, sequencer, unused, (turns, evidence, told), export)
             api = _api(built, None)
             https = settings.public_url.startswith("https:")

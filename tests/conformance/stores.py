@@ -12,7 +12,7 @@ from typing import Any
 from tests.ledger.book import Book
 
 from customhouse.ledger.append import Ledger
-from customhouse.store import postgres, sqlite
+from customhouse.store import postgres, worker
 from customhouse.store.database import Database, Transaction
 from customhouse.store.postgres import open_postgres
 from customhouse.store.postgres_session import Role
@@ -41,7 +41,7 @@ class Store:
     @property
     def bound(self) -> int:
         """Return how many works may wait."""
-        return postgres.MAX_QUEUED if self.shared else sqlite.MAX_QUEUED
+        return postgres.MAX_QUEUED if self.shared else worker.MAX_QUEUED
 
     @asynccontextmanager
     async def opened(self, role: Role = "control") -> AsyncGenerator[Database]:

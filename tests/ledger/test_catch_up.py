@@ -31,6 +31,9 @@ class Unsure:
     def begin(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         return asyncio.ensure_future(self._begun(work))
 
+    def begin_here(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        return self.begin(work)
+
     def begin_unflushed(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         return self.database.begin_unflushed(work)
 

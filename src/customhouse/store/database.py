@@ -94,6 +94,13 @@ class Database(Protocol):
         """
         ...
 
+    def begin_here(self, work: Callable[[Transaction], T]) -> "asyncio.Future[T]":
+        """As `begin`; a store may run the `work` before it returns, while nothing else waits and its disk is quick.
+
+        For whoever knows that nobody else's turn would wait meanwhile: the event loop stands still for as long.
+        """
+        ...
+
     def begin_unflushed(self, work: Callable[[Transaction], T]) -> "asyncio.Future[T]":
         """Queue a `work` that waits for no disk: when the future ends others see it, and a crash may still forget it.
 

@@ -203,6 +203,10 @@ class PostgresDatabase:
         """Queue a turn's `work` and return at once; the future ends as `transact` would."""
         return cast("asyncio.Future[T]", self._submit(work, _BEGIN))
 
+    def begin_here(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Queue a `work` as `begin` does: no event loop stands still for another machine."""
+        return self.begin(work)
+
     def begin_unflushed(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """Queue a `work` whose COMMIT waits for no disk; it is durable when anything is that was committed after it."""
         return cast("asyncio.Future[T]", self._submit(work, _BEGIN_UNFLUSHED))

@@ -3,16 +3,14 @@
 
 Durability: WAL with synchronous=FULL, so a commit returns after fsync of the log (sqlite.org/wal.html, "Performance
 Considerations"). Works that queue up while a commit runs share the next one: under load one fsync serves many turns.
-Several processes may open one file; BEGIN IMMEDIATE serialises them.
+Several processes may open one file; BEGIN IMMEDIATE serialises them. Where nothing waits and the disk is quick, a
+commit may run in its caller's thread (`begin_here`), which saves handing it over twice: docs/adr/0043.
 """
 
 import asyncio
-import queue
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, LiteralString, TypeVar, cast
 
@@ -23,30 +21,21 @@ from customhouse.store import acting, queries
 from customhouse.store.database import DuplicateRow, Row, Transaction, Value
 from customhouse.store.migrate import migrate, require_current
 from customhouse.store.migration import packaged
+from customhouse.store.worker import Job, Worker, settle
 
 T = TypeVar("T")
 
-MAX_QUEUED: Final = 4096
-"""Works waiting for a thread at most, far above what max_turns can queue; one more is refused, and said so."""
-MAX_BATCH: Final = 256
-"""Works in one commit at most, which bounds how long the first of them waits."""
 CHECKPOINT_PAGES: Final = 8000
 """Pages in the log before it is copied into the database (32 MB): hot pages are then copied once for many writes."""
 BUSY_TIMEOUT_MS: Final = 5000
 """How long to wait for another process's transaction (the CLI's are a few milliseconds)."""
+QUICK_S: Final = 0.002
+"""Seconds that a commit may take to count as quick: the event loop stands still for one that runs on it."""
+QUICK_COMMITS: Final = 8
+"""Commits in a row that must have been quick before one runs on the event loop: one slow one sends 8 to the thread."""
 _UNIQUE: Final = frozenset(
     {apsw.SQLITE_CONSTRAINT_UNIQUE, apsw.SQLITE_CONSTRAINT_PRIMARYKEY, apsw.SQLITE_CONSTRAINT_ROWID}
 )
-
-
-@dataclass(slots=True)
-class _Job:
-    work: Callable[[Transaction], object]
-    done: asyncio.Future[object]
-    loop: asyncio.AbstractEventLoop
-    flush: bool = True
-    result: object = None
-    error: BaseException | None = None
 
 
 class SqliteTransaction:
@@ -128,14 +117,18 @@ class SqliteTransaction:
 class SqliteDatabase:
     """A database file. Invariant: after `transact` returned, its effects survive kill -9 and loss of power."""
 
-    def __init__(self, path: Path, vfs: str | None, still_here: Callable[[], None]) -> None:
+    def __init__(self, path: Path, vfs: str | None, still_here: Callable[[], None], timer: Callable[[], float]) -> None:
         """Prepare; `open_sqlite` starts it."""
         self._path = path
         self._still_here = still_here
         self._vfs = vfs
+        self._timer = timer
         self._queries = queries.load("sqlite")
-        self._writer = _Worker("customhouse-writer", lambda: _connect(path, vfs), self._write_batch)
-        self._reader = _Worker("customhouse-reader", lambda: _connect(path, vfs), self._read_batch)
+        self._writer = Worker("customhouse-writer", lambda: _connect(path, vfs), self._write_batch)
+        self._reader = Worker("customhouse-reader", lambda: _connect(path, vfs), self._read_batch)
+        self._here: apsw.Connection | None = None
+        self._quick_commits = 0
+        self._log_is_long = False
 
     def start(self, *, upgrade: bool) -> None:
         """Migrate in the calling thread, or require that somebody did; then start both threads.
@@ -148,6 +141,7 @@ class SqliteDatabase:
                     migrate(connection, packaged("sqlite"), time.time_ns() // 1000)
                 else:
                     require_current(connection, packaged("sqlite"))
+            self._here = self._connect_here()
         except apsw.Error as error:
             raise StoreUnavailable(f"{self._path} cannot be opened: {error}") from error
         self._writer.start()
@@ -160,6 +154,27 @@ class SqliteDatabase:
     def begin(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """Queue `work` as `transact` does and return at once; the future ends as `transact` would."""
         return cast("asyncio.Future[T]", self._writer.submit(work))
+
+    def begin_here(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
+        """Run `work` before returning, where nothing waits for the writing thread and commits are quick; else `begin`.
+
+        A connection of its own, so that a mistake about who is idle could only cost time: SQLite serialises the two.
+        It waits for nobody, and copies no log into the database: both are the thread's, which may stand still.
+        """
+        here = self._here
+        if here is None or not self._writer.idle or self._quick_commits < QUICK_COMMITS or self._log_is_long:
+            self._log_is_long = False
+            return self.begin(work)
+        loop = asyncio.get_running_loop()
+        job = Job(work, loop.create_future(), loop)
+        try:
+            self._commit(here, [job])
+        except apsw.BusyError:  # another process is writing, and nothing of this work was written
+            return self.begin(work)
+        except (apsw.Error, StoreUnavailable) as error:
+            job.error = _translated(error)
+        settle([job])
+        return cast("asyncio.Future[T]", job.done)
 
     def begin_unflushed(self, work: Callable[[Transaction], T]) -> asyncio.Future[T]:
         """Queue a `work` whose commit waits for no disk, unless it shares one with a work that does."""
@@ -181,10 +196,28 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         """Finish what was queued, then close."""
+        here, self._here = self._here, None
+        if here is not None:
+            here.close()
         await self._writer.stop()
         await self._reader.stop()
 
-    def _write_batch(self, connection: apsw.Connection, jobs: list[_Job]) -> None:
+    def _connect_here(self) -> apsw.Connection:
+        """Return the connection of `begin_here`, which says when the log is so long that the thread shall copy it.
+
+        Its hook stands in place of SQLite's own, which would copy the log (sqlite.org/c3ref/wal_hook.html).
+        """
+        connection = _connect(self._path, self._vfs)
+        connection.set_busy_timeout(0)
+
+        def committed(_connection: apsw.Connection, _name: str, pages: int) -> int:
+            self._log_is_long = pages >= CHECKPOINT_PAGES
+            return apsw.SQLITE_OK
+
+        connection.set_wal_hook(committed)
+        return connection
+
+    def _write_batch(self, connection: apsw.Connection, jobs: list[Job]) -> None:
         """Run works in one commit; when one raises, run each in a commit of its own, so that it fails alone.
 
         Cheaper than a savepoint around each work, which costs two statements for something that hardly ever happens.
@@ -201,18 +234,22 @@ class SqliteDatabase:
                 job.error = None
                 self._write_batch(connection, [job])
 
-    def _commit(self, connection: apsw.Connection, jobs: list[_Job]) -> bool:
+    def _commit(self, connection: apsw.Connection, jobs: list[Job]) -> bool:
         """Run works and commit; return False, with everything undone, when a work raised."""
         flushed = any(job.flush for job in jobs)
         if not flushed:  # written to the log and not waited for: the next commit that is flushed flushes it too
             connection.execute("PRAGMA synchronous = NORMAL")
+        began_s = self._timer()
         try:
             return self._committed(connection, jobs)
         finally:
-            if not flushed:
+            if flushed:
+                quick = self._timer() - began_s < QUICK_S
+                self._quick_commits = self._quick_commits + 1 if quick else 0
+            else:
                 connection.execute("PRAGMA synchronous = FULL")
 
-    def _committed(self, connection: apsw.Connection, jobs: list[_Job]) -> bool:
+    def _committed(self, connection: apsw.Connection, jobs: list[Job]) -> bool:
         connection.execute("BEGIN IMMEDIATE")
         try:
             self._still_here()
@@ -232,7 +269,7 @@ class SqliteDatabase:
                 connection.execute("ROLLBACK")
         return True
 
-    def _read_batch(self, connection: apsw.Connection, jobs: list[_Job]) -> None:
+    def _read_batch(self, connection: apsw.Connection, jobs: list[Job]) -> None:
         for job in jobs:
             try:
                 connection.execute("BEGIN")
@@ -242,75 +279,6 @@ class SqliteDatabase:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-
-
-class _Worker:
-    """A thread with a bounded queue that takes as many jobs at once as are waiting."""
-
-    def __init__(
-        self, name: str, connect: Callable[[], apsw.Connection], work: Callable[[apsw.Connection, list[_Job]], None]
-    ) -> None:
-        self._connect = connect
-        self._work = work
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._stopped = False
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def submit(self, work: Callable[[Transaction], object], *, flush: bool = True) -> asyncio.Future[object]:
-        """Queue a work. A caller that is cancelled no longer waits; the work runs all the same."""
-        loop = asyncio.get_running_loop()
-        job = _Job(work, loop.create_future(), loop, flush)
-        if self._stopped:
-            job.done.set_exception(StoreUnavailable("the database is closed"))
-        elif self._queue.qsize() >= MAX_QUEUED:
-            job.done.set_exception(StoreUnavailable("too many transactions are waiting; try again"))
-        else:
-            self._queue.put(job)
-        return job.done
-
-    @property
-    def waiting(self) -> int:
-        return self._queue.qsize()
-
-    async def stop(self) -> None:
-        if not self._stopped and self._thread.is_alive():
-            self._stopped = True
-            self._queue.put(None)
-            await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
-
-    def _run(self) -> None:
-        connection = self._connect()
-        while (job := self._queue.get()) is not None:
-            jobs = [job]
-            while len(jobs) < MAX_BATCH and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    self._queue.put(None)
-                    break
-                jobs.append(following)
-            self._work(connection, jobs)
-            for loop in {each.loop for each in jobs}:
-                _deliver_on(loop, [each for each in jobs if each.loop is loop])
-        connection.close()
-
-
-def _deliver_on(loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> None:
-    """Wake the callers with one call into their loop for the whole batch; a loop that is gone has nobody waiting."""
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(_deliver, jobs)
-
-
-def _deliver(jobs: list[_Job]) -> None:
-    for job in jobs:
-        if job.done.cancelled():
-            continue
-        if job.error is not None:
-            job.done.set_exception(job.error)
-        else:
-            job.done.set_result(job.result)
 
 
 def _translated(error: Exception) -> Exception:
@@ -337,17 +305,23 @@ def _here() -> None:
 
 
 async def open_sqlite(
-    path: Path, vfs: str | None = None, *, still_here: Callable[[], None] = _here, upgrade: bool = True
+    path: Path,
+    vfs: str | None = None,
+    *,
+    still_here: Callable[[], None] = _here,
+    upgrade: bool = True,
+    timer: Callable[[], float] = time.perf_counter,
 ) -> SqliteDatabase:
     """Open (and create, and migrate) a database file. Raises StoreUnavailable with what is wrong.
 
     `vfs` names the layer between SQLite and the files (sqlite.org/vfs.html), None the system's own. `still_here` is
     asked whenever the file's write lock is held, before anything is written; it raises StoreUnavailable. Who only looks
-    says `upgrade` False: a file of an older version is then refused (SchemaBehind), not migrated.
+    says `upgrade` False: a file of an older version is then refused (SchemaBehind), not migrated. `timer` gives the
+    seconds by which commits are quick or not.
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-    database = SqliteDatabase(path, vfs, still_here)
+    database = SqliteDatabase(path, vfs, still_here, timer)
     database.start(upgrade=upgrade)
     return database
