@@ -17,7 +17,14 @@ from tests.store.test_sqlite import Held, add_once, names, put
 
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.store.database import DuplicateRow, Transaction
-from customhouse.store.sqlite import CHECKPOINT_PAGES, QUICK_COMMITS, QUICK_S, SqliteDatabase, open_sqlite
+from customhouse.store.sqlite import (
+    CHECKPOINT_PAGES,
+    QUICK_COMMITS,
+    QUICK_S,
+    SqliteDatabase,
+    SqliteTransaction,
+    open_sqlite,
+)
 
 Story = Callable[[SqliteDatabase], Awaitable[None]]
 
@@ -110,7 +117,7 @@ def test_one_slow_commit_sends_those_after_it_to_the_thread(tmp_path: Path) -> N
     timer = Timer()
 
     async def story(database: SqliteDatabase) -> None:
-        timer.step_s = QUICK_S
+        timer.step_s = 2 * QUICK_S
         assert await database.begin_here(where)
         timer.step_s = 0
         ran = [await database.begin_here(where) for _ in range(QUICK_COMMITS + 1)]
@@ -123,7 +130,7 @@ def test_a_slow_disk_never_holds_up_the_event_loop(tmp_path: Path) -> None:
     async def main() -> None:
         with faulty_vfs() as faults:
             database = await open_sqlite(tmp_path / "db", "faulty")
-            faults.slow_s = QUICK_S
+            faults.slow_s = 2 * QUICK_S
             for n in range(2 * QUICK_COMMITS):
                 begun = database.begin_here(put(f"{n}"))
                 assert not begun.done()
@@ -135,12 +142,14 @@ def test_a_slow_disk_never_holds_up_the_event_loop(tmp_path: Path) -> None:
 
 
 def test_a_commit_that_waits_for_no_disk_says_nothing_about_the_disk(tmp_path: Path) -> None:
+    timer = Timer(2 * QUICK_S)
+
     async def story(database: SqliteDatabase) -> None:
+        timer.step_s = 0
         for _ in range(QUICK_COMMITS):
             await database.begin_unflushed(where)
         assert not await database.begin_here(where)
 
-    timer = Timer(QUICK_S)
     in_quick_store(tmp_path / "db", story, timer=timer)
 
 
@@ -170,7 +179,12 @@ def test_a_work_that_raises_changes_nothing_and_the_next_one_runs(tmp_path: Path
 
 
 def test_another_process_that_writes_is_waited_for_by_the_thread(tmp_path: Path) -> None:
+    def patience_ms(tx: Transaction) -> object:
+        assert isinstance(tx, SqliteTransaction)
+        return tx._connection.execute("PRAGMA busy_timeout").fetchone()  # pyright: ignore[reportPrivateUsage]
+
     async def story(database: SqliteDatabase) -> None:
+        assert await database.begin_here(patience_ms) == (0,)
         other = apsw.Connection(str(tmp_path / "db"))
         other.execute("BEGIN IMMEDIATE")
         begun = database.begin_here(where)
