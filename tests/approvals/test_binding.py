@@ -25,6 +25,7 @@ BOUND = st.builds(
     reasons=st.lists(TEXT, max_size=3).map(tuple),
     key_id=TEXT,
     on_behalf_of=st.none() | TEXT,
+    assertion=TEXT,
     body_digest=TEXT,
 )
 FIELDS = tuple(field.name for field in msgspec.structs.fields(Bound))

@@ -29,6 +29,7 @@ class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     reasons: tuple[str, ...]
     key_id: str
     on_behalf_of: str | None
+    assertion: str
     body_digest: str
 
 

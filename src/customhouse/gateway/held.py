@@ -81,6 +81,7 @@ def bound(evidence: Evidence, call: ToolCall, arguments: str, reasons: tuple[str
             reasons=reasons,
             key_id=principal.key_id,
             on_behalf_of=principal.on_behalf_of,
+            assertion=principal.assertion,
             body_digest=request,
         )
     )
