@@ -122,3 +122,22 @@ class Ran(msgspec.Struct, frozen=True):
 
 Delta: TypeAlias = Piece | Ended | Cited | Ran
 """What of a stream needs no decision and passes at once. Tool calls are no deltas: they wait until they are decided."""
+
+
+def pieces(answer: Answer) -> tuple[Delta, ...]:
+    """Return a whole answer as the pieces of a stream that says the same, without its calls. Pure."""
+    found: list[Delta] = []
+    for place, part in enumerate(answer.content):
+        match part:
+            case Text():
+                found += [Piece(place, "text", part.text), *(Cited(place, each) for each in part.citations)]
+            case Refusal():
+                found.append(Piece(place, "refusal", part.text))
+            case Reasoning():
+                told = [Piece(place, "reasoning", part.text, summary=part.summary)] if part.text else []
+                found += [*told, Ended(place, part)]
+            case ProviderCall():
+                found.append(Ran(place, part))
+            case ToolCall():
+                pass
+    return tuple(found)

@@ -13,6 +13,7 @@ from customhouse.domain.answer import Answer, Usage
 from customhouse.domain.errors import BudgetExceeded, CannotCount, Inexpressible, UpstreamFailed
 from customhouse.gateway.converse import Ask, Progress, fail, leave, settle
 from customhouse.gateway.in_force import InForce
+from customhouse.gateway.replay import refuse_named
 from customhouse.gateway.reply import Ending, Reply, response_bytes
 from customhouse.gateway.turn import Gateway, Incoming, decide, run
 from customhouse.planes.model.call import Upstreams
@@ -25,6 +26,7 @@ async def count(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
 
 async def _count(gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress, in_force: InForce) -> None:
     # (3) to (7) select, as for an answer
+    refuse_named(incoming.headers)
     ask, _ = await decide(gateway, incoming, reply, progress, in_force)
     # (7) call
     answer = await _counted(ask, progress, gateway.upstreams, reply)

@@ -7,6 +7,7 @@ There is no fallback answer: no sentence stands in for a vector. What is on reco
 
 from customhouse.gateway.converse import Progress, converse
 from customhouse.gateway.in_force import InForce
+from customhouse.gateway.replay import refuse_named
 from customhouse.gateway.reply import Ending, Reply
 from customhouse.gateway.turn import Gateway, Incoming, decide, run
 
@@ -18,6 +19,7 @@ async def embed(gateway: Gateway, incoming: Incoming, reply: Reply) -> None:
 
 async def _embed(gateway: Gateway, incoming: Incoming, reply: Reply, progress: Progress, in_force: InForce) -> None:
     # (3) to (7) select and call, as for an answer
+    refuse_named(incoming.headers)
     ask, _ = await decide(gateway, incoming, reply, progress, in_force)
     answer = await converse(ask, progress, gateway.upstreams, reply)
     reply.mark("model")

@@ -8,9 +8,9 @@
 (5) one transaction: the approval is used up, the finished answer is kept, and that the call was passed is recorded
 (6) once more what is newest is looked at, and the answer leaves
 
-Rules kept: an approval is used once, by one compare-and-set; who asks again until its time is over gets the kept
-answer, byte for byte. Nothing is burnt before it is kept, nothing leaves before it is kept. A client's own "yes" only
-means that it wants to go on.
+Rules kept: an approval is used once, by one compare-and-set; who asks the same again until its time is over gets the
+kept answer, byte for byte. Nothing is burnt before it is kept, nothing leaves before it is kept. A client's own "yes"
+only means that it wants to go on. What is newest must be what was approved, before (5) and after it.
 
 An agent sends the header with every request of a run. One in which the released call stands already goes on as any
 other does: there is nothing left to release, and the header grants nothing.
@@ -21,6 +21,7 @@ application asks once more.
 """
 
 import hmac
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -58,7 +59,7 @@ from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import Record
 from customhouse.ledger.record import decode as read_record
 from customhouse.ledger.tables import Place, StoredPayload
-from customhouse.planes.tools.permit import Batch, Verdict, permit
+from customhouse.planes.tools.permit import Batch, permit
 from customhouse.store.database import Database, Transaction
 from customhouse.ticket import canonical
 from customhouse.vault.mint import TicketKeys
@@ -78,16 +79,40 @@ class Desk:
 
 
 class _Found(NamedTuple):
-    """A held call of the caller's, with what its trace keeps sealed and which commitments its records name."""
+    """A held call of the caller's, with what its trace keeps sealed and which commitments its records name.
+
+    `withdrawn` says that it was used up, and then something was switched off before the answer left.
+    """
 
     approval: Approval
     payloads: tuple[StoredPayload, ...]
     named: frozenset[str]
     refused: standing.Refusal | None
+    withdrawn: bool
+
+
+class _Released(msgspec.Struct, frozen=True):
+    """The finished answer, and the body_digest of the request that it answers: another one has another form."""
+
+    request: str
+    content: str
 
 
 class TakenError(Exception):
     """Another transaction took the approval, or ended it, in the same moment."""
+
+
+class NoRoomError(Exception):
+    """A budget has no room for the call now: perhaps since the same call is being released elsewhere."""
+
+
+_decode_released = msgspec.json.Decoder(_Released).decode
+
+
+def refuse_named(headers: Mapping[str, str]) -> None:
+    """Refuse a request that names an approval where none is released. Raises InvalidRequest."""
+    if HEADER in headers:
+        raise InvalidRequest("no held call is released here: name it where it was held", param=HEADER)
 
 
 def named(header: str | None, approvals: tuple[str, ...]) -> str | None:
@@ -107,12 +132,14 @@ async def replay(  # the turn's own things, each of which it needs
     """
     try:
         return await _once(desk, bench, ask, progress, reply, approval_id, narrowed)
-    except TakenError:
+    except (TakenError, NoRoomError):
         # Somebody was quicker: what he kept is the answer, or why there is none.
         try:
             return await _once(desk, bench, ask, progress, reply, approval_id, narrowed)
         except TakenError as again:
             raise ApprovalPending from again
+        except NoRoomError as full:
+            raise ApprovalMismatch(str(full)) from full
 
 
 async def _once(
@@ -124,36 +151,29 @@ async def _once(
     approval = found.approval
     if _went_on(ask, approval):
         return False
-    if found.refused is not None:
-        raise standing.ERRORS[found.refused](f"{approval.id}: {standing.ERRORS[found.refused].__doc__}")
     # (2) the same request
-    _require_same(ask, approval)
+    _require_same(ask, found)
     kept = _decode(_opened(bench, found, held_kind(approval.id)))
     call = _call(kept)
     reply.deployment(kept.deployment, kept.model)
     # (3) the decision, on what is in force now
-    verdict = _decided_anew(bench, ask, approval, call, narrowed).verdict
-    _require_bound(bench, approval, call, verdict)
+    rechecked = _looked_at(bench, ask, call, narrowed)
+    problem = _against(bench, approval, call, rechecked)
+    if problem is not None:
+        raise problem
+    verdict = rechecked.verdict
     if approval.state == "consumed":
-        await _again(bench, progress, reply, found)
+        await _again(bench, ask, progress, reply, found, call)
         return True
     # (4) its share of the budgets
     over = await bench.claims.take(approval.id, verdict.claims)
     if over is not None:
-        raise ApprovalMismatch(f"{approval.id}: {REASONS[over]}")
+        raise NoRoomError(f"{approval.id}: {REASONS[over]}")
     # (5) used up, kept and recorded at once
     passed = Passed(call, approval.id, verdict)
     ending = Ending(kept.answer, (), "", fallback=False, tickets=tickets(desk.ticket_keys, evidence, [passed]))
     content = reply.finished(ending)
-    envelope = reply.envelope()
-    completed = evidence.response_completed(
-        response_bytes(ending),
-        outcome="answered",
-        timing_us=reply.timing_us(),
-        stored=stored.kept(
-            evidence.principal, ask.selection.classification, envelope, kept.answer, reply.receipt(ending)
-        ),
-    )
+    completed = _completed(bench, ask, reply, ending)
 
     def take(tx: Transaction) -> None:
         tx.act_for(approval.tenant)
@@ -163,23 +183,62 @@ async def _once(
     progress.ended = True
     try:
         await progress.commit_with(
-            (evidence.tool_passed(approval.id, call), _used(desk, bench, approval, content), completed), take
+            (evidence.tool_passed(approval.id, call), _used(desk, bench, ask, approval, content), completed), take
         )
     except TakenError:
         progress.ended = False
         bench.claims.give_back(approval.id)
         raise
-    except LedgerUnavailable:
-        # It may have landed all the same, and then the kept answer leaves without another claim: this one stands.
+    except (LedgerUnavailable, IntegrityFailed):
+        # The commit may have landed all the same, and then a repeat is given the call: its share stays reserved.
         progress.ended = False
         raise
-    # (6) what was switched off while that was written does not leave
+    # (6) what was switched off or replaced while that was written does not leave
     newest = _looked_at(bench, ask, call, narrowed)
-    if newest.decision.outcome is Outcome.DENY:
-        await progress.commit([evidence.tool_decided(evidence.clock.uuid7(), approval.id, call, newest)])
-        raise _refused(approval, newest)
+    problem = _against(bench, approval, call, newest)
+    if problem is not None:
+        await _withdraw(bench, ask, progress, reply, approval, call, newest, kept)
+        raise problem
     await reply.give(content)
     return True
+
+
+def _completed(bench: Bench, ask: Ask, reply: Reply, ending: Ending, reason: str | None = None) -> Entry:
+    """Return the record of how the turn ends. `reason` is why the client is given nothing after all."""
+    evidence = bench.evidence
+    content = stored.kept(
+        evidence.principal, ask.selection.classification, reply.envelope(), ending.answer, reply.receipt(ending)
+    )
+    return evidence.response_completed(
+        response_bytes(ending),
+        outcome="answered" if reason is None else "failed",
+        timing_us=reply.timing_us(),
+        reasons=() if reason is None else (reason,),
+        stored=content,
+    )
+
+
+async def _withdraw(
+    bench: Bench,
+    ask: Ask,
+    progress: Progress,
+    reply: Reply,
+    approval: Approval,
+    call: ToolCall,
+    newest: Rechecked,
+    kept: Kept,
+) -> None:
+    """Record that the call stays here, and keep for whoever fetches the response an answer without it."""
+    evidence = bench.evidence
+    looked = newest if newest.decision.outcome is Outcome.DENY else newest.denied("tool.superseded")
+    said = tuple(part for part in kept.answer.content if not isinstance(part, ToolCall))
+    ending = Ending(replace(kept.answer, content=said, stop="stop"), (), "", fallback=False)
+    await progress.commit(
+        [
+            evidence.tool_decided(evidence.clock.uuid7(), approval.id, call, looked),
+            _completed(bench, ask, reply, ending, ApprovalMismatch.code),
+        ]
+    )
 
 
 async def _find(desk: Desk, bench: Bench, approval_id: str) -> _Found:
@@ -198,7 +257,7 @@ async def _find(desk: Desk, bench: Bench, approval_id: str) -> _Found:
         (rows,) = ledger_tables.records_of_traces(tx, [place])
         records = [read_record(row.canonical) for row in rows]
         payloads = ledger_tables.payloads_of_trace(tx, place.log, place.trace_id)
-        return _Found(approval, payloads, _commitments(records), refused)
+        return _Found(approval, payloads, _commitments(records), refused, _withdrawn(tx, approval, records))
 
     try:
         return await desk.database.read(work)
@@ -225,11 +284,23 @@ def _commitments(records: list[Record]) -> frozenset[str]:
     return frozenset(each for record in records for each in (record.commitments or {}).values())
 
 
-def _require_same(ask: Ask, approval: Approval) -> None:
-    """Step (2). A client of responses may go on from the response in which the call was held instead, or its items.
+def _withdrawn(tx: Transaction, approval: Approval, records: Sequence[Record]) -> bool:
+    """Return whether the turn that used the approval up took the call back before it left."""
+    used = [each.detail or {} for each in records if each.kind == "approval.decided" and each.outcome == "consumed"]
+    places = [Place(approval.tenant, str(each["released_in"])) for each in used]
+    later = [read_record(row.canonical) for rows in ledger_tables.records_of_traces(tx, places) for row in rows]
+    return any(each.kind == "tool.decided" and approval.id in (each.parents or ()) for each in later)
 
-    Then the same request is what came before that answer.
+
+def _require_same(ask: Ask, found: _Found) -> None:
+    """Step (2), and that nothing stands against it.
+
+    A client of responses may go on from the response in which the call was held instead, or from its items: then the
+    same request is what came before that answer.
     """
+    approval = found.approval
+    if found.refused is not None:
+        raise standing.ERRORS[found.refused](f"{approval.id}: {standing.ERRORS[found.refused].__doc__}")
     if ask.request.approvals and ask.request.previous is not None:
         if stored.trace_of(ask.request.previous) == approval.trace_id:
             return
@@ -242,14 +313,6 @@ def _repeated(ask: Ask) -> bytes:
     return (as_asked(ask.body) if ask.request.approvals else None) or ask.body
 
 
-def _decided_anew(bench: Bench, ask: Ask, approval: Approval, call: ToolCall, narrowed: str | None) -> Rechecked:
-    """Step (3). Raises ApprovalMismatch for a denial."""
-    rechecked = _looked_at(bench, ask, call, narrowed)
-    if rechecked.decision.outcome is Outcome.DENY:
-        raise _refused(approval, rechecked)
-    return rechecked
-
-
 def _looked_at(bench: Bench, ask: Ask, call: ToolCall, narrowed: str | None) -> Rechecked:
     policy = bench.evidence.prepared.policy
     offered = frozenset(offer.name for offer in ask.request.offers)
@@ -257,30 +320,37 @@ def _looked_at(bench: Bench, ask: Ask, call: ToolCall, narrowed: str | None) -> 
     return bench.in_force.recheck(verdict, call, policy, narrowed, bench.facts, Batch())
 
 
-def _refused(approval: Approval, rechecked: Rechecked) -> ApprovalMismatch:
-    return ApprovalMismatch(f"{approval.id}: {REASONS[rechecked.decision.reasons[0]]}")
-
-
-def _require_bound(bench: Bench, approval: Approval, call: ToolCall, verdict: Verdict) -> None:
-    """Raise ApprovalMismatch unless everything that was approved is what it was."""
+def _against(bench: Bench, approval: Approval, call: ToolCall, rechecked: Rechecked) -> ApprovalMismatch | None:
+    """Return what stands against releasing the call: a denial, or that something is not what was approved."""
+    verdict, newest = rechecked.verdict, rechecked.snapshot
+    if verdict.decision.outcome is Outcome.DENY:
+        return ApprovalMismatch(f"{approval.id}: {REASONS[verdict.decision.reasons[0]]}")
     arguments = canonical(dict(verdict.arguments or {})).decode()
     now = bound(bench.evidence, call, arguments, verdict.decision.reasons, approval.body_digest)
-    if not hmac.compare_digest(now, approval.binding):
-        raise ApprovalMismatch(f"{approval.id} was approved under other versions, reasons or arguments than now")
+    versions = {} if newest is None else {plane.value: each.digest for plane, each in newest.versions.items()}
+    if versions == dict(bench.evidence.prepared.versions) and hmac.compare_digest(now, approval.binding):
+        return None
+    return ApprovalMismatch(f"{approval.id} was approved under other versions, reasons or arguments than now")
 
 
-async def _again(bench: Bench, progress: Progress, reply: Reply, found: _Found) -> None:
-    """Give what was kept, once more."""
-    content = _opened(bench, found, _released_kind(found.approval.id))
+async def _again(bench: Bench, ask: Ask, progress: Progress, reply: Reply, found: _Found, call: ToolCall) -> None:
+    """Give what was kept, once more, to the request that it answers."""
+    evidence, approval = bench.evidence, found.approval
+    released = _decode_released(_opened(bench, found, _released_kind(approval.id)))
+    if not hmac.compare_digest(released.request, body_digest(ask.path, _repeated(ask))):
+        raise ApprovalMismatch(f"{approval.id} was released to another request: repeat that one, field by field")
     progress.ended = True
-    completed = bench.evidence.response_completed(None, outcome="repeated", timing_us=reply.timing_us())
-    await progress.commit([completed])
-    await reply.give(content)
+    completed = evidence.response_completed(None, outcome="repeated", timing_us=reply.timing_us())
+    # A call that was taken back when it was released, and may leave now, leaves for the first time.
+    passed = [evidence.tool_passed(approval.id, call)] if found.withdrawn else []
+    await progress.commit([*passed, completed])
+    await reply.give(released.content.encode())
 
 
-def _used(desk: Desk, bench: Bench, approval: Approval, content: bytes) -> Entry:
+def _used(desk: Desk, bench: Bench, ask: Ask, approval: Approval, content: bytes) -> Entry:
     """Return the record that the approval was used up, in the trace that asked for it, with the finished answer."""
-    released = bench.evidence.key.seal(approval.trace_id, _released_kind(approval.id), content)
+    kept = msgspec.json.encode(_Released(body_digest(ask.path, _repeated(ask)), content.decode()))
+    released = bench.evidence.key.seal(approval.trace_id, _released_kind(approval.id), kept)
     entry = decided(
         desk.ledger,
         approval,

@@ -15,7 +15,7 @@ from starlette.types import Send
 
 from customhouse.dialects.client import ClientDialect, Writer
 from customhouse.dialects.envelope import Envelope, Notice, Receipt, Ticket
-from customhouse.domain.answer import Answer, Delta
+from customhouse.domain.answer import Answer, Delta, pieces
 from customhouse.domain.errors import CustomhouseError
 from customhouse.domain.request import Request
 from customhouse.gateway.account import Account
@@ -131,7 +131,7 @@ class Reply:
         """Return the body of an answer that is sent in one piece, streamed or not. Nothing of it was sent yet."""
         receipt, request = self.receipt(ending), self._request
         if request is not None and request.streamed:
-            return self._chunks().end(ending.answer, ending.answer.text or "", receipt)
+            return self._chunks().deltas(pieces(ending.answer)) + self._chunks().end(ending.answer, "", receipt)
         return self._dialect.whole(ending.answer, self.envelope(), receipt)
 
     async def give(self, content: bytes) -> None:
