@@ -44,6 +44,7 @@ ROWS: Final[Mapping[str, tuple[Row, ...]]] = {
     "schema": (Row(LOCAL, ()),),
     "diff": (Row("sam", ("-m", "{manifest}")),),
     "plan": (Row("sam", ("-m", "{manifest}")),),
+    "policy test": (Row(LOCAL, ("-m", "{manifest}")),),
     "permit": (Row("sam", (SAMPLE, "issue_refund", "-m", "{manifest}"), "", REFUSED),),
     "release": (
         Row(LOCAL, (SAMPLE, "--publish-only", "--notes", "n", "-m", "{manifest}"), "", REFUSED),  # its terms wait

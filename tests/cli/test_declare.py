@@ -249,8 +249,8 @@ def test_permit_tells_each_step_and_no_value(here: Path) -> None:
     assert lines[2:] == [
         "lists nothing against it",
         "allow, effect write",
-        "offered nothing against it",
         "workflow nothing against it",
+        "offered nothing against it",
         "arguments nothing against it",
         "schema nothing against it",
         "rules deny: tool.rule_refused",
