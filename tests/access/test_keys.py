@@ -26,7 +26,8 @@ def test_the_ledger_has_the_terms_and_not_the_token(home: Path) -> None:
     async def main() -> None:
         async with open_house(home) as house:
             await house.charter("dana@acme.test")
-            created = await house.key(DANA, tenants=["b", "a", "b"], delegate=["user:*"], note="shop")
+            terms = {"tenants": ["b", "a", "b"], "delegate": ["user:*"], "workflow": "returns", "note": "shop"}
+            created = await house.key(DANA, **terms)
             await revoke(house, DANA, created.key.id)
             made, gone = await house.evidence()
             assert (made.kind, made.assistant) == ("key.created", "support")
@@ -36,7 +37,9 @@ def test_the_ledger_has_the_terms_and_not_the_token(home: Path) -> None:
                 "tenants": ["b", "a"],
                 "delegate": ["user:*"],
                 "note": "shop",
+                "workflow": "returns",
             }
+            assert [key.workflow for key in (await keys.listing(house.control)).keys] == ["returns"]
             assert (gone.kind, gone.detail, gone.assistant) == ("key.revoked", {"key": created.key.id}, "support")
             stored = b"".join(path.read_bytes() for path in home.iterdir() if path.is_file())
             assert created.token[4:].encode() not in stored
@@ -98,6 +101,9 @@ def test_who_revokes_keys_of_an_assistant(home: Path) -> None:
         ({"delegate": ["user:a b"]}, "a blank"),
         ({"delegate": ["user:42\n"]}, "a newline"),
         ({"delegate": ["user:42"] * 17}, "too many"),
+        ({"workflow": ""}, "no name, which is not the same as none"),
+        ({"workflow": "returns\n"}, "a newline"),
+        ({"workflow": "w" * 65}, "too long"),
         ({"note": "x" * 201}, "too long"),
         ({"note": "a\x1b[31mb"}, "a terminal escape"),
     ],

@@ -275,7 +275,14 @@ def test_values_come_back_as_they_went_in(store: Store) -> None:
         for number, text in enumerate(TEXTS):
             values = {"id": f"k{number}", "key_hash": b"h%d" % number, "assistant": text, "environment": "dev"}
             tx.run(
-                "api_key_insert", **values, tenants="t", delegate="", note=text, created_by=text, now_us=HUGE - number
+                "api_key_insert",
+                **values,
+                tenants="t",
+                delegate="",
+                note=text,
+                created_by=text,
+                now_us=HUGE - number,
+                workflow=text,
             )
         for number, content in enumerate(BYTES):
             tx.act_for(f"t{number}")
@@ -284,7 +291,7 @@ def test_values_come_back_as_they_went_in(store: Store) -> None:
     def read(tx: Transaction) -> None:
         for number, text in enumerate(TEXTS):
             found = tx.row("api_key_get", id=f"k{number}")
-            assert found == (f"k{number}", text, "dev", "t", "", text, text, HUGE - number, None)
+            assert found == (f"k{number}", text, "dev", "t", "", text, text, HUGE - number, None, text)
         for number, content in enumerate(BYTES):
             tx.act_for(f"t{number}")
             assert tx.row("tenant_key_get", tenant=f"t{number}") == (content,)

@@ -47,11 +47,11 @@ def test_anything_else_is_refused_by_name(said: str) -> None:
 
 @pytest.mark.parametrize("said", ["", "Returns", "returns ", "nope", "*"])
 def test_a_workflow_is_one_that_is_declared(said: str) -> None:
-    assert identity.workflow({identity.WORKFLOW: "returns"}, {"returns", "sales"}) == "returns"
+    assert identity.workflow({identity.WORKFLOW: "returns"}, None, {"returns", "sales"}) == "returns"
     with pytest.raises(CustomhouseError, match="this assistant's workflows: returns, sales") as refused:
-        identity.workflow({identity.WORKFLOW: said}, {"returns", "sales"})
+        identity.workflow({identity.WORKFLOW: said}, None, {"returns", "sales"})
     assert refused.value.status_hint == 400
 
 
 def test_who_says_nothing_says_nothing() -> None:
-    assert (identity.task({}), identity.workflow({}, {"returns"})) == ("", "")
+    assert (identity.task({}), identity.workflow({}, None, {"returns"})) == ("", "")

@@ -31,6 +31,7 @@ class ApiKey:
     tenants: tuple[str, ...]
     delegate: tuple[str, ...]
     created_by: str
+    workflow: str | None = None
 
     def may_act_for(self, subject: str) -> bool:
         """Return whether the key was created with a grant for `subject`: exact, or a prefix ending in `*`."""
@@ -128,7 +129,9 @@ def _load(tx: Transaction, known: int, now_us: int) -> _Table | None:
         generation,
         now_us,
         {
-            row.key_hash: ApiKey(row.id, row.assistant, row.environment, row.tenants, row.delegate, row.created_by)
+            row.key_hash: ApiKey(
+                row.id, row.assistant, row.environment, row.tenants, row.delegate, row.created_by, row.workflow
+            )
             for row in tables.active_keys(tx)
         },
         {row.key_hash: Actor(row.email, "person", frozenset(row.roles)) for row in tables.active_people(tx)},

@@ -2,7 +2,8 @@
 """Data-plane keys: create, list, revoke. Each change stands in the ledger in the same transaction, without the key.
 
 Rules:
-- What a key may do is decided when it is created: one assistant, one environment, its tenants, its delegation grants.
+- What a key may do is decided when it is created: one assistant, one environment, its tenants, its delegation grants,
+  and the workflow that each of its turns runs in, if any.
   No verb widens a key; a wider one is another key with its own evidence.
 - A captain creates and revokes keys of the assistants he answers for; an admin of every one. On-call may revoke any
   key, because tightening never waits.
@@ -30,6 +31,7 @@ MAX_TENANTS: Final = 64
 MAX_GRANTS: Final = 16
 MAX_NOTE: Final = 200
 _TENANT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_WORKFLOW: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}", re.ASCII)
 _GRANT: Final = re.compile(r"[a-z][a-z0-9_]{0,31}:[^\s*:\x00-\x1f\x7f]{0,127}\*?")
 
 
@@ -40,6 +42,7 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     environment: Literal["dev", "staging", "production"] = "dev"
     tenants: tuple[str, ...] = ("default",)
     delegate: tuple[str, ...] = ()
+    workflow: str | None = None
     note: str = ""
 
 
@@ -51,6 +54,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     environment: str
     tenants: tuple[str, ...]
     delegate: tuple[str, ...]
+    workflow: str | None
     note: str
     created_by: str
     created_at: str
@@ -84,6 +88,7 @@ async def create(office: Office, actor: Actor, new: NewKey, captains: Captains, 
         created_by=actor.name,
         created_at_us=office.clock.now_us(),
         revoked_at_us=None,
+        workflow=new.workflow,
     )
     detail: dict[str, object] = {
         "key": row.id,
@@ -91,6 +96,7 @@ async def create(office: Office, actor: Actor, new: NewKey, captains: Captains, 
         "tenants": list(row.tenants),
         "delegate": list(row.delegate),
         "note": row.note,
+        **({} if row.workflow is None else {"workflow": row.workflow}),
     }
     entry = office.ledger.event(
         "key.created",
@@ -158,7 +164,7 @@ def _everywhere(actor: Actor, *roles: str) -> bool:
 
 
 def check_terms(new: NewKey) -> None:
-    """Raise InvalidRequest unless tenants, grants and note are such as any key may have."""
+    """Raise InvalidRequest unless tenants, grants, workflow and note are such as any key may have."""
     if not 1 <= len(new.tenants) <= MAX_TENANTS:
         raise InvalidRequest(f"a key has 1 to {MAX_TENANTS} tenants, not {len(new.tenants)}.", param="tenants")
     for tenant in new.tenants:
@@ -172,6 +178,10 @@ def check_terms(new: NewKey) -> None:
     for grant in new.delegate:
         if _GRANT.fullmatch(grant) is None or grant.endswith(":"):
             raise InvalidRequest(f"grant {grant[:64]!r} must look like user:42, user:a* or user:*.", param="delegate")
+    if new.workflow is not None and _WORKFLOW.fullmatch(new.workflow) is None:
+        raise InvalidRequest(
+            f"workflow {new.workflow[:64]!r} is not a name that an assistant could declare.", param="workflow"
+        )
     if len(new.note) > MAX_NOTE or not new.note.isprintable():
         raise InvalidRequest(f"a note is at most {MAX_NOTE} printable characters.", param="note")
 
@@ -188,6 +198,7 @@ def _key(row: tables.KeyRow) -> Key:
         environment=row.environment,
         tenants=row.tenants,
         delegate=row.delegate,
+        workflow=row.workflow,
         note=row.note,
         created_by=row.created_by,
         created_at=rfc3339(row.created_at_us),

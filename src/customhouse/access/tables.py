@@ -32,6 +32,7 @@ class KeyRow(NamedTuple):
     created_by: str
     created_at_us: int
     revoked_at_us: int | None
+    workflow: str | None
 
 
 class ActivePerson(NamedTuple):
@@ -52,6 +53,7 @@ class ActiveKey(NamedTuple):
     tenants: tuple[str, ...]
     delegate: tuple[str, ...]
     created_by: str
+    workflow: str | None
 
 
 def generation(tx: Transaction) -> int:
@@ -137,6 +139,7 @@ def insert_key(tx: Transaction, added: KeyRow, key_hash: bytes) -> None:
         note=added.note,
         created_by=added.created_by,
         now_us=added.created_at_us,
+        workflow=added.workflow,
     )
 
 
@@ -156,6 +159,7 @@ def active_keys(tx: Transaction) -> tuple[ActiveKey, ...]:
             _tuple(row[4]),
             _tuple(row[5]),
             cast("str", row[6]),
+            cast("str | None", row[7]),
         )
         for row in tx.rows("api_key_active")
     )
@@ -181,7 +185,7 @@ def _person(row: tuple[object, ...]) -> PersonRow:
 
 
 def _key(row: tuple[object, ...]) -> KeyRow:
-    key_id, assistant, environment, tenants, delegate, note, created_by, created_at_us, revoked_at_us = row
+    key_id, assistant, environment, tenants, delegate, note, created_by, created_at_us, revoked_at_us, workflow = row
     return KeyRow(
         cast("str", key_id),
         cast("str", assistant),
@@ -192,4 +196,5 @@ def _key(row: tuple[object, ...]) -> KeyRow:
         cast("str", created_by),
         cast("int", created_at_us),
         cast("int | None", revoked_at_us),
+        cast("str | None", workflow),
     )

@@ -19,7 +19,8 @@ _PATH = "/api/v1/keys"
 def keys() -> None:
     """Create, list and revoke data-plane keys.
 
-    A key (chk_…) is bound to one assistant, one environment, its tenants and its delegation grants, for ever.
+    A key (chk_…) is bound to one assistant, one environment, its tenants and its delegation grants, for ever,
+    and to a workflow where it was created with one.
     """
 
 
@@ -28,6 +29,7 @@ def keys() -> None:
 @environment_option
 @click.option("--tenants", default="default", show_default=True, help="Tenants, separated by commas.")
 @click.option("--delegate", multiple=True, help="Whom it may act for: 'user:42' or 'user:*'. May be given again.")
+@click.option("--workflow", help="The workflow that each of its turns runs in; the key leaves it for none.")
 @click.option("--note", default="", help="What it is for; kept in the evidence.")
 @json_option
 @click.pass_context
@@ -37,6 +39,7 @@ def create(
     environment: Environment,
     tenants: str,
     delegate: tuple[str, ...],
+    workflow: str | None,
     note: str,
     *,
     as_json: bool,
@@ -47,6 +50,7 @@ def create(
         environment=environment,
         tenants=tuple(name.strip() for name in tenants.split(",")),
         delegate=delegate,
+        workflow=workflow,
         note=note,
     )
     try:
@@ -94,13 +98,13 @@ def public(ctx: click.Context, *, tickets: bool, as_json: bool) -> None:
 def _table(listed: Keys) -> Table | str:
     if not listed.keys:
         return "There is no key yet. One is created with: customhouse keys create --assistant NAME"
-    table = Table("Key", "Assistant", "Environment", "Tenants", "Acts for", "Created", "By", "State", "Note")
+    table = Table(
+        "Key", "Assistant", "Environment", "Tenants", "Workflow", "Acts for", "Created", "By", "State", "Note"
+    )
     table.box, table.pad_edge = None, False
     for key in listed.keys:
         state = "good" if key.revoked_at is None else f"revoked {key.revoked_at[:19]}Z"
-        tenants, delegate = ", ".join(key.tenants), ", ".join(key.delegate) or "nobody"
+        terms = (", ".join(key.tenants), key.workflow or "any", ", ".join(key.delegate) or "nobody")
         created = f"{key.created_at[:19]}Z"
-        table.add_row(
-            key.id, key.assistant, key.environment, tenants, delegate, created, key.created_by, state, key.note
-        )
+        table.add_row(key.id, key.assistant, key.environment, *terms, created, key.created_by, state, key.note)
     return table

@@ -49,7 +49,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "tool.budget_unavailable": "The counters of the tool's budgets did not answer, so the call was not passed.",
         "tool.approval_spared": "The approval rule's own exception is true for this call, so no person is asked.",
         "tool.calls_per_turn": "The turn has used up the number of tool calls that the policy allows.",
-        "tool.not_in_workflow": "The turn's workflow does not have the tool.",
+        "tool.not_in_workflow": "The turn's workflow does not have the tool; one that is not declared has none.",
         "tool.workflow_required": "Workflows are declared and the turn runs in none, so only read tools are allowed.",
         "route.dialect": "The deployment's provider speaks a dialect that this version does not speak yet.",
         "route.posture": "The deployment's posture is outside the assistant's, or that is outside the organisation's.",

@@ -5,9 +5,9 @@
     |- InvalidRequest (400)     FieldNotAllowed  DuplicateKey  UnknownClassification  VariableInvalid
     |                         UpstreamRejected (ContentFiltered)  Inexpressible  TicketInvalid
     |- Unauthenticated (401)
-    |- Forbidden (403)          DelegationRefused  TenantRefused  VerbRefused  SecondPersonRequired  NotTheCaptain
-    |                         SwitchedOff  NotAnApprover  ApprovalDenied  ApprovalExpired  ApprovalRevoked
-    |                         ApprovalMismatch
+    |- Forbidden (403)          DelegationRefused  TenantRefused  WorkflowRefused  VerbRefused
+    |                         SecondPersonRequired  NotTheCaptain  SwitchedOff  NotAnApprover  ApprovalDenied
+    |                         ApprovalExpired  ApprovalRevoked  ApprovalMismatch
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
     |                         SwitchUnknown  CannotCount  NothingEmbeds  ResponseUnknown  ResponseExpired (410)
     |                         ApprovalUnknown
@@ -149,6 +149,13 @@ class TenantRefused(Forbidden):
 
     code = "identity.tenant_refused"
     title = "Tenant refused"
+
+
+class WorkflowRefused(Forbidden):
+    """The key is bound to another workflow than the customhouse-workflow header names; leave the header out."""
+
+    code = "identity.workflow_refused"
+    title = "Workflow refused"
 
 
 class VerbRefused(Forbidden):

@@ -14,7 +14,8 @@ class Principal:
     """An authenticated data-plane caller: one key, one assistant, one environment, one tenant for this turn.
 
     `verified` means that `issuer` has signed for `on_behalf_of` and for `claims`: scalars and tuples of scalars, within
-    bounds. Otherwise there is neither: what a client says of itself alone is no claim.
+    bounds. Otherwise there is neither: what a client says of itself alone is no claim. `workflow` is the one that the
+    key is bound to.
     """
 
     key_id: str
@@ -26,6 +27,7 @@ class Principal:
     issuer: str | None = None
     claims: Mapping[str, object] = field(default_factory=lambda: NO_CLAIMS, hash=False)
     key_created_by: str = ""
+    workflow: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

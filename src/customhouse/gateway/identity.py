@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Step 1: who calls. A key decides assistant, environment and tenants; what a client says of itself can only narrow.
+"""Step 1: who calls. A key decides assistant, environment, tenants; what a client says of itself can only narrow.
+
+A key that is bound to a workflow decides that too.
 
 Story: Ola's key for the shop bot was made with `--delegate 'user:*' --tenants a,b`. Her backend may say it acts for
 user:42 of tenant b. When it says tenant c, or someone steals the key and claims `admin:1`, the answer is 403.
@@ -20,6 +22,7 @@ from customhouse.domain.errors import (
     TenantRefused,
     Unauthenticated,
     UnknownClassification,
+    WorkflowRefused,
 )
 from customhouse.domain.label import CLASSIFICATION_NAMES, Classification, classification
 from customhouse.domain.principal import Principal
@@ -55,7 +58,7 @@ def authenticate(headers: Mapping[str, str], credentials: Credentials) -> ApiKey
 
 
 def principal(key: ApiKey, headers: Mapping[str, str], issuers: Issuers) -> Principal:
-    """Return who this turn acts for. Raises TenantRefused and DelegationRefused.
+    """Return who this turn acts for. Raises TenantRefused, WorkflowRefused and DelegationRefused.
 
     What has the form of a token counts as verified or not at all: one that fails is never taken for a name.
     """
@@ -68,7 +71,10 @@ def principal(key: ApiKey, headers: Mapping[str, str], issuers: Issuers) -> Prin
         None,
         "none",
         key_created_by=key.created_by,
+        workflow=key.workflow,
     )
+    if key.workflow is not None and headers.get(WORKFLOW, key.workflow) != key.workflow:
+        raise WorkflowRefused
     if said is None:
         return caller
     if not jwt.shaped(said):
@@ -118,11 +124,14 @@ def task(headers: Mapping[str, str]) -> str:
     return said
 
 
-def workflow(headers: Mapping[str, str], declared: Collection[str]) -> str:
-    """Return the declared workflow that the turn runs in, or "". Raises InvalidRequest.
+def workflow(headers: Mapping[str, str], bound: str | None, declared: Collection[str]) -> str:
+    """Return the workflow that the turn runs in, or "": the one that the key is bound to, else a declared one.
 
-    It grants nothing, like a task: naming one leaves every tool as it is without.
+    Raises InvalidRequest. A client's word grants nothing, like a task. A bound workflow that is not declared (any
+    more) stays the turn's workflow, in which there is no tool.
     """
+    if bound is not None:
+        return bound
     said = headers.get(WORKFLOW, "")
     if WORKFLOW in headers and said not in declared:
         known = ", ".join(sorted(declared)[:_MAX_NAMED]) or "none"

@@ -107,9 +107,9 @@ def _provider(
     kept: list[ProviderOffer] = []
     for offer in request.provider_tools if request.tool_choice != "none" else ():
         grant = Grant(permission="allow", effect=granted[offer.tool])
-        inside = document.workflows.get(workflow)
         reads = degraded.reads(grant)
-        belongs = offer.tool in inside if inside is not None else reads or not document.workflows
+        inside = offer.tool in document.workflows.get(workflow, ())
+        belongs = inside if workflow else reads or not document.workflows
         if belongs and (reads or narrowed is None) and in_force.withheld(offer.tool, grant) is None:
             kept.append(offer)
     return tuple(kept)

@@ -181,7 +181,7 @@ async def decide(
         documents.safety.residency,
         task=identity.task(incoming.headers),
         region=gateway.region,
-        workflow=identity.workflow(incoming.headers, documents.tools.workflows),
+        workflow=identity.workflow(incoming.headers, principal.workflow, documents.tools.workflows),
         now_us=gateway.clock.now_us(),
     )
     # (6) render: our prompt first; a client's own system messages go on as what they are, a user's words

@@ -52,7 +52,7 @@ COLUMNS: Final[Mapping[tuple[str, str, str], str]] = {
     ("auditor", "SELECT", "payload"): "tenant_id commitment trace_id kind",
     ("auditor", "SELECT", "person"): _PERSON,
     ("auditor", "SELECT", "api_key"): (
-        "id assistant environment tenants delegate note created_by created_at_us revoked_at_us"
+        "id assistant environment tenants delegate note created_by created_at_us revoked_at_us workflow"
     ),
     ("gateway", "SELECT", "person"): _PERSON,
     ("gateway", "UPDATE", "approval"): "state decided_at_us",

@@ -80,7 +80,10 @@ class ModelUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 class Workflow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A named narrowing of the assistant's lists. Once one is declared, a turn in none has no write tools."""
+    """A named narrowing of the assistant's lists. Once one is declared, a turn in none has no write tools.
+
+    A key may be bound to one: `customhouse keys create --workflow`.
+    """
 
     tools: tuple[ToolName, ...]
 

@@ -73,8 +73,9 @@ def _lists(policy: Policy, name: str) -> Iterator[str]:
 
 
 def _workflow(policy: Policy, facts: Facts) -> Iterator[str]:
-    if policy.workflows:
-        yield f"the turn runs in {facts.workflow or 'none'}; declared are {', '.join(sorted(policy.workflows))}"
+    if policy.workflows or facts.workflow:
+        declared = ", ".join(sorted(policy.workflows)) or "none"
+        yield f"the turn runs in {facts.workflow or 'none'}; declared are {declared}"
 
 
 def _schema(tool: Tool | None, call: ToolCall) -> Iterator[str]:

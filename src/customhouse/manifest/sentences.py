@@ -56,9 +56,9 @@ def model_sentences(documents: Documents) -> tuple[str, ...]:
 def reaches(documents: Documents) -> tuple[tuple[Classification, tuple[Reach, ...]], ...]:
     """Return, for each class from the assistant's floor upward, what it may reach while the posture holds."""
     floor = classification(documents.safety.input_classification) or Classification.PUBLIC
-    residency, workflows = documents.safety.residency, documents.tools.workflows
+    residency = documents.safety.residency
     return tuple(
-        (level, reach(documents.model, level, residency=residency, workflows=workflows, now_us=0))
+        (level, reach(documents.model, level, residency=residency, now_us=0))
         for level in Classification
         if level >= floor
     )

@@ -39,10 +39,9 @@ def reach_changes(before: Documents, after: Documents) -> list[Capability]:
 def _reaches(documents: Documents) -> Mapping[Classification, Mapping[str, Deployment]]:
     """Return what each class reaches while the posture holds; a class below the floor is treated as the floor is."""
     floor, residency = _floor(documents), documents.safety.residency
-    workflows = documents.tools.workflows
     try:
         at_least = {
-            level: reached(reach(documents.model, level, residency=residency, workflows=workflows, now_us=0))
+            level: reached(reach(documents.model, level, residency=residency, now_us=0))
             for level in Classification
             if level >= floor
         }

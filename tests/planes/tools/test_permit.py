@@ -76,9 +76,10 @@ def test_it_decides_everything_and_allows_only_what_everything_allows(
     assert document.calls_per_turn is None or batch.calls < document.calls_per_turn
     writes = document.writes_per_hour is not None and grant.effect != "read"
     assert len(verdict.claims) == len(sums) + writes
-    if document.workflows:
-        inside = call.name in document.workflows.get(workflow, ())
-        assert inside if workflow else grant.effect == "read"
+    if workflow:
+        assert call.name in document.workflows.get(workflow, ())
+    elif document.workflows:
+        assert grant.effect == "read"
     if decision.outcome is Outcome.ALLOW:
         assert grant.permission == "allow"
         assert grant.effect != "irreversible"
@@ -261,7 +262,15 @@ def test_a_workflow_narrows_the_lists_and_a_turn_in_none_changes_nothing() -> No
     assert reason("note", "returns") == "tool.granted"
     assert reason("search", "returns") == "tool.not_in_workflow"
     assert reason("note", "") == "tool.workflow_required"
+    assert reason("note", "gone") == "tool.not_in_workflow"
     assert reason("search", "") == "tool.granted"
+
+
+@pytest.mark.parametrize("name", ["search", "note", "nobody_named_it"])
+def test_a_workflow_has_no_tool_where_none_is_declared(name: str) -> None:
+    policy = compiled(document(unregistered="allow_read"))
+    assert policy.offers("gone") == frozenset()
+    assert permit(policy, ToolCall("c", name, "{}"), Facts("gone")).decision.reasons == ("tool.not_in_workflow",)
 
 
 @pytest.mark.parametrize("per", ["turn", "hour", "day"])

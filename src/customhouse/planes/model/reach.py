@@ -54,7 +54,6 @@ def reach(
     level: Classification,
     *,
     residency: tuple[str, ...] = (),
-    workflows: Iterable[str] = (),
     now_us: int | None = None,
 ) -> tuple[Reach, ...]:
     """Return what data of a class may reach, a case for each entry of the route that may be used, in order.
@@ -64,7 +63,7 @@ def reach(
     route = Route(document)
     facts = Facts(level, "", "", residency, now_us=now_us)
     found: list[Reach] = []
-    for entry in _entries(document, route, facts, tuple(workflows)):
+    for entry in _entries(document, route, facts):
         if isinstance(entry, str):
             found.append(Reach(None, (), (("route", entry),)))
             continue
@@ -79,11 +78,11 @@ def reached(cases: Iterable[Reach]) -> dict[str, Deployment]:
     return {deployment.name: deployment for case in cases for deployment in case.deployments}
 
 
-def _entries(document: Document, route: Route, facts: Facts, workflows: tuple[str, ...]) -> list[int | str]:
+def _entries(document: Document, route: Route, facts: Facts) -> list[int | str]:
     """Return the places of the entries that may be used, then the reasons for which none may be."""
     conditions = [choice.when for choice in document.route if choice.when is not None]
     names = sorted({name for when in conditions for name in _looked_at(when)})
-    values = _values(names, conditions, workflows)
+    values = _values(names, conditions)
     if values is None or math.prod(len(values[name]) for name in names) > MAX_TRIED:
         return _assumed(document)
     tried = (dict(zip(names, each, strict=True)) for each in product(*(values[name] for name in names)))
@@ -109,9 +108,7 @@ def _assumed(document: Document) -> list[int | str]:
     return [*found, "route.no_entry"]
 
 
-def _values(
-    names: Sequence[str], conditions: Sequence[str], workflows: tuple[str, ...]
-) -> dict[str, tuple[str, ...]] | None:
+def _values(names: Sequence[str], conditions: Sequence[str]) -> dict[str, tuple[str, ...]] | None:
     """Return the texts to try for each fact; None where a condition hides what it compares."""
     texts: set[str] = set()
     for when in conditions:
@@ -126,12 +123,11 @@ def _values(
         texts.update(first or second for first, second in _TEXT.findall(when))
     if len(names) > 1:  # facts may be compared with each other, so with the values of those that have few
         texts |= {*ENVIRONMENTS} if "environment" in names else set()
-        texts |= {"", *workflows} if "workflow" in names else set()
     if any("startsWith" in when for when in conditions):
         texts |= {after for text in texts if (after := _after(text))}
     free = tuple(dict.fromkeys(_texts(sorted(texts), conditions, len(names))))
-    closed = {"environment": ENVIRONMENTS, "workflow": ("", *sorted(set(workflows)))}
-    return {name: closed.get(name, free) for name in names}
+    # A workflow is any text: a key may be bound to one that this release does not declare.
+    return {name: ENVIRONMENTS if name == "environment" else free for name in names}
 
 
 def _texts(texts: Sequence[str], conditions: Sequence[str], facts: int) -> Iterator[str]:

@@ -137,12 +137,13 @@ def _lists(case: _Case) -> Decision | None:
 
 
 def _workflow(case: _Case) -> Decision | None:
-    # (2) a workflow narrows the lists; where some are declared, a turn in none changes nothing
-    if not case.policy.workflows:
-        return None
+    # (2) a workflow narrows the lists, one that is not declared (any more) to nothing, as a key may be bound to it;
+    # where some are declared, a turn in none changes nothing
     if case.facts.workflow:
         inside = case.call.name in case.policy.workflows.get(case.facts.workflow, frozenset())
         return None if inside else _deny("tool.not_in_workflow")
+    if not case.policy.workflows:
+        return None
     return None if _of(case).grant.effect == "read" else _deny("tool.workflow_required")
 
 

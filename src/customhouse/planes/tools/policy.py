@@ -49,7 +49,7 @@ class Policy:
 
     def offers(self, workflow: str = "") -> frozenset[str]:
         """Return the tools that may be shown to the model: those a call of which could be allowed or held."""
-        return self.shown.get(workflow if self.workflows else "", frozenset())
+        return self.shown.get(workflow, frozenset())
 
 
 _UNREGISTERED: Final = Tool(UNREGISTERED)

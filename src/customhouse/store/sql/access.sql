@@ -35,18 +35,18 @@ SELECT key_hash, email, roles FROM person WHERE revoked_at_us IS NULL;
 
 -- api_key_get --
 -- One data-plane key, revoked or not.
-SELECT id, assistant, environment, tenants, delegate, note, created_by, created_at_us, revoked_at_us
+SELECT id, assistant, environment, tenants, delegate, note, created_by, created_at_us, revoked_at_us, workflow
   FROM api_key WHERE id = :id;
 
 -- api_key_list --
 -- Every data-plane key, revoked ones too, newest first.
-SELECT id, assistant, environment, tenants, delegate, note, created_by, created_at_us, revoked_at_us
+SELECT id, assistant, environment, tenants, delegate, note, created_by, created_at_us, revoked_at_us, workflow
   FROM api_key ORDER BY created_at_us DESC, id;
 
 -- api_key_insert --
 -- Add a key. There is no statement that widens one: what a key may do is decided here, once.
-INSERT INTO api_key (id, key_hash, assistant, environment, tenants, delegate, note, created_by, created_at_us, revoked_at_us)
-VALUES (:id, :key_hash, :assistant, :environment, :tenants, :delegate, :note, :created_by, :now_us, NULL);
+INSERT INTO api_key (id, key_hash, assistant, environment, tenants, delegate, note, created_by, created_at_us, workflow)
+VALUES (:id, :key_hash, :assistant, :environment, :tenants, :delegate, :note, :created_by, :now_us, :workflow);
 
 -- api_key_revoke --
 -- Revoke a key, once.
@@ -54,4 +54,5 @@ UPDATE api_key SET revoked_at_us = :now_us WHERE id = :id AND revoked_at_us IS N
 
 -- api_key_active --
 -- What a server holds in memory of data-plane keys.
-SELECT key_hash, id, assistant, environment, tenants, delegate, created_by FROM api_key WHERE revoked_at_us IS NULL;
+SELECT key_hash, id, assistant, environment, tenants, delegate, created_by, workflow
+  FROM api_key WHERE revoked_at_us IS NULL;
