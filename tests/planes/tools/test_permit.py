@@ -112,7 +112,9 @@ def narrowed(document: Document, name: str) -> list[Document]:
             document, sums=(*document.sums, Budget(of="args.amount", tool=name, max="1", per="turn"))
         ),
         msgspec.structs.replace(document, workflows={**document.workflows, "returns": (name,)}),
-        msgspec.structs.replace(document, writes_per_hour=100),
+        msgspec.structs.replace(
+            document, writes_per_hour=100 if document.writes_per_hour is None else document.writes_per_hour - 1
+        ),
         msgspec.structs.replace(
             document, calls_per_turn=100 if document.calls_per_turn is None else document.calls_per_turn - 1
         ),
