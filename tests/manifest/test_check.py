@@ -273,6 +273,17 @@ def test_no_model_and_nobody(tmp_path: Path) -> None:
     assert ".: no people are declared: owners and approvers are checked by the registry only" in said(found.warnings)
 
 
+def test_a_tool_that_says_where_it_runs_and_would_not_is_doubted(tmp_path: Path) -> None:
+    server = "tool_servers: {s: {transport: http, url: http://127.0.0.1:9/}}\ntools:\n"
+    files = changed({"house.yaml": ("tools:\n", server)})
+    files["house.yaml"] = files["house.yaml"].replace("look: {", "look: {server: s, ")
+    warnings = said(check(load(write(tmp_path, files)), today=TODAY).warnings)
+    (found,) = [each for each in warnings if "has a server" in each]
+    assert found.endswith(
+        "look has a server, and the gateway will not run it: the release does not pin its server's definition."
+    )
+
+
 def test_what_is_not_enforced_yet_is_named(tmp_path: Path) -> None:
     files = changed({})
     files["more.yaml"] = "suites: {s: {}}\ntools: {probe: {effect: read, pin: 'sha256:" + "1" * 64 + "'}}"

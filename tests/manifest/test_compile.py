@@ -15,7 +15,7 @@ from customhouse.domain.message import ToolCall
 from customhouse.manifest.compile import compile_assistant, compile_policy, permission
 from customhouse.manifest.load import load
 from customhouse.manifest.problem import ManifestErrors
-from customhouse.planes.tools.document import Document
+from customhouse.planes.tools.document import Document, Server
 from customhouse.planes.tools.permit import permit
 from customhouse.planes.tools.policy import compiled
 from customhouse.registry.conflict import conflicts
@@ -208,7 +208,7 @@ def test_rules_budgets_workflows_and_servers_are_carried(tmp_path: Path) -> None
     tools = compile_assistant(load(write(tmp_path, files)), "bot").documents.tools
     assert tools.grants["look"].rules == ("args.n > 1",)
     assert tools.grants["look"].server == "s"
-    assert tools.servers == {"s": "stdio:run it"}
+    assert tools.servers == {"s": Server(command=("run", "it"))}
     assert tools.workflows == {"w": ("look", "pay")}
     assert (tools.calls_per_turn, tools.writes_per_hour, tools.sums[0].max) == (3, 2, "0.50")
 

@@ -23,7 +23,7 @@ def tool(grant: Grant | None, **rest: object) -> Document:
 
 
 def changed(grant: Grant, **changes: object) -> Document:
-    return tool(msgspec.structs.replace(grant, **changes))
+    return tool(msgspec.convert({**msgspec.to_builtins(grant), **msgspec.to_builtins(changes)}, Grant))
 
 
 def approved(**changes: object) -> Document:
@@ -329,6 +329,84 @@ TOOLS: Final[list[Row]] = [
         tool(READ),
         tool(READ, servers={"s": "http://a"}),
         ["definition_changed! + there is a tool server s at http://a"],
+    ),
+    (
+        "a server that the gateway calls, with what it is sent",
+        tool(READ),
+        tool(READ, servers={"s": {"url": "http://a", "headers": {"authorization": "ORDERS_TOKEN"}}}),
+        [
+            "definition_changed! + there is a tool server s at http://a",
+            "widened! + s is sent ORDERS_TOKEN (its header authorization)",
+        ],
+    ),
+    (
+        "a server that was only an address",
+        tool(READ, servers={"s": "http://a"}),
+        tool(READ, servers={"s": {"url": "http://a"}}),
+        ["gained! + the gateway may now call s itself"],
+    ),
+    (
+        "a server that is only an address again",
+        tool(READ, servers={"s": {"url": "http://a"}}),
+        tool(READ, servers={"s": "http://a"}),
+        ["lost - the gateway no longer calls s itself"],
+    ),
+    (
+        "another program, another credential, more time, and what it may ask for",
+        tool(READ, servers={"s": {"command": ["a"], "executable": "sha256:aaaaaaaaaaaaaaaa", "env": {"T": "ONE"}}}),
+        tool(
+            READ,
+            servers={
+                "s": {
+                    "command": ["a"],
+                    "executable": "sha256:bbbbbbbbbbbbbbbb",
+                    "env": {"T": "TWO"},
+                    "may_ask": ["roots"],
+                    "timeout_s": 90,
+                }
+            },
+        ),
+        [
+            "widened! + s is sent TWO instead of ONE (its variable T)",
+            "definition_changed! ~ s runs only the program sha256:bbbbbbbbbbbb…",
+            "widened! + s may now ask clients for roots",
+            "widened! + a call of s may take 90 s (was 60 s)",
+        ],
+    ),
+    (
+        "less of all that",
+        tool(READ, servers={"s": {"url": "http://a", "headers": {"x": "ONE"}, "may_ask": ["roots"]}}),
+        tool(READ, servers={"s": {"url": "http://a", "timeout_s": 5}}),
+        [
+            "narrowed - s is no longer sent ONE (its header x)",
+            "narrowed - s may no longer ask clients for roots",
+            "narrowed - a call of s may take 5 s (was 60 s)",
+        ],
+    ),
+    (
+        "a program that is pinned, and one that is not any more",
+        tool(READ, servers={"s": {"command": ["a"]}, "r": {"command": ["b"], "executable": "sha256:aaaaaaaaaaaaaaaa"}}),
+        tool(READ, servers={"s": {"command": ["a"], "executable": "sha256:bbbbbbbbbbbbbbbb"}, "r": {"command": ["b"]}}),
+        [
+            "definition_changed! ~ r runs any program",
+            "definition_changed - s runs only the program sha256:bbbbbbbbbbbb…",
+        ],
+    ),
+    (
+        "what MCP clients may read",
+        tool(READ, resources=("s:a://*",)),
+        tool(READ, resources=("s:b://*",), prompts=("s:*",)),
+        [
+            "lost - MCP clients may no longer read the resources s:a://*",
+            "gained! + MCP clients may now read the resources s:b://*",
+            "gained! + MCP clients may now read the prompts s:*",
+        ],
+    ),
+    (
+        "the gateway's own request",
+        changed(READ, http={"method": "GET", "path": "/a"}),
+        changed(READ, http={"method": "POST", "path": "/a"}),
+        ["definition_changed! ~ t: its HTTP request changed"],
     ),
 ]
 

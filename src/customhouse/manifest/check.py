@@ -31,6 +31,7 @@ from customhouse.manifest.sentences import (
 )
 from customhouse.manifest.terms import over_terms, past_review
 from customhouse.manifest.unenforced import unenforced
+from customhouse.manifest.unrun import unrun
 from customhouse.planes.model.parameters import untold
 from customhouse.planes.model.reach import reached
 from customhouse.registry.conflict import conflicts, routed
@@ -246,6 +247,11 @@ def _doubts(manifest: Manifest, _: date) -> Iterator[Remark]:
         yield Remark(place=str(manifest.place(*path)), text=text)
 
 
+def _unrun(manifest: Manifest, _: date) -> Iterator[Remark]:
+    for path, text in unrun(manifest):
+        yield Remark(place=str(manifest.place(*path)), text=text)
+
+
 def _failing(manifest: Manifest, _: date) -> Iterator[Remark]:
     for case in ran(manifest).failed:
         text = f"the case {case.case}: {case.assistant} calls {case.tool}: found {case.found}, expected {case.expected}"
@@ -346,6 +352,7 @@ _RULES: Final[tuple[tuple[str, Callable[[Manifest, date], Iterator[Remark]]], ..
     ("warning", _unbounded),
     ("warning", _contradictions),
     ("warning", _doubts),
+    ("warning", _unrun),
     ("warning", _caseless),
     ("warning", _spaces),
     ("warning", _unused),

@@ -28,7 +28,7 @@ from customhouse.planes.prompt.document import Document as PromptDocument
 from customhouse.planes.prompt.document import Variable
 from customhouse.planes.retrieval.document import Document as RetrievalDocument
 from customhouse.planes.safety.document import Document as SafetyDocument
-from customhouse.planes.tools.document import Approval, Budget, Grant, Permission
+from customhouse.planes.tools.document import Approval, Budget, Grant, HttpCall, Permission, Server
 from customhouse.planes.tools.document import Document as ToolsDocument
 from customhouse.registry.charter import Charter
 from customhouse.registry.documents import Documents
@@ -183,13 +183,15 @@ def _tools(manifest: Manifest, policy: Policy, assistant: Assistant | None) -> T
     tools, servers = manifest.declared.tools, manifest.declared.tool_servers
     approvals = policy.approval_rules()
     grants = {name: _grant(name, policy, approvals.get(name), tools.get(name, Tool())) for name in policy.tools()}
-    used = sorted({grant.server for grant in grants.values() if grant.server is not None})
+    used = {grant.server for grant in grants.values() if grant.server is not None}
+    read = (*policy.allowed_resources, *policy.allowed_prompts)
+    used |= {server for server in (each.split(":", 1)[0] for each in read) if server in servers}
     workflows = assistant.workflows if assistant else {}
     budgets = policy.budgets
     return ToolsDocument(
         grants=grants,
         workflows={name: tuple(sorted(set(workflow.tools))) for name, workflow in workflows.items()},
-        servers={name: _address(servers[name]) for name in used},
+        servers={name: _server(servers[name]) for name in sorted(used)},
         calls_per_turn=budgets.calls_per_turn,
         writes_per_hour=budgets.writes_per_hour,
         sums=tuple(Budget(of=total.of, tool=total.tool, max=total.max, per=total.per) for total in budgets.sums),
@@ -197,6 +199,8 @@ def _tools(manifest: Manifest, policy: Policy, assistant: Assistant | None) -> T
         provider_tools={
             name: effect for name in PROVIDER_TOOLS if (effect := getattr(policy.provider_tools, name)) is not None
         },
+        resources=tuple(sorted(set(policy.allowed_resources))),
+        prompts=tuple(sorted(set(policy.allowed_prompts))),
     )
 
 
@@ -209,8 +213,11 @@ def _grant(name: str, policy: Policy, rule: ApprovalRule | None, tool: Tool) -> 
         approval=None if rule is None else _approval(rule),
         rules=tuple(rule.when for rule in policy.rules if rule.tool == name),
         server=tool.server,
+        named=tool.name,
         description=tool.description,
         parameters=None if tool.parameters is None else _json(tool.parameters),
+        output=None if tool.output is None else _json(tool.output),
+        http=None if tool.http is None else HttpCall(**msgspec.structs.asdict(tool.http)),
         returns=tool.returns,
         pin=tool.pin,
         target_args=tuple(sorted(tool.target_args)),
@@ -237,8 +244,17 @@ def _approval(rule: ApprovalRule) -> Approval:
     )
 
 
-def _address(server: ToolServer) -> str:
-    return server.url if server.url is not None else f"stdio:{' '.join(server.command)}"
+def _server(server: ToolServer) -> Server:
+    return Server(
+        protocol=server.protocol,
+        url=server.url,
+        command=server.command,
+        executable=server.executable,
+        headers={name.lower(): secret_name(secret) for name, secret in sorted(server.headers.items())},
+        env={name: secret_name(secret) for name, secret in sorted(server.env.items())},
+        may_ask=tuple(sorted(set(server.may_ask))),
+        timeout_s=seconds(server.timeout),
+    )
 
 
 def _retrieval(manifest: Manifest, assistant: Assistant) -> RetrievalDocument:

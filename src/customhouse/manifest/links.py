@@ -20,7 +20,7 @@ from customhouse.manifest.policy_case import PolicyCase
 from customhouse.manifest.problem import Problems, nearest, shown
 from customhouse.manifest.provider import KeySource, Model, Provider, vector_space
 from customhouse.manifest.reading import Path
-from customhouse.manifest.tool_schema import schema_hint, schema_problem
+from customhouse.manifest.tool_mistakes import server_mistakes, tool_mistakes
 from customhouse.manifest.words import secret_name
 from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.embedding import SPOKEN
@@ -113,18 +113,11 @@ class _Links:
 
     def tools(self) -> None:
         """Check tool servers and tools."""
-        for name, server in self._declared.tool_servers.items():
-            if server.transport == "http" and server.url is None:
-                self._add(("tool_servers", name), f"no url in the http server {name}", "url: https://…")
-            if server.transport == "stdio" and not server.command:
-                self._add(("tool_servers", name), f"no command in the stdio server {name}", "command: [program, …]")
+        for wrong in (*server_mistakes(self._declared.tool_servers), *tool_mistakes(self._declared)):
+            self._add(wrong.path, wrong.found, wrong.expected, hint=wrong.hint)
         for name, tool in self._declared.tools.items():
             if tool.server is not None:
                 self._name(tool.server, "tool_servers", ("tools", name, "server"))
-            problem = schema_problem(tool.parameters) if tool.parameters is not None else None
-            if problem:
-                expected = "a JSON Schema of type object that refers to nothing outside itself"
-                self._add(("tools", name, "parameters"), problem, expected, hint=schema_hint(problem))
 
     def assistant(self, name: str, assistant: Assistant) -> None:
         """Check one assistant."""
@@ -164,6 +157,10 @@ class _Links:
             first.setdefault(tool, index)
             if not isinstance(item, str):
                 self._approvers(item.approvers, (*place, "approvers"))
+        for field in ("allowed_resources", "allowed_prompts"):
+            for index, each in enumerate(getattr(policy, field)):
+                if each:
+                    self._name(each.split(":", 1)[0], "tool_servers", (*at, field, index))
         listed = policy.tools()
         for index, rule in enumerate(policy.rules):
             self._listed(rule.tool, listed, (*at, "rules", index, "tool"))

@@ -13,6 +13,14 @@ from customhouse.manifest.tool import Argument
 from customhouse.manifest.words import Approver, Count, DecimalText, Duration, Expression, ToolName
 from customhouse.planes.tools.document import ProviderEffect, Unregistered
 
+OnServer = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}:[\x21-\x7e]{1,500}(?![\s\S])",
+        description="What a tool server has, as SERVER:URI or SERVER:NAME; a last * stands for any rest.",
+        extra={"expected": "SERVER:URI or SERVER:NAME, perhaps with a * at its end"},
+    ),
+]
 Quorum = Annotated[int, Meta(ge=1, le=20, extra={"expected": "a whole number from 1 to 20"})]
 
 
@@ -67,6 +75,8 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     budgets: Budgets = Budgets()
     unregistered_tools: Unregistered = "deny"
     provider_tools: ProviderTools = ProviderTools()
+    allowed_resources: tuple[OnServer, ...] = ()
+    allowed_prompts: tuple[OnServer, ...] = ()
 
     def approval_rules(self) -> dict[str, ApprovalRule]:
         """Return the approval rule of each tool that needs one; the short form has the defaults."""

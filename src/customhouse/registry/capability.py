@@ -80,7 +80,7 @@ def _nothing(after: Documents) -> Documents:
         prompt=msgspec.structs.replace(
             after.prompt, template="", variables={}, requires_tools=(), requires_features=()
         ),
-        tools=msgspec.structs.replace(after.tools, grants={}, servers={}),
+        tools=msgspec.structs.replace(after.tools, grants={}, servers={}, resources=(), prompts=()),
         retrieval=msgspec.structs.replace(after.retrieval, sources={}),
         safety=msgspec.structs.replace(after.safety, ledger_failure="closed"),
     )

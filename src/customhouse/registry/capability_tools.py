@@ -15,6 +15,7 @@ from customhouse.domain.message import PROVIDER_TOOLS
 from customhouse.domain.plane import Plane
 from customhouse.planes.tools.document import Approval, Budget, Document, Grant, Unregistered
 from customhouse.planes.tools.unregistered import granted
+from customhouse.registry.capability_servers import server_changes
 
 
 class Reach(IntEnum):
@@ -39,7 +40,7 @@ def tools_changes(before: Document, after: Document) -> list[Capability]:
     found: list[Capability] = []
     for name in sorted(before.grants.keys() | after.grants.keys()):
         found += _tool(name, granted(before, name), granted(after, name))
-    found += _servers(before.servers, after.servers)
+    found += server_changes(before, after)
     found += _limit("tool calls a turn", "calls_per_turn", before.calls_per_turn, after.calls_per_turn)
     found += _limit("writes an hour", "writes_per_hour", before.writes_per_hour, after.writes_per_hour)
     found += _provider_tools(before, after)
@@ -70,22 +71,6 @@ def _unregistered(before: Unregistered, after: Unregistered) -> list[Capability]
         return [_say("narrowed", "unregistered tools", "- may no longer call tools that it does not name", more=False)]
     text = "+ may now call any tool that a client brings and it does not name, as one that only reads"
     return [_say("widened", "unregistered tools", text, more=True)]
-
-
-def _servers(before: Mapping[str, str], after: Mapping[str, str]) -> list[Capability]:
-    found: list[Capability] = []
-    for name in sorted(before.keys() | after.keys()):
-        was, now = before.get(name), after.get(name)
-        if was == now:
-            continue
-        if now is None:
-            text = f"- there is no tool server {name} any more (was {was})"
-        elif was is None:
-            text = f"+ there is a tool server {name} at {now}"
-        else:
-            text = f"~ the tool server {name} is reached at {now} (was {was})"
-        found.append(_say("definition_changed", name, text, more=now is not None))
-    return found
 
 
 def _tool(name: str, before: Grant | None, after: Grant | None) -> list[Capability]:
@@ -174,7 +159,10 @@ def _definition(name: str, before: Grant, after: Grant) -> list[Capability]:
     found: list[Capability] = []
     for what, was, now in (
         ("parameters", before.parameters, after.parameters),
+        ("result's schema", before.output, after.output),
         ("server", before.server, after.server),
+        ("name on its server", before.named, after.named),
+        ("HTTP request", before.http, after.http),
         ("idempotency key", before.idempotency_key, after.idempotency_key),
     ):
         if was != now:

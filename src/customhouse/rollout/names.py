@@ -11,6 +11,8 @@ from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
+from customhouse.manifest.policy import OnServer
+from customhouse.manifest.tool import EnvironmentName, HeaderName, ServersName, UrlPath
 from customhouse.manifest.words import (
     ApiVersion,
     Approver,
@@ -23,6 +25,7 @@ from customhouse.manifest.words import (
     Word,
 )
 from customhouse.planes.model.document import Deployment
+from customhouse.planes.tools.document import Server
 from customhouse.registry.charter import Charter
 from customhouse.registry.documents import Documents
 
@@ -91,6 +94,19 @@ def _others(documents: Documents) -> Iterator[_Held]:
         (who for each in tools.grants.values() if each.approval for who in each.approval.approvers),
     )
     yield _Held("a tool server's name", Name, tools.servers)
+    servers = [server for server in tools.servers.values() if isinstance(server, Server)]
+    yield _Held("a tool server's address", HttpUrl, (server.url for server in servers))
+    yield _Held("a part of a tool server's command", Line, (part for server in servers for part in server.command))
+    yield _Held("the digest of a program", Sha256, (server.executable for server in servers))
+    yield _Held("a header's name", HeaderName, (header for server in servers for header in server.headers))
+    yield _Held("a variable's name", EnvironmentName, (name for server in servers for name in server.env))
+    secrets = (name for server in servers for name in (*server.headers.values(), *server.env.values()))
+    yield _Held("a credential's name", SecretName, secrets)
+    yield _Held("a tool's name on its server", ServersName, (each.named for each in tools.grants.values()))
+    paths = (each.http and each.http.path for each in tools.grants.values())
+    yield _Held("a tool's path", UrlPath, paths)
+    yield _Held("a pin", Sha256, (each.pin for each in tools.grants.values()))
+    yield _Held("what MCP clients may read", OnServer, (*tools.resources, *tools.prompts))
     yield _Held("a workflow's name", Name, tools.workflows)
     yield _Held("a source's name", Name, documents.retrieval.sources)
     yield _Held("a safety policy's name", Name, (safety.name,))
