@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customhouse.dialects.strict_json import has_duplicates, refuse_duplicates
+from customhouse.dialects.strict_json import has_duplicates, refuse_duplicates, strictly
 from customhouse.domain.errors import DuplicateKey, InvalidRequest
 
 PLAIN: st.SearchStrategy[Any] = st.recursive(
@@ -80,3 +80,37 @@ def test_a_long_key_is_not_repeated_to_the_client_in_full() -> None:
     with pytest.raises(DuplicateKey) as caught:
         refuse_duplicates(f'{{"{key}":1,"{key}":2}}'.encode())
     assert len(caught.value.detail) < 200
+
+
+@given(PLAIN)
+def test_a_value_is_read_as_it_was_written(value: object) -> None:
+    assert strictly(json.dumps(value).encode(), depth=100) == value
+    assert strictly(json.dumps(value, ensure_ascii=False).encode(), depth=100) == value
+
+
+@pytest.mark.parametrize(("why", "body"), NOT_JSON + REPEATED)
+def test_a_value_is_read_only_from_what_is_not_refused(why: str, body: bytes) -> None:
+    with pytest.raises((InvalidRequest, DuplicateKey)):
+        strictly(body, depth=100)
+    assert why
+
+
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'[{"a":', b"}]")])
+def test_levels_are_counted_exactly(opening: bytes, closing: bytes) -> None:
+    levels = 10 if len(opening) < 6 else 5
+    body = opening * levels + b"1" + closing * levels
+    strictly(body, depth=10)
+    with pytest.raises(InvalidRequest, match="levels"):
+        strictly(body, depth=9)
+    # Many brackets side by side are not deep.
+    strictly(b"[" + b",".join([b"[]"] * 100) + b"]", depth=2)
+
+
+@pytest.mark.parametrize("body", [rb'"\ud800"', rb'{"a":["x\uDfffy"]}', rb'{"\ud800":1}', rb'"\udc00\ud800"'])
+def test_half_a_surrogate_pair_is_no_character(body: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="surrogate"):
+        strictly(body, depth=10)
+
+
+def test_a_whole_pair_and_an_escaped_backslash_are_characters() -> None:
+    assert strictly(rb'["\ud83d\ude00","\\ud800"]', depth=10) == ["\U0001f600", "\\ud800"]

@@ -13,11 +13,12 @@ from typing import Final
 
 import msgspec
 
-from customhouse.dialects.mcp.envelope import SUBSCRIPTION, Identity
+from customhouse.dialects.mcp.envelope import Identity
 from customhouse.dialects.mcp.input_required import Asked, InputRequired
 from customhouse.dialects.mcp.message import notification
 from customhouse.dialects.mcp.refused import MISSING_CAPABILITY, Id, Refused, refused
 from customhouse.dialects.mcp.revision import MODERN
+from customhouse.dialects.mcp.subscription import CHANGED, Kind
 
 CODE: Final = "customhouse/code"
 """In `_meta` of a result that is an error: the stable code, for programs."""
@@ -135,14 +136,9 @@ def incapable(capabilities: Mapping[str, object], request_id: Id | None = None) 
     return refused(MISSING_CAPABILITY, "the client did not declare a capability that this needs", data, request_id)
 
 
-def changed(kind: str, subscription: Id | None = None) -> bytes:
-    """Return the notification that a list is another one now: `tools`, `prompts` or `resources`."""
-    return notification(f"notifications/{kind}/list_changed", _of(subscription))
-
-
-def acknowledged(subscription: Id, accepted: Mapping[str, object]) -> bytes:
-    """Return the first notification of a modern subscription: what it tells of, of all that was asked for."""
-    return notification("notifications/subscriptions/acknowledged", {**_of(subscription), "notifications": accepted})
+def changed(kind: Kind) -> bytes:
+    """Return the notification to a session that a list is another one now; a modern client subscribes to it."""
+    return notification(CHANGED[kind])
 
 
 def progressed(token: Id, progress: float, total: float | None = None, message: str | None = None) -> bytes:
@@ -158,7 +154,3 @@ def progressed(token: Id, progress: float, total: float | None = None, message: 
 def cancelled(request_id: Id, reason: str) -> bytes:
     """Return the notification to an upstream that nobody waits for an answer any longer."""
     return notification("notifications/cancelled", {"requestId": request_id, "reason": reason})
-
-
-def _of(subscription: Id | None) -> dict[str, object]:
-    return {} if subscription is None else {"_meta": {SUBSCRIPTION: subscription}}

@@ -38,9 +38,10 @@ class Client:
 
 def introduced(params: Mapping[str, object], request_id: Id | None = None) -> Client:
     """Return who asks to `initialize`. Raises Refused."""
-    if "capabilities" not in params or "clientInfo" not in params:
+    info = params.get("clientInfo")
+    if info is None:
         raise refused(INVALID_PARAMS, "initialize has protocolVersion, capabilities and clientInfo", None, request_id)
-    return described(params.get("protocolVersion"), params["capabilities"], params["clientInfo"], request_id)
+    return described(params.get("protocolVersion"), params.get("capabilities"), info, request_id)
 
 
 def described(revision: object, capabilities: object, info: object, request_id: Id | None = None) -> Client:

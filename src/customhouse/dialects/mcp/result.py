@@ -3,7 +3,8 @@
 
 Rules kept:
 - What others may keep is private to the key that asked: the next key may be allowed less.
-- A client of the handshake era gets none of the modern members: its schema may forbid what it does not know.
+- A client of the handshake era gets none of the modern members, and structured content that is an object alone: its
+  schema has no other. The same stands in the result's text.
 - Values pass as they were spelled; only these members and `_meta` are written anew.
 
 Source: MCP 2026-07-28 schema, `Result` and `CacheableResult`; 2025-11-25 schema, `Result`.
@@ -49,8 +50,10 @@ def passed_on(method: str, response: Response, server: Identity) -> dict[str, ob
 
 def passed_back(response: Response) -> dict[str, object]:
     """Return an upstream's complete result, of whichever era, as one of the handshake era. Raises UpstreamFailed."""
-    meta = _meta(response)
-    return {**_rest(response), "_meta": meta} if meta else _rest(response)
+    made, meta = _rest(response), _meta(response)
+    if not isinstance(response.result.get("structuredContent", {}), dict):
+        del made["structuredContent"]
+    return {**made, "_meta": meta} if meta else made
 
 
 def _rest(response: Response) -> dict[str, object]:
