@@ -7,7 +7,6 @@ accepted is decided by whoever calls.
 Source: MCP 2026-07-28 basic, "Subscriptions"; the id of the request is that of the subscription.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final, Literal, cast
@@ -18,7 +17,7 @@ from customhouse.dialects.mcp.refused import INVALID_PARAMS, Id, Refused, refuse
 
 Kind = Literal["tools", "prompts", "resources"]
 
-CHANGED: Final[Mapping[Kind, str]] = MappingProxyType(
+CHANGED: Final = MappingProxyType[Kind, str](
     {
         "tools": "notifications/tools/list_changed",
         "prompts": "notifications/prompts/list_changed",
@@ -75,7 +74,7 @@ def wished(call: Call) -> Subscription:
     if not isinstance(found, dict):
         raise _wrong("params.notifications is an object", call)
     said = cast("dict[str, object]", found)
-    flags: dict[Kind, object] = {kind: said.get(f"{kind}ListChanged") for kind in CHANGED}
+    flags = {kind: said.get(f"{kind}ListChanged") for kind in CHANGED}
     if not all(isinstance(flag, bool | None) for flag in flags.values()):
         raise _wrong("whether a list is listened to is true or false", call)
     addresses = said.get("resourceSubscriptions")
@@ -87,7 +86,7 @@ def wished(call: Call) -> Subscription:
         raise _wrong(f"resourceSubscriptions has at most {MAX_ADDRESSES} texts", call)
     if any(len(text) > MAX_ADDRESS_CHARACTERS for text in texts):
         raise _wrong(f"an address has at most {MAX_ADDRESS_CHARACTERS} characters", call)
-    lists = frozenset(kind for kind, flag in flags.items() if flag)
+    lists = frozenset[Kind](kind for kind in CHANGED if flags[kind])
     return Subscription(call.id, lists, tuple(dict.fromkeys(texts)))
 
 
