@@ -5,19 +5,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 from mcp_types import methods
 
 from customhouse.dialects.mcp import answers, message, result
-from customhouse.dialects.mcp.answers import Denial, Offered, Tool
+from customhouse.dialects.mcp.answers import Denial, Offered
 from customhouse.dialects.mcp.envelope import SERVER, Identity
 from customhouse.dialects.mcp.refused import Id
 from customhouse.dialects.mcp.revision import HANDSHAKE, KNOWN, MODERN
 
 OURS = Identity("customhouse", "1.2.3")
 NEWEST = MODERN[-1]
-TOOL = Tool("refund", "Pays money back.", '{"type":"object","properties":{"n":{"type":"integer","maximum":1e3}}}')
-CHECKED = Tool("search", None, '{"type":"object"}', '{"type":"object"}')
+TOOL = msgspec.Raw(b'{"name":"refund","description":"Pays money back.","inputSchema":{"type":"object"}}')
 DENIED = Denial(
     "Not run: needs approval.", "tool.needs_approval", "trace-1", {"id": "apr-1", "url": "https://c.test/a"}
 )
@@ -32,7 +32,7 @@ def said(value: Mapping[str, object]) -> dict[str, Any]:
 
 
 RESULTS: list[tuple[str, dict[str, object]]] = [
-    ("tools/list", answers.listed("tools", [TOOL.stated(), CHECKED.stated()], "next")),
+    ("tools/list", answers.listed("tools", [TOOL], "next")),
     ("tools/list", answers.listed("tools", [])),
     ("tools/call", DENIED.result()),
     ("tools/call", Denial("No.", "tool.denied", "trace-2").result()),
@@ -70,16 +70,6 @@ def test_discovery_says_which_revisions_a_request_may_name(offered: Offered) -> 
     assert sent["supportedVersions"] == ["2026-07-28"]
     assert (sent["ttlMs"], sent["cacheScope"], sent["resultType"]) == (30_000, "private", "complete")
     assert sent["_meta"][SERVER] == {"name": "customhouse", "version": "1.2.3"}
-
-
-def test_a_tool_is_said_as_the_release_says_it_and_no_more() -> None:
-    (tool,) = said(answers.listed("tools", [TOOL.stated()]))["tools"]
-    assert tool == {
-        "name": "refund",
-        "description": "Pays money back.",
-        "inputSchema": {"type": "object", "properties": {"n": {"type": "integer", "maximum": 1000}}},
-    }
-    assert b'"maximum":1e3' in message.result(1, answers.listed("tools", [TOOL.stated()]))
 
 
 def test_a_denial_says_why_to_people_and_to_programs() -> None:

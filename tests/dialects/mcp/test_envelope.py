@@ -11,8 +11,18 @@ from customhouse.dialects.mcp import envelope, message
 from customhouse.dialects.mcp.client import Client, introduced
 from customhouse.dialects.mcp.envelope import Envelope, Identity, bare, lent, opened, opened_modern, sealed
 from customhouse.dialects.mcp.message import Call
-from customhouse.dialects.mcp.refused import INVALID_PARAMS, Refused
-from customhouse.dialects.mcp.revision import HANDSHAKE, KNOWN, MODERN, at_least, era, negotiated, unsupported
+from customhouse.dialects.mcp.refused import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    STATUS,
+    Refused,
+    refused,
+)
+from customhouse.dialects.mcp.revision import HANDSHAKE, KNOWN, MODERN, at_least, era, negotiated, status, unsupported
 
 OURS = Identity("customhouse", "1.2.3")
 META: dict[str, object] = {
@@ -84,9 +94,9 @@ def test_an_upstream_of_the_handshake_era_gets_the_token_alone() -> None:
 
 @pytest.mark.parametrize("meta", [[], "x", {"progressToken": 1.0}, {"progressToken": []}, {"progressToken": "x" * 600}])
 def test_a_request_of_the_handshake_era_has_a_readable_meta(meta: object) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as found:
         opened(call({"name": "a", "_meta": meta}))
-    assert (refused.value.code, refused.value.id) == (INVALID_PARAMS, 1)
+    assert (found.value.code, found.value.id) == (INVALID_PARAMS, 1)
 
 
 def test_a_request_without_meta_says_nothing() -> None:
@@ -110,9 +120,9 @@ def test_an_introduction_is_whole(key: str, value: object) -> None:
     params = {**INTRODUCTION, key: value}
     if value == "absent":
         del params[key]
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as found:
         introduced(params, 3)
-    assert (refused.value.status, refused.value.code, refused.value.id) == (400, INVALID_PARAMS, 3)
+    assert (found.value.status, found.value.code, found.value.id) == (400, INVALID_PARAMS, 3)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +154,15 @@ def test_one_revision_is_agreed_on() -> None:
     assert at_least("2025-11-25", "2025-06-18")
     assert not at_least("2025-03-26", "2025-06-18")
     assert not at_least("zzz", "2025-06-18")
+
+
+def test_the_error_of_a_call_goes_out_with_200_in_the_handshake_era_alone() -> None:
+    for code in (METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR):
+        assert status(refused(code, "no"), "handshake") == 200
+        assert status(refused(code, "no"), "modern") == STATUS.get(code, 200)
+    for code in (PARSE_ERROR, INVALID_REQUEST, HEADER_MISMATCH):
+        assert status(refused(code, "no"), "handshake") == 400
+    assert status(Refused(406, INVALID_REQUEST, "no"), "handshake") == 406
 
 
 def test_a_long_revision_is_not_echoed_whole() -> None:

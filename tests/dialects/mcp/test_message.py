@@ -174,3 +174,40 @@ def test_a_call_laid_out_over_lines_is_one_line_on_the_way_to_a_stdio_server() -
 def test_members_beside_those_of_the_protocol_do_not_pass() -> None:
     found = read(b'{"jsonrpc":"2.0","id":1,"method":"m","extra":{"x":1},"params":null}')
     assert found == Call(1, "m", {}, {})
+
+
+def test_a_refusal_takes_the_id_that_the_reader_knows() -> None:
+    unknown, known = Refused(400, INVALID_REQUEST, "no"), Refused(400, INVALID_REQUEST, "no", None, 7)
+    assert json.loads(message.refusal(unknown, "a"))["id"] == "a"
+    assert json.loads(message.refusal(known, "a"))["id"] == 7
+    assert b"data" not in message.refusal(known)
+
+
+BODY = (
+    b'{"jsonrpc":"2.0","id":"a","method":"tools/call",'
+    b'"params":{"name":"\\u00e4\xc3\xa4","arguments":{"x":[1.5,-0,1e3,null]}}}'
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(BODY)),
+            st.integers(0, 6),
+            st.sampled_from([b"", b"\n", b'"', b"\\", b"{", b"}", b",", b":", b"\xff", b"\\ud800", b"[1]", b'"id":2,'])
+            | st.binary(max_size=3),
+        ),
+        max_size=4,
+    )
+)
+def test_a_damaged_body_is_read_by_both_parsers_alike_or_refused(damage: list[tuple[int, int, bytes]]) -> None:
+    body = BODY
+    for place, cut, put in damage:
+        body = body[:place] + put + body[place + cut :]
+    try:
+        found = read(body)
+    except Refused:
+        return
+    if isinstance(found, Call | Note):
+        assert json.loads(message.notification("m", found.members)).get("params", {}) == found.params
+        assert b"\n" not in message.notification("m", found.members)

@@ -3,8 +3,7 @@
 
 A result here is one of the handshake era; `result.modern` makes it a modern one. `input_required` is modern alone.
 
-Rule kept: a tool is described as the release describes it. Nothing that its server says of it besides goes out: neither
-annotations, which say that a tool only reads, nor titles and icons, which may be another tool's.
+Rule kept: nothing here comes from an upstream. The items of a list are the release's own definitions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,25 +56,6 @@ class Offered:
             said["completions"] = {}
         if self.logging:
             said["logging"] = {}
-        return said
-
-
-@dataclass(frozen=True, slots=True)
-class Tool:
-    """A tool as the release describes it; the schemas are JSON text."""
-
-    name: str
-    description: str | None
-    parameters: str
-    output: str | None = None
-
-    def stated(self) -> dict[str, object]:
-        """Return its definition."""
-        said: dict[str, object] = {"name": self.name, "inputSchema": msgspec.Raw(self.parameters.encode())}
-        if self.description is not None:
-            said["description"] = self.description
-        if self.output is not None:
-            said["outputSchema"] = msgspec.Raw(self.output.encode())
         return said
 
 

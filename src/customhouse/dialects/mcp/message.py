@@ -137,9 +137,10 @@ def error(request_id: Id | None, code: int, message: str, data: object = None) -
     return _write({"jsonrpc": _VERSION, "id": request_id, "error": said})
 
 
-def refusal(reason: Refused) -> bytes:
-    """Return the answer to a message that is not taken."""
-    return error(reason.id, reason.code, reason.message, reason.data)
+def refusal(reason: Refused, request_id: Id | None = None) -> bytes:
+    """Return the answer to a message that is not taken; `request_id` where the reason does not know it."""
+    known = request_id if reason.id is None else reason.id
+    return error(known, reason.code, reason.message, reason.data)
 
 
 def request(request_id: Id, method: str, params: Mapping[str, object] | None = None) -> bytes:

@@ -7,7 +7,15 @@ its revision, and a server that does not have it says which it has).
 
 from typing import Final, Literal
 
-from customhouse.dialects.mcp.refused import UNSUPPORTED_REVISION, Id, Refused, refused
+from customhouse.dialects.mcp.refused import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    UNSUPPORTED_REVISION,
+    Id,
+    Refused,
+    refused,
+)
 
 Era = Literal["handshake", "modern"]
 
@@ -21,6 +29,7 @@ RESUMABLE: Final = "2025-11-25"
 """The first revision whose streams a server may close before the answer: its clients come back for it."""
 MAX_CHARACTERS: Final = 64
 """A revision that somebody names; one that is known has 10."""
+_OF_CALLS: Final = frozenset({METHOD_NOT_FOUND, INVALID_PARAMS, INTERNAL_ERROR})
 
 
 def era(revision: str) -> Era | None:
@@ -38,6 +47,11 @@ def negotiated(offered: str) -> str:
 def at_least(revision: str, least: str) -> bool:
     """Return whether a revision is known and no older than `least`, which must be known."""
     return revision in KNOWN and KNOWN.index(revision) >= KNOWN.index(least)
+
+
+def status(reason: Refused, spoken: Era) -> int:
+    """Return the HTTP status of a refusal: clients of the handshake era read the error of a call with 200 alone."""
+    return 200 if spoken == "handshake" and reason.code in _OF_CALLS else reason.status
 
 
 def unsupported(requested: str, request_id: Id | None = None) -> Refused:
