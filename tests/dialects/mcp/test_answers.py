@@ -63,6 +63,18 @@ def test_a_session_begins_with_what_there_is(offered: Offered, revision: str) ->
         assert found == sent
 
 
+def test_what_there_is_not_is_not_said() -> None:
+    assert Offered(tools=False).stated() == {}
+    assert Offered().stated() == {"tools": {}}
+    assert EVERYTHING.stated() == {
+        "tools": {"listChanged": True},
+        "prompts": {"listChanged": True},
+        "resources": {"listChanged": True, "subscribe": True},
+        "completions": {},
+        "logging": {},
+    }
+
+
 @pytest.mark.parametrize("offered", [Offered(), EVERYTHING])
 def test_discovery_says_which_revisions_a_request_may_name(offered: Offered) -> None:
     sent = said(result.modern("server/discover", answers.discovered(offered), OURS, ttl_ms=30_000))

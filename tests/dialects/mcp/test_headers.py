@@ -107,6 +107,13 @@ def test_headers_are_judged_as_the_sdk_judges_them(
         assert found.data == theirs.data
 
 
+@pytest.mark.parametrize("name", ["search", "=?base64?c2VhcmNo=?="])
+def test_a_name_that_only_the_header_has_is_refused_where_the_sdk_lets_it_pass(name: str) -> None:
+    found = judged(call("tools/call", {"_meta": META}), {**GOOD, "mcp-name": name})
+    assert found is not None
+    assert found.code == HEADER_MISMATCH
+
+
 def judged(asked: Call, given_headers: Mapping[str, str]) -> Refused | None:
     try:
         envelope = opened_modern(asked)

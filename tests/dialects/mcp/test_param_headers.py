@@ -104,6 +104,7 @@ CASES: list[tuple[str, dict[str, str], dict[str, object], bool]] = [
     ("its neighbour", {"Count": "9007199254740992"}, {"count": 9007199254740993}, False),
     ("an integer with an exponent", {"Count": "4e1"}, {"count": 40}, False),
     ("an integer of other digits", {"Count": "٤٢"}, {"count": 42}, False),
+    ("a text of digits with a point", {"Region": "42.0"}, {"region": "42"}, False),
     ("true", {"Loud": "true"}, {"loud": True}, True),
     ("true as a number", {"Loud": "1"}, {"loud": True}, False),
     ("an argument that is not annotated", {"Free": "x"}, {"free": "y"}, True),

@@ -66,6 +66,7 @@ def test_every_other_change_is_another_pin(left: dict[str, Any], right: dict[str
 
 
 @given(st.dictionaries(st.text(max_size=4), VALUES, max_size=4))
+@example({"\ue000": 1, "\U0001f600": 2, "a": 3})
 def test_it_is_the_digest_of_the_canonical_json_that_tickets_write(schema: dict[str, Any]) -> None:
     definition = {"name": "n", "inputSchema": schema}
     try:
