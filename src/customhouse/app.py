@@ -42,9 +42,9 @@ from customhouse.ledger.retention import Calendar
 from customhouse.ledger.sequence import Progress, Sequencer
 from customhouse.ledger.standby import Standby, open_standby
 from customhouse.notify.channels import channels
+from customhouse.outgoing.credential import UpstreamCredentials
 from customhouse.planes.model.call import Limits, Upstreams
 from customhouse.planes.model.circuits import Circuits
-from customhouse.planes.model.credential import ProviderCredentials
 from customhouse.registry import dead_replicas
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
@@ -341,7 +341,7 @@ def _upstreams(settings: Settings, control: Control) -> Upstreams:
         idle_s=settings.idle_timeout_s,
         answer_bytes=settings.max_answer_bytes,
     )
-    credentials = ProviderCredentials(settings.credentials_path, os.environ, control.clock)
+    credentials = UpstreamCredentials(settings.credentials_path, os.environ, control.clock)
     return Upstreams(limits, credentials, Circuits(control.clock), control.clock)
 
 

@@ -15,8 +15,8 @@ import pytest
 
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.planes.model.credential import ProviderCredentials
-from customhouse.planes.model.reference import Reference
+from customhouse.outgoing.credential import UpstreamCredentials
+from customhouse.outgoing.reference import Reference
 
 SECRET: Final = "r00tk3y"
 
@@ -93,7 +93,7 @@ def test_a_reference_leads_nowhere(tmp_path: Path, reference: Reference, prepare
     key.chmod(0o600)
     prepared(tmp_path)
     environ = {"CUSTOMHOUSE_DATABASE": SECRET, "PGPASSWORD": SECRET}
-    credentials = ProviderCredentials(tmp_path / "credentials", environ, SystemClock())
+    credentials = UpstreamCredentials(tmp_path / "credentials", environ, SystemClock())
     with pytest.raises(UpstreamFailed) as caught:
         asyncio.run(credentials.token(reference))
     assert caught.value.reason in {"upstream.credential_missing", "upstream.credential_failed"}

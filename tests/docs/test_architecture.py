@@ -71,14 +71,14 @@ def test_one_file_asks_models() -> None:
     assert users <= {"gateway/converse.py", "gateway/count.py", "app.py"}
     assert clients == {"access/issuers.py", "notify/post.py", "processes/supervise.py"}
     connecting = {
-        path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "model.pool import" in _code(path)
+        path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "outgoing.pool import" in _code(path)
     }
     opening = {
         path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "create_connection" in _code(path)
     }
     assert connecting == {"planes/model/call.py"}
     # doctor only looks whether a provider's port can be reached
-    assert opening == {"planes/model/pool.py", "cli/checkup.py"}
+    assert opening == {"outgoing/pool.py", "cli/checkup.py"}
 
 
 def test_the_price_table_is_read_by_the_manifest_alone() -> None:

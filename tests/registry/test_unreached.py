@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what breakers and credentials say of themselves to a report, and to what `status` shows of live replicas."""
 
-from customhouse.planes.model import circuits, credential
-from customhouse.planes.model.reference import Reference
+from customhouse.outgoing import credential
+from customhouse.outgoing.reference import Reference
+from customhouse.planes.model import circuits
 from customhouse.registry.replica import Replica, State, Unreached
 from customhouse.registry.replica_tables import _read  # pyright: ignore[reportPrivateUsage] - how a row is read back
 from customhouse.registry.unreached import MAX_REPORTED, unreached, views

@@ -25,7 +25,7 @@ from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.own_key import require_own_key
-from customhouse.planes.model import credential_file
+from customhouse.outgoing import credential_file
 from customhouse.planes.model.document import Deployment
 from customhouse.planes.model.reference import reference
 from customhouse.processes import weights

@@ -22,9 +22,9 @@ from customhouse.manifest.provider import KeySource, Model, Provider, vector_spa
 from customhouse.manifest.reading import Path
 from customhouse.manifest.tool_mistakes import server_mistakes, tool_mistakes
 from customhouse.manifest.words import secret_name
+from customhouse.outgoing.reference import Reference, refusal
 from customhouse.planes.model.document import POSTURES_WITHIN
 from customhouse.planes.model.embedding import SPOKEN
-from customhouse.planes.model.reference import Reference, refusal
 from customhouse.planes.model.select import OUTSIDE
 
 OURS: Final = frozenset({"self_hosted", "embedded"})

@@ -14,7 +14,8 @@ from customhouse.registry.replica import Replica, Unreached, live
 
 if TYPE_CHECKING:
     from customhouse.notify import notice
-    from customhouse.planes.model import circuits, credential
+    from customhouse.outgoing import credential
+from customhouse.planes.model import circuits
 
 MAX_REPORTED: Final = 20
 """In one report, the oldest first: a row that is written each second stays small, and nobody reads more."""

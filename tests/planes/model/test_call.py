@@ -14,9 +14,9 @@ from customhouse.dialects.openai_chat.upstream_stream import Collector
 from customhouse.domain.answer import Answer, Delta, Piece
 from customhouse.domain.clock import SystemClock
 from customhouse.domain.errors import CustomhouseError, UpstreamFailed, UpstreamLimited, UpstreamRejected
+from customhouse.outgoing.credential import UpstreamCredentials
 from customhouse.planes.model.call import Limits, Upstreams
 from customhouse.planes.model.circuits import Circuits
-from customhouse.planes.model.credential import ProviderCredentials
 from customhouse.planes.model.document import Deployment
 
 LIMITS = Limits(connect_s=5, first_byte_s=5, idle_s=5, answer_bytes=100_000)
@@ -39,7 +39,7 @@ def deployment(base_url: str, api_key_env: str | None = None) -> Deployment:
 def called(story: Callable[[Upstreams], Awaitable[Answer]], secrets: Mapping[str, str] | None = None) -> Answer:
     async def main() -> Answer:
         clock = SystemClock()
-        credentials = ProviderCredentials(Path("nowhere"), secrets or {}, clock)
+        credentials = UpstreamCredentials(Path("nowhere"), secrets or {}, clock)
         upstreams = Upstreams(LIMITS, credentials, Circuits(clock), clock)
         try:
             return await story(upstreams)

@@ -23,9 +23,9 @@ from customhouse.domain.errors import (
     UpstreamLimited,
     UpstreamRejected,
 )
+from customhouse.outgoing.credential import RETRY_S, UpstreamCredentials
 from customhouse.planes.model.call import Upstreams
 from customhouse.planes.model.circuits import Circuits
-from customhouse.planes.model.credential import RETRY_S, ProviderCredentials
 from customhouse.planes.model.document import Azure, Deployment
 
 BODY: Final[Mapping[bool, bytes]] = {
@@ -48,7 +48,7 @@ class Caller:
         self.circuits = Circuits(self.clock)
         directory.mkdir(mode=0o700, exist_ok=True)
         self.directory = directory
-        self.credentials = ProviderCredentials(directory, environ or {"KEY": "k"}, self.clock)
+        self.credentials = UpstreamCredentials(directory, environ or {"KEY": "k"}, self.clock)
 
     def put(self, name: str, content: str, mode: int) -> None:
         new = self.directory / f"new-{name}"

@@ -5,8 +5,9 @@ import msgspec
 import pytest
 from tests.planes.model.test_call import deployment
 
+from customhouse.outgoing.reference import Kind, Reference, refusal
 from customhouse.planes.model.document import Choice, Document, Posture
-from customhouse.planes.model.reference import Kind, Reference, reference, refusal
+from customhouse.planes.model.reference import reference
 from customhouse.planes.model.select import Route
 
 

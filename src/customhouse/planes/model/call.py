@@ -26,16 +26,16 @@ from customhouse.domain.errors import (
     UpstreamRejected,
     UpstreamTimeout,
 )
+from customhouse.outgoing.connection import Connection, ConnectionBroke
+from customhouse.outgoing.credential import UpstreamCredentials
+from customhouse.outgoing.pool import Exchange, Pool, Slow, Unreachable, Unsendable
+from customhouse.outgoing.token import Token
 from customhouse.planes.model.address import Address, address
 from customhouse.planes.model.circuits import Calling, Circuits
-from customhouse.planes.model.connection import Connection, ConnectionBroke
-from customhouse.planes.model.credential import ProviderCredentials
 from customhouse.planes.model.document import Deployment
-from customhouse.planes.model.pool import Exchange, Pool, Slow, Unreachable, Unsendable
 from customhouse.planes.model.reference import reference
 from customhouse.planes.model.retry_after import retry_after_s
 from customhouse.planes.model.spoken import spoken
-from customhouse.planes.model.token import Token
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class Upstreams:
     `circuits` knows which deployments are left alone now; how each call ends is told to it here, and nowhere else.
     """
 
-    def __init__(self, limits: Limits, credentials: ProviderCredentials, circuits: Circuits, clock: Clock) -> None:
+    def __init__(self, limits: Limits, credentials: UpstreamCredentials, circuits: Circuits, clock: Clock) -> None:
         """Begin without connections."""
         self._limits = limits
         self.credentials = credentials

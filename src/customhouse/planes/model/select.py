@@ -16,12 +16,12 @@ from urllib.parse import urlsplit
 from customhouse.budget.limit import counts
 from customhouse.dialects.provider import PROVIDERS
 from customhouse.domain.label import Classification, classification
+from customhouse.outgoing.reference import refusal as reference_refusal
 from customhouse.planes.model.address import address as address_of
 from customhouse.planes.model.condition import compiled
 from customhouse.planes.model.condition import facts as facts_of
 from customhouse.planes.model.document import POSTURES_WITHIN, Deployment, Document, Posture
 from customhouse.planes.model.reference import reference
-from customhouse.planes.model.reference import refusal as reference_refusal
 
 OUTSIDE: Final = frozenset({"api", "managed"})
 """Postures whose provider is someone else: what is asked there leaves us."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Credentials of providers, looked up by reference whenever one is needed, and rotated without a restart. I/O.
+"""Credentials for upstreams, looked up by reference whenever one is needed, and rotated without a restart. I/O.
 
 - A variable is read at each call.
 - A file is read when it has changed; it is looked at once a second at most.
@@ -22,9 +22,9 @@ from typing import Final, NamedTuple
 
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.planes.model import credential_file as files
-from customhouse.planes.model.reference import Reference, refusal
-from customhouse.planes.model.token import Printed, Token, printed, token
+from customhouse.outgoing import credential_file as files
+from customhouse.outgoing.reference import Reference, refusal
+from customhouse.outgoing.token import Printed, Token, printed, token
 
 LOOK_S: Final = 1.0
 """A file is looked at this often at most: three system calls, not three for each call."""
@@ -74,8 +74,8 @@ class _Held:
     renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class ProviderCredentials:
-    """What providers are shown. Built once, by the composition root."""
+class UpstreamCredentials:
+    """What upstreams are shown. Built once, by the composition root."""
 
     def __init__(self, directory: Path, environ: Mapping[str, str], clock: Clock) -> None:
         """Look in `environ` for variables, in `directory` for files and commands."""
@@ -237,7 +237,7 @@ class ProviderCredentials:
         left = (
             f"the last one stands for {(held.ends_us - now_us) / 1_000_000:.0f} s" if stands else "there is none left"
         )
-        _log.warning("a provider's credential (%s) could not be renewed: %s; %s", reference, problem, left)
+        _log.warning("an upstream's credential (%s) could not be renewed: %s; %s", reference, problem, left)
 
     async def _output(self, reference: Reference) -> bytes:
         """Run a command; return what it printed. Raises OSError, ValueError, TimeoutError."""

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customhouse.planes.model.connection import (
+from customhouse.outgoing.connection import (
     HIGH_WATER_BYTES,
     MAX_HEAD_BYTES,
     Connection,

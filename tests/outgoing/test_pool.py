@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from tests.upstream import replies
 from tests.upstream.server import scripted_upstream
 
-from customhouse.planes.model.pool import Pool, Slow, Unreachable, Unsendable
+from customhouse.outgoing.pool import Form, Pool, Slow, Unreachable, Unsendable
 
 BODY = b'{"model":"m","messages":[]}'
 
@@ -94,6 +94,25 @@ def test_a_request_says_what_it_should() -> None:
         assert request.headers["authorization"] == "Bearer s3cret"
         assert request.headers["accept-encoding"] == "identity"
         assert request.headers["content-length"] == str(len(BODY))
+
+
+def test_a_request_may_be_another_one_than_a_post() -> None:
+    with scripted_upstream(replies.answer("hello")) as upstream:
+
+        async def story(pool: Pool) -> None:
+            url = f"{upstream.base_url}/chat/completions"
+            async with pool.exchange(url, {}, b"{}", Form("PUT", "text/plain", "text/csv")) as connection:
+                await connection.head(5)
+            await ask(pool, url)
+
+        told(story)
+        other, usual = upstream.requests
+        assert (other.method, other.headers["accept"], other.headers["content-type"]) == (
+            "PUT",
+            "text/plain",
+            "text/csv",
+        )
+        assert (usual.method, usual.headers["content-type"]) == ("POST", "application/json")
 
 
 REFUSED = ["ftp://a.test/", "http://", "http://u:p@a.test/", "http://a.test/#x", "http://a.test:99999/", "http://a..b/"]

@@ -13,9 +13,9 @@ import pytest
 from tests.planes.model.moved_clock import MovedClock
 
 from customhouse.domain.errors import UpstreamFailed
-from customhouse.planes.model import credential
-from customhouse.planes.model.credential import ProviderCredentials
-from customhouse.planes.model.reference import Reference
+from customhouse.outgoing import credential
+from customhouse.outgoing.credential import UpstreamCredentials
+from customhouse.outgoing.reference import Reference
 
 FILE: Final = Reference("file", "azure-key")
 COMMAND: Final = Reference("command", "entra-token")
@@ -30,7 +30,7 @@ class House:
         directory.mkdir(mode=0o700)
         self.clock = MovedClock()
         self.environ = {"HOME": str(directory.parent), "CUSTOMHOUSE_DATABASE": SECRET, "KEY": SECRET}
-        self.credentials = ProviderCredentials(directory, self.environ, self.clock)
+        self.credentials = UpstreamCredentials(directory, self.environ, self.clock)
 
     def file(self, value: str, name: str = FILE.name, mode: int = 0o600) -> Path:
         """Put a file into its place, as `mv` does."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customhouse.planes.model.token import MAX_BYTES, Printed, Token, printed, token
+from customhouse.outgoing.token import MAX_BYTES, Printed, Token, printed, token
 
 AT_S = 1_793_577_600.0
 

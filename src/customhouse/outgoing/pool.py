@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to providers, kept open between calls, and requests as bytes.
+"""Connections to upstreams, kept open between calls, and requests as bytes.
 
 Rules kept: a header's value holds no line break, whoever wrote it; TLS is verified against the system's authorities; no
 proxy is taken from the environment. A connection is used again only after an answer that came to its end.
@@ -10,11 +10,11 @@ import re
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from customhouse import __version__
-from customhouse.planes.model.connection import Connection
+from customhouse.outgoing.connection import Connection
 
 MAX_IDLE: Final = 256
 """Connections that wait for their next call, to all providers together."""
@@ -24,6 +24,8 @@ MAX_TARGETS: Final = 1000
 """Addresses whose requests' heads are kept ready."""
 _VALUE: Final = re.compile(r"[\x20-\x7e]*")
 _PORTS: Final = {"http": 80, "https": 443}
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+_ACCEPT: Final = "application/json, text/event-stream"
 
 
 class Unsendable(Exception):
@@ -47,6 +49,14 @@ class Target(NamedTuple):
     begin: bytes
 
 
+class Form(NamedTuple):
+    """What a request is, where it is no POST of JSON. Its heads are not kept ready."""
+
+    method: Method
+    accept: str = _ACCEPT
+    content: str | None = None
+
+
 class Pool:
     """Connections by where they lead. Used from one event loop."""
 
@@ -60,9 +70,9 @@ class Pool:
         self._targets: dict[str, Target] = {}
         self._tls = ssl.create_default_context()
 
-    def exchange(self, url: str, headers: Mapping[str, str], body: bytes) -> "Exchange":
-        """Return one request that is ready to be sent. Raises Unsendable."""
-        target = self._target(url)
+    def exchange(self, url: str, headers: Mapping[str, str], body: bytes, form: "Form | None" = None) -> "Exchange":
+        """Return one request that is ready to be sent; `form` None is a POST of JSON. Raises Unsendable."""
+        target = self._target(url) if form is None else _target(url, form)
         return Exchange(self, target, _request(target, headers, len(body)), body)
 
     async def lend(self, target: Target) -> Connection:
@@ -190,7 +200,10 @@ class Exchange:
             connection.close()
 
 
-def _target(url: str) -> Target:
+_POST: Final = Form("POST", content="application/json")
+
+
+def _target(url: str, form: Form = _POST) -> Target:
     """Return where a URL leads. Raises Unsendable for one that is no plain http(s) address."""
     try:
         parts = urlsplit(url)
@@ -206,12 +219,12 @@ def _target(url: str) -> Target:
     path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=-._~")
     query = "?" + quote(parts.query, safe="/%:@!$&'()*+,;=-._~?") if parts.query else ""
     lines = (
-        f"POST {path}{query} HTTP/1.1",
+        f"{form.method} {path}{query} HTTP/1.1",
         f"Host: {authority}",
         f"User-Agent: customhouse/{__version__}",
-        "Accept: application/json, text/event-stream",
+        f"Accept: {form.accept}",
         "Accept-Encoding: identity",
-        "Content-Type: application/json",
+        *(() if form.content is None else (f"Content-Type: {form.content}",)),
     )
     return Target(host, port, parts.scheme == "https", ("\r\n".join(lines) + "\r\n").encode("ascii"))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One HTTP/1.1 connection to a provider, one exchange at a time; what comes is parsed by httptools (llhttp).
+"""One HTTP/1.1 connection to an upstream, one exchange at a time; what comes is parsed by httptools (llhttp).
 
 Rules kept: a head has a bound, a body is taken as fast as it is wanted and no faster, every wait has a deadline. An
 exchange that did not come to its end closes the connection, so that no answer is ever read as another's.

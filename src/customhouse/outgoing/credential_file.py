@@ -13,8 +13,8 @@ import stat
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from customhouse.planes.model.reference import NAME, Reference
-from customhouse.planes.model.token import MAX_BYTES, Token, token
+from customhouse.outgoing.reference import NAME, Reference
+from customhouse.outgoing.token import MAX_BYTES, Token, token
 
 SECRET_MODE: Final = stat.S_IWGRP | stat.S_IRWXO
 """What nobody else may: write by the group, anything by others."""
