@@ -114,6 +114,7 @@ async def installation(
             clock,
             extend=staged.extend if stores.shared else chained.extend,
             alone=staged.alone if stores.shared else chained.alone,
+            join=staged.join if stores.shared else chained.join,
             replica=replica,
             standby=standby,
             observe=observe,

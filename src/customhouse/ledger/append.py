@@ -30,8 +30,12 @@ Where = Literal["database", "spool", "skipped", "refused"]
 """What became of an append: `skipped` is the mode `open`, whose records the gap counts."""
 Observe = Callable[[Where, Sequence[Leaf], int], None]
 """Is told of every append as soon as its caller was, and how many microseconds it took. It must not raise or wait."""
-Extend = Callable[[Transaction, str, Sequence[Leaf]], None]
-"""Adds leaves to one tenant's log, inside a transaction that acts for the tenant. Raises LedgerUnavailable."""
+Extend = Callable[[Transaction, str, Sequence[Leaf], str], None]
+"""Adds a replica's leaves, with what belongs to them, to a tenant's log, in a transaction that acts for the tenant.
+
+Raises LedgerUnavailable."""
+Join = Callable[[Transaction, frozenset[str] | None], None]
+"""Gives what calls began with its places, of all open calls or of some spans; the calls stay open."""
 Alone = Callable[[Transaction, str], None]
 """Waits, at a transaction's beginning, for whatever a replica still has on its way to the ledger."""
 
@@ -55,6 +59,7 @@ class Ledger:
         *,
         extend: Extend = chained.extend,
         alone: Alone = chained.alone,
+        join: Join = chained.join,
         replica: str = "",
         standby: Standby | None = None,
         observe: Observe | None = None,
@@ -67,6 +72,7 @@ class Ledger:
         self._observe = observe
         self._extend = extend
         self._alone = alone
+        self.join: Final = join
         self.replica: Final = replica
         self._database = database
         self._root_key = root_key
@@ -262,8 +268,7 @@ class Ledger:
         for tenant in dict.fromkeys(leaf.entry.record.tenant for leaf in leaves):
             own = [leaf for leaf in leaves if leaf.entry.record.tenant == tenant]
             tx.act_for(tenant)
-            self._extend(tx, tenant, own)
-            tables.attach(tx, own, self.replica)
+            self._extend(tx, tenant, own, self.replica)
 
     def event(  # the one way to record what happened on the control plane
         self,

@@ -39,6 +39,7 @@ def settle(
     tx: Transaction, ledger: Ledger, clock: Clock, replica: str | None, spans: frozenset[str] | None = None
 ) -> int:
     """Do so inside the caller's transaction."""
+    ledger.join(tx, spans)
     holders = tables.replicas_with_open_calls(tx) if replica is None else (replica,)
     # Closed first, and only what was closed here is unknown: its outcome may be on its way in another transaction.
     left = [call for holder in holders for call in _closed(tx, holder, spans)]

@@ -19,6 +19,12 @@ def alone(tx: Transaction, replica: str) -> None:
     tables.take_turn(tx, replica)
 
 
-def extend(tx: Transaction, tenant: str, leaves: Sequence[Leaf]) -> None:
-    """Stage leaves of a tenant's log, in order. Cost: one statement."""
+def extend(tx: Transaction, tenant: str, leaves: Sequence[Leaf], replica: str) -> None:
+    """Stage leaves of a tenant's log, in order, with what belongs to them. Cost: one statement for each table."""
     tables.stage(tx, tenant, leaves)
+    tables.attach(tx, leaves, replica)
+
+
+def join(tx: Transaction, spans: frozenset[str] | None) -> None:
+    """Do nothing: every staged record gets its place from the sequencer, whatever becomes of its call."""
+    del tx, spans

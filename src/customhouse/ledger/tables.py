@@ -6,6 +6,7 @@ from typing import NamedTuple, cast
 
 from customhouse.ledger.chain import Link
 from customhouse.ledger.entry import Leaf
+from customhouse.ledger.opening import Opening, number
 from customhouse.store.database import Row, Transaction, Value
 
 PAGE = 1000
@@ -126,7 +127,7 @@ def attach(tx: Transaction, leaves: Sequence[Leaf], replica: str) -> None:
     """Store what belongs to records: sealed payloads, further ids, and which model calls `replica` has open now."""
     payloads: list[dict[str, Value]] = []
     references: list[dict[str, Value]] = []
-    opened: list[dict[str, Value]] = []
+    opened: dict[str | None, dict[str, Value]] = {}
     closed: list[dict[str, Value]] = []
     for leaf in leaves:
         entry = leaf.entry
@@ -138,13 +139,44 @@ def attach(tx: Transaction, leaves: Sequence[Leaf], replica: str) -> None:
         references += [{**place, "name": storable(name)} for name in entry.references]
         call: dict[str, Value] = {"tenant": entry.record.tenant, "span_id": entry.record.span_id}
         if entry.opens:
-            opened.append({**call, "record": leaf.canonical, "replica": replica})
-        if entry.closes is not None:
+            opened[entry.record.span_id] = {**call, "record": leaf.canonical, "replica": replica}
+        # What begins and ends in the same transaction was never open for anybody.
+        if entry.closes is not None and opened.pop(entry.closes, None) is None:
             closed.append({**call, "span_id": entry.closes})
     tx.put_many("payload_insert", payloads)
     tx.put_many("reference_insert", references)
-    tx.put_many("open_call_insert", opened)
+    tx.put_many("open_call_insert", list(opened.values()))
     tx.put_many("open_call_close", closed)
+
+
+def insert_opening(tx: Transaction, begun: Opening, replica: str) -> None:
+    """Keep what a call of `replica` began with (SQLite)."""
+    tx.run(
+        "opening_insert",
+        tenant=begun.tenant,
+        number=number(begun.span_id),
+        trace_id=begun.trace_id,
+        span_id=begun.span_id,
+        replica=replica,
+        leaves=begun.leaves,
+        sealed=begun.sealed,
+    )
+
+
+def take_opening(tx: Transaction, tenant: str, span_id: str) -> Opening | None:
+    """Take away what a call began with, whose records are written in this transaction (SQLite)."""
+    row = tx.row("opening_take", tenant=tenant, number=number(span_id), span_id=span_id)
+    return None if row is None else Opening(tenant, *cast("tuple[str, str, str, bytes]", row))
+
+
+def take_openings(tx: Transaction, spans: frozenset[str] | None) -> list[tuple[Opening, str]]:
+    """Take away what calls began with, in their order, with who has them open; all, or those of `spans` (SQLite)."""
+    rows = cast("list[tuple[str, str, str, str, bytes, str]]", tx.rows("openings"))
+    found = [(Opening(*row[:5]), row[5]) for row in rows if spans is None or row[2] in spans]
+    for each, _ in found:
+        tx.act_for(each.tenant)
+        take_opening(tx, each.tenant, each.span_id)
+    return found
 
 
 def storable(name: str) -> str:

@@ -23,8 +23,14 @@ VALUES (:tenant, :position, :id, :trace_id, :kind, :canonical, :leaf_hash, :link
 -- evidence_of_trace [sqlite] --
 -- The records of one trace, in the order they were written. The index is named since SQLite, which has no figures about a
 -- file of ours, would read the tenant's whole log by its primary key.
-SELECT position, canonical, leaf_hash, link_hash FROM evidence INDEXED BY evidence_trace
- WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY position;
+-- What a call began with comes last: it has its places when the call has its outcome.
+SELECT position, canonical, leaf_hash, link_hash FROM (
+    SELECT position, 0 AS place, canonical, leaf_hash, link_hash FROM evidence INDEXED BY evidence_trace
+     WHERE tenant_id = :tenant AND trace_id = :trace_id
+     UNION ALL
+    SELECT NULL, leaf.key, CAST(leaf.value ->> 'canonical' AS BLOB), NULL, NULL FROM opening, json_each(leaves) AS leaf
+     WHERE tenant_id = :tenant AND trace_id = :trace_id
+) AS found ORDER BY position NULLS LAST, place;
 
 -- evidence_of_trace [postgres] --
 -- The same, and after them the records that are staged: one statement sees each record in exactly one of the two places.
@@ -39,7 +45,9 @@ SELECT position, canonical, leaf_hash, link_hash FROM (
 -- evidence_ids_of_trace [sqlite] --
 -- The ids of a trace's records: an entry that was kept locally, and may have been written all the same, is known by it.
 -- The index is named as above.
-SELECT id FROM evidence INDEXED BY evidence_trace WHERE tenant_id = :tenant AND trace_id = :trace_id;
+SELECT id FROM evidence INDEXED BY evidence_trace WHERE tenant_id = :tenant AND trace_id = :trace_id
+ UNION ALL SELECT leaf.value ->> 'id' FROM opening, json_each(leaves) AS leaf
+ WHERE tenant_id = :tenant AND trace_id = :trace_id;
 
 -- evidence_ids_of_trace [postgres] --
 -- The same, and of records that are staged: there the sequencer gives them their places later.
@@ -51,11 +59,16 @@ SELECT id FROM evidence WHERE tenant_id = :tenant AND trace_id = :trace_id
 SELECT position, canonical, leaf_hash, link_hash FROM evidence
  WHERE tenant_id = :tenant AND position >= :first ORDER BY position LIMIT :limit;
 
--- evidence_last_trace --
--- The trace of the newest completed or refused turn of a tenant.
-SELECT trace_id FROM evidence
- WHERE tenant_id = :tenant AND kind IN ('response.completed', 'request.refused', 'request.accepted')
- ORDER BY position DESC LIMIT 1;
+-- evidence_last_trace [sqlite] --
+-- The trace of the newest turn of a tenant; one that has begun is newer than one that has ended.
+SELECT trace_id FROM (
+    SELECT 1 AS begun, MAX(trace_id) AS trace_id FROM opening WHERE tenant_id = :tenant
+     UNION ALL
+    SELECT 0, trace_id FROM (
+        SELECT trace_id FROM evidence
+         WHERE tenant_id = :tenant AND kind IN ('response.completed', 'request.refused', 'request.accepted')
+         ORDER BY position DESC LIMIT 1)
+) AS newest WHERE trace_id IS NOT NULL ORDER BY begun DESC LIMIT 1;
 
 -- evidence_last_trace [postgres] --
 -- The same; what is staged is newer than what has its place.
@@ -69,9 +82,9 @@ SELECT trace_id FROM (
       ORDER BY position DESC LIMIT 1)
 ) AS newest ORDER BY staged DESC LIMIT 1;
 
--- logs --
--- The name of every log. Organisation-wide: a trace is looked for in all of them.
-SELECT tenant_id FROM chain_head ORDER BY 1;
+-- logs [sqlite] --
+-- The name of every log, with those of which no record has its place yet. Organisation-wide: a trace is looked for in all.
+SELECT tenant_id FROM chain_head UNION SELECT tenant_id FROM opening ORDER BY 1;
 
 -- logs [postgres] --
 -- The same, with logs of which no record has its place yet. Organisation-wide: a trace is looked for in all of them.
@@ -81,11 +94,27 @@ SELECT tenant_id FROM chain_head UNION SELECT staged_logs() ORDER BY 1;
 -- Let a trace be found by another id.
 INSERT INTO reference (tenant_id, name, trace_id) VALUES (:tenant, :name, :trace_id) ON CONFLICT DO NOTHING;
 
--- reference_find --
--- The traces known under an id, newest first (UUIDv7 sorts by time).
+-- reference_find [sqlite] --
+-- The traces known under an id, newest first (UUIDv7 sorts by time), with those that have just begun.
+SELECT trace_id FROM (
+    SELECT trace_id FROM reference WHERE tenant_id = :tenant AND name = :name ORDER BY trace_id DESC LIMIT 20)
+ UNION
+SELECT trace_id FROM opening, json_each(leaves) AS leaf, json_each(leaf.value, '$.names') AS known
+ WHERE tenant_id = :tenant AND known.value = :name ORDER BY trace_id DESC LIMIT 20;
+
+-- reference_find [postgres] --
+-- The traces known under an id, newest first.
 SELECT trace_id FROM reference WHERE tenant_id = :tenant AND name = :name ORDER BY trace_id DESC LIMIT 20;
 
--- reference_find_first --
+-- reference_find_first [sqlite] --
+-- The traces known under an id, oldest first, with those that have just begun.
+SELECT trace_id FROM (
+    SELECT trace_id FROM reference WHERE tenant_id = :tenant AND name = :name ORDER BY trace_id LIMIT 20)
+ UNION
+SELECT trace_id FROM opening, json_each(leaves) AS leaf, json_each(leaf.value, '$.names') AS known
+ WHERE tenant_id = :tenant AND known.value = :name ORDER BY trace_id LIMIT 20;
+
+-- reference_find_first [postgres] --
 -- The traces known under an id, oldest first.
 SELECT trace_id FROM reference WHERE tenant_id = :tenant AND name = :name ORDER BY trace_id LIMIT 20;
 
@@ -94,7 +123,16 @@ SELECT trace_id FROM reference WHERE tenant_id = :tenant AND name = :name ORDER 
 INSERT INTO payload (tenant_id, commitment, trace_id, kind, sealed)
 VALUES (:tenant, :commitment, :trace_id, :kind, :sealed) ON CONFLICT DO NOTHING;
 
--- payloads_of_trace --
+-- payloads_of_trace [sqlite] --
+-- The sealed payloads of one trace, with those of a call that has just begun: pieces of one text of bytes.
+SELECT commitment, kind, sealed FROM payload WHERE tenant_id = :tenant AND trace_id = :trace_id
+ UNION ALL
+SELECT one.value ->> 'commitment', one.value ->> 'kind',
+       substr(sealed, 1 + (one.value ->> 'first'), one.value ->> 'size')
+  FROM opening, json_each(leaves) AS leaf, json_each(leaf.value, '$.payloads') AS one
+ WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY kind DESC;
+
+-- payloads_of_trace [postgres] --
 -- The sealed payloads of one trace.
 SELECT commitment, kind, sealed FROM payload WHERE tenant_id = :tenant AND trace_id = :trace_id ORDER BY kind DESC;
 
@@ -115,6 +153,20 @@ SELECT wrapped FROM tenant_key WHERE tenant_id = :tenant;
 -- tenant_key_insert --
 -- Keep a tenant's first key; the primary key refuses a second one.
 INSERT INTO tenant_key (tenant_id, wrapped, created_at_us) VALUES (:tenant, :wrapped, :now_us);
+
+-- opening_insert [sqlite] --
+-- Keep what a turn wrote before its call left, as one row. Only SQLite has these rows, and these queries.
+INSERT INTO opening (tenant_id, id, trace_id, span_id, replica, leaves, sealed)
+VALUES (:tenant, :number, :trace_id, :span_id, :replica, :leaves, :sealed);
+
+-- opening_take [sqlite] --
+-- Take what a call began with: its records get their places in this transaction.
+DELETE FROM opening WHERE tenant_id = :tenant AND id = :number AND span_id = :span_id
+RETURNING trace_id, span_id, leaves, sealed;
+
+-- openings [sqlite] --
+-- What calls began with that have no outcome, in their order. Organisation-wide: for settling and moving them.
+SELECT tenant_id, trace_id, span_id, leaves, sealed, replica FROM opening ORDER BY tenant_id, trace_id;
 
 -- open_call_insert --
 -- Note a model call that has begun, in the transaction of its model.called record.
