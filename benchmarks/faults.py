@@ -109,9 +109,10 @@ def run(
 
 async def _quiet(server: Replica) -> None:
     """Wait until no call is open; the reading tells when that does not happen."""
+    counted = "SELECT (SELECT count(*) FROM open_call) + (SELECT count(*) FROM opening)"
     with closing(sqlite3.connect(f"file:{server.home / 'customhouse.db'}?mode=ro", uri=True)) as database:
         for _ in range(int(QUIET_LIMIT_S / POLL_S)):
-            if database.execute("SELECT count(*) FROM open_call").fetchone() == (0,):
+            if database.execute(counted).fetchone() == (0,):
                 return
             await asyncio.sleep(POLL_S)
 

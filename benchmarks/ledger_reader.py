@@ -48,7 +48,8 @@ class Log:
             head = database.execute("SELECT size, hash FROM chain_head WHERE tenant_id = ?", (self.tenant,)).fetchone()
             size, link = head or (0, bytes(32))
             self.require_head(size, link)
-            (opened,) = database.execute("SELECT count(*) FROM open_call").fetchone()
+            counted = "SELECT (SELECT count(*) FROM open_call) + (SELECT count(*) FROM opening)"
+            (opened,) = database.execute(counted).fetchone()
             if opened:
                 self.faults.append(f"{opened} model calls are still open")
 

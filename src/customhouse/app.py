@@ -34,9 +34,10 @@ from customhouse.gateway.recall import Recall
 from customhouse.gateway.replay import Desk
 from customhouse.gateway.returned import Returns
 from customhouse.gateway.turn import Gateway
-from customhouse.ledger import catch_up, chained, leader, staged
+from customhouse.ledger import catch_up, leader
 from customhouse.ledger.append import Ledger, Observe
 from customhouse.ledger.own_key import require_own_key, require_root_key
+from customhouse.ledger.placing import CHAINED, STAGED
 from customhouse.ledger.recover import settle_open_calls
 from customhouse.ledger.retention import Calendar
 from customhouse.ledger.sequence import Progress, Sequencer
@@ -112,9 +113,7 @@ async def installation(
             stores.gateway,
             root,
             clock,
-            extend=staged.extend if stores.shared else chained.extend,
-            alone=staged.alone if stores.shared else chained.alone,
-            join=staged.join if stores.shared else chained.join,
+            placing=STAGED if stores.shared else CHAINED,
             replica=replica,
             standby=standby,
             observe=observe,

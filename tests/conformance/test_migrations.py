@@ -28,7 +28,23 @@ SECOND: Final = Migration(
 )
 BROKEN: Final = Migration(2, "0002_broken", "CREATE TABLE other (a TEXT);\nINSERT INTO nowhere VALUES (1);")
 LANDED: Final[dict[tuple[StoreName, int], str]] = {
-    ("sqlite", 1): "e67adcec39972ef11da7fb6c57167fb57aa770820f7fa16075d09ae7391cbad2"
+    ("sqlite", 1): "e67adcec39972ef11da7fb6c57167fb57aa770820f7fa16075d09ae7391cbad2",
+    ("sqlite", 2): "784a50a48fb1c4f87c675baa5de8b014f919fc13e2a04e633e63a52035d49d19",
+    ("sqlite", 3): "10ae9289d6f9961a1a1248ccdc85a90339f573d5da069c3fb1efe9f05eb61f1e",
+    ("sqlite", 4): "7de00fc3dba4437d251700164a3998ea6c561612244ab571425ee285d28360e4",
+    ("sqlite", 5): "6f9e9e52458229486e6222430c38771796ebcabe8c4db3d1280f676b41f4c56b",
+    ("sqlite", 6): "dd871c57127dd3dd6ff8aa62847a9dc60dc44d6b5597db3034904eb71ffb66e0",
+    ("sqlite", 7): "64288120f73f49836c42cfb077fd882f6cd23be5bc5b172d853c53f40b43f8f8",
+    ("sqlite", 8): "d14e76cd7d9347c10f91c1cdd41d3e623aca6e63cd3a05ce6c8a6d7d8b54377f",
+    ("sqlite", 9): "7e15ac4fb2938cc4b66fe978c242eec88579f51c8ba8b5d23777e621a91095f6",
+    ("sqlite", 10): "9b0ce2d351740c5117b41db810e44870e18701a913afc7de9508c56c355f4968",
+    ("postgres", 1): "9d27ba594023015319882c7b75c2a60e22343c399905173dda687a116741e54c",
+    ("postgres", 2): "7da65837f22d07a15545b42dbee0faac83feca045920287ce9e75c54448d2e28",
+    ("postgres", 3): "26899620cc50d286d65d0a3cc667f6b9d95f8d60d5b65bee2db3c5c82a35c0f8",
+    ("postgres", 4): "2759145f6a75c915f040a03544fef57ab1eaf28c4138733b53eba0e97d27bdd5",
+    ("postgres", 5): "d28be517f17751f61eb398ee227875a437525b66af470903a63cb3be5842d037",
+    ("postgres", 6): "2f3e4903ea46f00087a60674ecc4bf9d9f6a9c14d25264ab6aeac420131b3930",
+    ("postgres", 7): "9abfbd816dea53d95929deb06a02785e885c47b535bc0ee69f472298b0661315",
 }
 """Steps that installations have applied: a file that differs by one byte refuses every one of them."""
 

@@ -205,7 +205,9 @@ class Running:
         if self.settings.database:
             found = postgres.rows(self.settings.database, _OF_TRACE_ANYWHERE, trace_id, trace_id)
             return [json.loads(cast("bytes", row[0])) for row in found]
-        return [json.loads(row[0]) for row in self.rows(_OF_TRACE, trace_id)]
+        placed = [json.loads(row[0]) for row in self.rows(_OF_TRACE, trace_id)]
+        begun = self.rows("SELECT leaves FROM opening WHERE trace_id = ?", trace_id)
+        return [*placed, *(json.loads(leaf["canonical"]) for row in begun for leaf in json.loads(row[0]))]
 
     def rows(self, sql: str, *values: str) -> list[tuple[Any, ...]]:
         """Read the database by a connection of our own, which shares nothing with the server's."""

@@ -186,4 +186,4 @@ def wait_for_ending(gateway: Running, count: int = 4) -> list[dict[str, object]]
 
 
 def open_calls(gateway: Running) -> int:
-    return int(gateway.rows("SELECT count(*) FROM open_call")[0][0])
+    return int(gateway.rows("SELECT (SELECT count(*) FROM open_call) + (SELECT count(*) FROM opening)")[0][0])

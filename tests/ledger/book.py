@@ -12,9 +12,10 @@ import apsw
 import psycopg
 
 from customhouse.domain.clock import SystemClock, rfc3339
-from customhouse.ledger import chain, staged, tables
+from customhouse.ledger import chain, tables
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.chain import Verdict
+from customhouse.ledger.placing import STAGED
 from customhouse.ledger.record import Record
 from customhouse.ledger.sequence import Sequencer
 from customhouse.store.database import Database
@@ -62,8 +63,10 @@ class Book:
         return self.every_log or self.database
 
     async def settle(self) -> None:
-        """Give every staged record its place, where records are staged."""
-        if self.sequencer is not None:
+        """Give every record its place; calls stay open."""
+        if self.sequencer is None:
+            await self.database.transact(lambda tx: self.ledger.join(tx, None))
+        else:
             assert await self.sequencer.elect() is not None
             while await self.sequencer.step():
                 pass
@@ -125,7 +128,7 @@ async def open_book(place: Path | str) -> AsyncGenerator[Book]:
         leadership = Leadership(place, "sequencer", SEQUENCER_LOCK)
         stack.push_async_callback(leadership.resign)
         sequencer = Sequencer(opened["sequencer"], leadership, CLOCK, "replica-of-the-test")
-        ledger = Ledger(opened["gateway"], ROOT, CLOCK, extend=staged.extend)
+        ledger = Ledger(opened["gateway"], ROOT, CLOCK, placing=STAGED)
         yield Book(place, opened["gateway"], ledger, opened["control"], opened["sequencer"], sequencer)
 
 

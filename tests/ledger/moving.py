@@ -83,6 +83,7 @@ async def _turn(book: Book, tenant: str, trace_id: str, *, closed: bool) -> None
     accepted = record("request.accepted", tenant, trace_id, commitments={"request": sealed.commitment})
     await book.ledger.append([Entry(accepted, (sealed,), (f"call-of-{trace_id}", "support@2", "key_7"))])
     await book.ledger.append([Entry(record("model.called", tenant, trace_id, span_id=span), opens=True)])
+    await book.settle()
     if closed:
         await book.ledger.append([Entry(record("model.answered", tenant, trace_id, span_id=span), closes=span)])
         await book.ledger.append([Entry(record("response.completed", tenant, trace_id))])

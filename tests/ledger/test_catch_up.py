@@ -11,9 +11,10 @@ import pytest
 from tests.ledger.book import CLOCK, ROOT, Book, in_book, record
 
 from customhouse.domain.errors import StoreUnavailable
-from customhouse.ledger import catch_up, chained, staged
+from customhouse.ledger import catch_up
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry
+from customhouse.ledger.placing import CHAINED, STAGED
 from customhouse.ledger.standby import Standby, open_standby
 from customhouse.store.database import Database, Transaction
 from customhouse.store.disk import RealDisk
@@ -59,8 +60,8 @@ class Unsure:
 
 
 def ledger_of(book: Book, unsure: Unsure, standby: Standby) -> Ledger:
-    extend = staged.extend if isinstance(book.place, str) else chained.extend
-    return Ledger(unsure, ROOT, CLOCK, extend=extend, standby=standby)
+    placing = STAGED if isinstance(book.place, str) else CHAINED
+    return Ledger(unsure, ROOT, CLOCK, placing=placing, standby=standby)
 
 
 def spool_in(directory: Path) -> Standby:

@@ -12,9 +12,9 @@ from tests.ledger.book import CLOCK, ROOT, record
 from tests.store.test_begin_here import Timer, where
 
 from customhouse.domain.errors import LedgerUnavailable
-from customhouse.ledger import chained
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry, Leaf
+from customhouse.ledger.placing import CHAINED
 from customhouse.store.database import Transaction
 from customhouse.store.sqlite import QUICK_COMMITS, open_sqlite
 
@@ -27,11 +27,11 @@ class Watched:
     broken: bool = False
     here: list[bool] = field(default_factory=list[bool])
 
-    def extend(self, tx: Transaction, tenant: str, leaves: Sequence[Leaf]) -> None:
+    def extend(self, tx: Transaction, tenant: str, leaves: Sequence[Leaf], replica: str) -> None:
         self.here.append(threading.current_thread() is threading.main_thread())
         if self.broken:
             raise LedgerUnavailable
-        chained.extend(tx, tenant, leaves)
+        CHAINED.extend(tx, tenant, leaves, replica)
 
 
 def in_quick_ledger(path: Path, story: Callable[[Ledger, Watched], Awaitable[None]]) -> None:
@@ -39,7 +39,7 @@ def in_quick_ledger(path: Path, story: Callable[[Ledger, Watched], Awaitable[Non
         database = await open_sqlite(path / "db", timer=Timer())
         try:
             watched = Watched()
-            ledger = Ledger(database, ROOT, CLOCK, extend=watched.extend)
+            ledger = Ledger(database, ROOT, CLOCK, placing=CHAINED._replace(extend=watched.extend))
             for _ in range(QUICK_COMMITS):
                 await database.begin(where)
             await ledger.append([Entry(record())])

@@ -17,9 +17,10 @@ from tests.ledger.book import CLOCK, ROOT, asked, record
 from tests.ledger.failing import House, in_house
 
 from customhouse.domain.errors import LedgerUnavailable, StoreUnavailable
-from customhouse.ledger import catch_up, staged
+from customhouse.ledger import catch_up
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry
+from customhouse.ledger.placing import STAGED
 from customhouse.ledger.recover import settle_open_calls
 from customhouse.ledger.standby import Standby, open_standby
 from customhouse.store.disk import RealDisk
@@ -74,7 +75,7 @@ async def shaky(url: str, directory: Path) -> AsyncGenerator[Shaky]:
     standby = open_standby(
         directory / "spool", ROOT, CLOCK, disk=RealDisk(), max_bytes=2**22, max_age_s=3600, timeout_s=TIMEOUT_S
     )
-    ledger = Ledger(database, ROOT, CLOCK, extend=staged.extend, alone=staged.alone, replica=REPLICA, standby=standby)
+    ledger = Ledger(database, ROOT, CLOCK, placing=STAGED, replica=REPLICA, standby=standby)
     try:
         await catch_up.start(ledger, standby)
         with psycopg.connect(url, autocommit=True) as holder:
@@ -139,7 +140,7 @@ def test_a_call_that_landed_although_its_turn_went_on_without_it_is_settled(tmp_
         house.faults.hold = False
         house.faults.free.set()
         await house.catch_up()
-        assert house.book.asked("SELECT span_id FROM open_call") == [("a",)]
+        assert house.book.asked("SELECT span_id FROM opening") == [("a",)]
         assert house.standby.unsettled == {"a"}
 
     in_house(tmp_path, story, timeout_s=0.05)

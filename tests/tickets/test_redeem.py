@@ -19,6 +19,7 @@ from customhouse.domain.errors import (
 )
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry
+from customhouse.ledger.placing import CHAINED
 from customhouse.ledger.record import Record, decode
 from customhouse.store.database import Transaction
 from customhouse.ticket import Claims, call_digest
@@ -202,12 +203,12 @@ def test_one_too_many_at_once_is_turned_away_and_may_come_again(tmp_path: Path) 
 
 def test_without_its_record_no_ticket_is_redeemed(place: Path | str) -> None:
     async def story(book: Book) -> None:
-        def broken(tx: Transaction, tenant: str, leaves: object) -> None:
-            del tx, tenant, leaves
+        def broken(tx: Transaction, tenant: str, leaves: object, replica: str) -> None:
+            del tx, tenant, leaves, replica
             raise LedgerUnavailable
 
         ticket = await passed(book, claims())
-        failing = Ledger(book.database, ROOT, CLOCK, extend=broken)
+        failing = Ledger(book.database, ROOT, CLOCK, placing=CHAINED._replace(extend=broken))
         with pytest.raises(LedgerUnavailable):
             await Redemptions(book.database, failing, KEYS, CLOCK).redeem(ticket)
         assert book.asked("SELECT count(*) FROM ticket_redemption") == [(0,)]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Appending evidence: what was enforced becomes durable in one transaction, for gateway and command line alike.
 
-Where a record goes first is the store's: on SQLite it joins its tenant's chain at once (chained.py), on PostgreSQL it
-is staged, and the one sequencer gives it its place (staged.py, sequence.py).
+Where a record goes first is the store's (placing.py): on SQLite it joins its tenant's chain at once, but for those with
+which a call begins (chained.py); on PostgreSQL it is staged, and the one sequencer gives it its place (staged.py).
 """
 
 import asyncio
@@ -14,8 +14,9 @@ from typing import Final, Literal
 from customhouse.domain.clock import Clock, rfc3339
 from customhouse.domain.errors import LedgerUnavailable, StoreUnavailable
 from customhouse.domain.failure_mode import FailureMode
-from customhouse.ledger import chained, record, tables
+from customhouse.ledger import record, tables
 from customhouse.ledger.entry import Entry, Leaf
+from customhouse.ledger.placing import CHAINED, Placing
 from customhouse.ledger.record import ORGANIZATION, Detail, Record, Subject
 from customhouse.ledger.standby import FAILED, SLOW, Standby
 from customhouse.ledger.state import LedgerState
@@ -30,14 +31,6 @@ Where = Literal["database", "spool", "skipped", "refused"]
 """What became of an append: `skipped` is the mode `open`, whose records the gap counts."""
 Observe = Callable[[Where, Sequence[Leaf], int], None]
 """Is told of every append as soon as its caller was, and how many microseconds it took. It must not raise or wait."""
-Extend = Callable[[Transaction, str, Sequence[Leaf], str], None]
-"""Adds a replica's leaves, with what belongs to them, to a tenant's log, in a transaction that acts for the tenant.
-
-Raises LedgerUnavailable."""
-Join = Callable[[Transaction, frozenset[str] | None], None]
-"""Gives what calls began with its places, of all open calls or of some spans; the calls stay open."""
-Alone = Callable[[Transaction, str], None]
-"""Waits, at a transaction's beginning, for whatever a replica still has on its way to the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +50,7 @@ class Ledger:
         root_key: bytes,
         clock: Clock,
         *,
-        extend: Extend = chained.extend,
-        alone: Alone = chained.alone,
-        join: Join = chained.join,
+        placing: Placing = CHAINED,
         replica: str = "",
         standby: Standby | None = None,
         observe: Observe | None = None,
@@ -70,9 +61,7 @@ class Ledger:
         """
         self._standby = standby
         self._observe = observe
-        self._extend = extend
-        self._alone = alone
-        self.join: Final = join
+        self._placing = placing
         self.replica: Final = replica
         self._database = database
         self._root_key = root_key
@@ -142,7 +131,7 @@ class Ledger:
         began_us = self._clock.elapsed_us()
 
         def both(tx: Transaction) -> None:
-            self._alone(tx, self.replica)
+            self._placing.alone(tx, self.replica)
             work(tx)
             self._write(tx, leaves)
 
@@ -163,7 +152,7 @@ class Ledger:
             await asyncio.wait([self._flushing])
 
         def work(tx: Transaction) -> None:
-            self._alone(tx, self.replica)
+            self._placing.alone(tx, self.replica)
             self._write(tx, _unknown(tx, leaves))
 
         await self._database.begin(work)
@@ -189,6 +178,10 @@ class Ledger:
         """Return how the ledger is doing."""
         return LedgerState() if self._standby is None else self._standby.state
 
+    def join(self, tx: Transaction, spans: frozenset[str] | None) -> None:
+        """Give the records with which open calls began their places: of all, or of some. Raises LedgerUnavailable."""
+        self._placing.join(tx, spans)
+
     def write(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         """Write records inside the caller's transaction. Raises LedgerUnavailable, which undoes the caller's work."""
         try:
@@ -203,7 +196,7 @@ class Ledger:
         def work(tx: Transaction) -> None:
             if not batch:  # overdue before it began: its callers were told otherwise
                 raise LedgerUnavailable
-            self._alone(tx, self.replica)
+            self._placing.alone(tx, self.replica)
             self._write(tx, leaves)
 
         here = self._lone() and all(waiter.mode == "closed" for waiter in batch)
@@ -268,7 +261,7 @@ class Ledger:
         for tenant in dict.fromkeys(leaf.entry.record.tenant for leaf in leaves):
             own = [leaf for leaf in leaves if leaf.entry.record.tenant == tenant]
             tx.act_for(tenant)
-            self._extend(tx, tenant, own, self.replica)
+            self._placing.extend(tx, tenant, own, self.replica)
 
     def event(  # the one way to record what happened on the control plane
         self,

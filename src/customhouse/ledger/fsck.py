@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from customhouse.domain.clock import Clock
-from customhouse.ledger import fsck_log, fsck_registry, fsck_rights, fsck_tables, partition, retention
+from customhouse.ledger import fsck_log, fsck_openings, fsck_registry, fsck_rights, fsck_tables, partition, retention
 from customhouse.ledger.fsck_log import Walk
 from customhouse.store.database import Readable, Transaction
 
@@ -35,6 +35,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "record": "keep this database as it is: the chain is whole, so this was written so, by a faulty or foreign writer",
     "payload": "look for it in a backup: a payload is never taken away before its retention ends",
     "reference": "the trace cannot be found by this id any more; look for who deleted records",
+    "opening": "keep the file as it is for whoever investigates, and restore a backup",
     "open_call": "start the server whose call it is: it records the call as model.unknown",
     "staged": "start a server, or see its log for why the sequencer pauses",
     "registry": "no server loads it; promote a release that verifies, or restore the row from a backup",
@@ -105,7 +106,7 @@ async def check(database: Readable, clock: Clock, *, keep_days: int, shared: boo
     for row in await database.read(fsck_tables.loose_references):
         findings.add("reference", f"log {row[0]}", f"{row[1]} leads to trace {row[2]}, which is not there")
     await _open_calls(database, findings)
-    staged = await _staged(database, findings, clock) if shared else 0
+    staged = await (_staged(database, findings, clock) if shared else _openings(database, findings))
     tell("documents, releases and pins")
     await _registry(database, findings)
     if shared:
@@ -215,6 +216,23 @@ def _call_problem(tx: Transaction, tenant: str, span: str, content: bytes) -> st
         return "the log has no model.called record of this call"
     ended = sorted(kinds & {"model.answered", "model.failed", "model.unknown"})
     return f"the call is open, and its trace has {ended[0]}" if ended else None
+
+
+async def _openings(database: Readable, findings: _Findings) -> int:
+    after, count = ("", ""), 0
+    while page := await database.read(lambda tx, after=after: _begun(tx, after)):
+        for row, problems in page:
+            findings.add_all("opening", ((f"log {row.tenant}, span {row.span_id}", each) for each in problems))
+            count += row.records
+        after = (page[-1][0].tenant, page[-1][0].span_id)
+    return count
+
+
+def _begun(tx: Transaction, after: tuple[str, str]) -> list[tuple[fsck_tables.Opening, list[str]]]:
+    return [
+        (row, list(fsck_openings.problems(row, fsck_tables.placed(tx, row.tenant, row.trace_id))))
+        for row in fsck_tables.openings(tx, after)
+    ]
 
 
 async def _staged(database: Readable, findings: _Findings, clock: Clock) -> int:

@@ -33,6 +33,18 @@ class Head(NamedTuple):
     hash: bytes
 
 
+class Opening(NamedTuple):
+    """What a call began with, as it is stored: its records as JSON text, how many, and how many bytes of payloads."""
+
+    number: int
+    tenant: str
+    trace_id: str
+    span_id: str
+    leaves: str
+    records: int
+    sealed_bytes: int
+
+
 class Grant(NamedTuple):
     """What a role may do with a table, a function `name()` or the `schema`; `column` is empty when with all of it."""
 
@@ -117,6 +129,18 @@ def payloads(tx: Transaction, tenant: str, traces: Iterable[str], *, bounded: bo
     else:
         rows = tx.rows("fsck_payloads", tenant=tenant, traces=listed)
     return frozenset(cast("list[tuple[str, str]]", rows))
+
+
+def openings(tx: Transaction, after: tuple[str, str]) -> list[Opening]:
+    """Return what calls began with that have no outcome, a page from `after` on (SQLite)."""
+    rows = tx.rows("fsck_openings", log=after[0], span_id=after[1], limit=LIMIT)
+    return [Opening(*cast("tuple[int, str, str, str, str, int, int]", tuple(row))) for row in rows]
+
+
+def placed(tx: Transaction, tenant: str, trace_id: str) -> frozenset[str]:
+    """Return the ids of a trace's records that have their places (SQLite)."""
+    tx.act_for(tenant)
+    return frozenset(cast("str", row[0]) for row in tx.rows("fsck_placed", tenant=tenant, trace_id=trace_id))
 
 
 def open_calls(tx: Transaction, after: tuple[str, str]) -> list[tuple[str, str, bytes]]:

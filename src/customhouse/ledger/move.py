@@ -2,7 +2,7 @@
 """Moving an installation from SQLite to PostgreSQL: every record, or nothing.
 
 (1) hold the home's server lock; nothing may wait in its spool
-(2) the file, brought up to date, is sound (fsck)
+(2) the file, brought up to date, is sound (fsck), and every record has its place
 (3) the target has the current schema and nobody has used it
 (4) copy every table, traces into the partitions of their days; numbers go on where they ended
 (5) read every row of both sides again: as many, and the same
@@ -152,6 +152,11 @@ async def _check_file(settings: Settings, clock: Clock, tell: Tell) -> fsck.Repo
         await database.close()
     if not found.sound:
         raise MoveRefused(f"the file is not sound: {_first(found)}; `customhouse fsck` says more")
+    if found.staged:
+        raise MoveRefused(
+            f"{found.staged} records are of calls that a server left open when it ended: start it once on this home, "
+            "so that it records what is known of them, stop it, and move then"
+        )
     return found
 
 

@@ -51,9 +51,9 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[_Leaf, ...]).decode
 
 
-def number(span_id: str) -> int:
-    """Return the number of a call's row, which nobody else's has: 63 bits of the SHA-256 of its span."""
-    return int.from_bytes(hashlib.sha256(span_id.encode()).digest()[:8]) & _MASK
+def number(tenant: str, span_id: str) -> int:
+    """Return the number of a call's row, which nobody else's has: 63 bits of the SHA-256 of its tenant and span."""
+    return int.from_bytes(hashlib.sha256(f"{tenant}\0{span_id}".encode()).digest()[:8]) & _MASK
 
 
 def begun(leaves: Sequence[Leaf]) -> str | None:

@@ -154,7 +154,7 @@ def insert_opening(tx: Transaction, begun: Opening, replica: str) -> None:
     tx.run(
         "opening_insert",
         tenant=begun.tenant,
-        number=number(begun.span_id),
+        number=number(begun.tenant, begun.span_id),
         trace_id=begun.trace_id,
         span_id=begun.span_id,
         replica=replica,
@@ -165,7 +165,7 @@ def insert_opening(tx: Transaction, begun: Opening, replica: str) -> None:
 
 def take_opening(tx: Transaction, tenant: str, span_id: str) -> Opening | None:
     """Take away what a call began with, whose records are written in this transaction (SQLite)."""
-    row = tx.row("opening_take", tenant=tenant, number=number(span_id), span_id=span_id)
+    row = tx.row("opening_take", tenant=tenant, number=number(tenant, span_id), span_id=span_id)
     return None if row is None else Opening(tenant, *cast("tuple[str, str, str, bytes]", row))
 
 

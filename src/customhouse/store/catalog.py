@@ -21,7 +21,8 @@ STAYS: Final[Mapping[str, str]] = {
     "session": "browsers sign in again: what stays behind opens nothing at the new place",
     "sequencer": "PostgreSQL alone has one",
     "sequencer_term": "likewise",
-    "evidence_staged": "likewise: on SQLite every record has its place at once",
+    "evidence_staged": "likewise: on SQLite a record has its place when its call has an outcome",
+    "opening": "SQLite alone has these rows, and a file with one is not moved (ledger/move.py)",
 }
 """Tables that are not moved, and why."""
 SEEDED: Final = frozenset({"schema_migration", "access_generation", "switch_generation", "sequencer"})

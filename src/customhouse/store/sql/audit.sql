@@ -2,13 +2,14 @@
 -- The next model calls of a log, in the order in which their traces began, and as many of those that have just begun. The
 -- index is named since SQLite would read the tenant's whole log by its primary key.
 SELECT begun, trace_id, canonical, leaf_hash FROM (
-    SELECT * FROM (
+    SELECT begun, trace_id, canonical, leaf_hash FROM (
         SELECT 0 AS begun, trace_id, canonical, leaf_hash FROM evidence INDEXED BY evidence_trace
          WHERE tenant_id = :tenant AND kind = 'model.called' AND trace_id > :after AND trace_id < :before
          ORDER BY trace_id, position LIMIT :limit)
      UNION ALL
-    SELECT * FROM (
-        SELECT 1, trace_id, CAST(leaf.value ->> 'canonical' AS BLOB), NULL FROM opening, json_each(leaves) AS leaf
+    SELECT begun, trace_id, canonical, leaf_hash FROM (
+        SELECT 1 AS begun, trace_id, CAST(leaf.value ->> 'canonical' AS BLOB) AS canonical, NULL AS leaf_hash
+          FROM opening, json_each(leaves) AS leaf
          WHERE tenant_id = :tenant AND leaf.value ->> 'kind' = 'model.called' AND trace_id > :after AND trace_id < :before
          ORDER BY trace_id LIMIT :limit)
 ) AS found ORDER BY trace_id, begun;

@@ -57,6 +57,16 @@ SELECT trace_id, commitment FROM payload
 SELECT tenant_id, span_id, record FROM open_call
  WHERE (tenant_id, span_id) > (:log, :span_id) ORDER BY tenant_id, span_id LIMIT :limit;
 
+-- fsck_openings [sqlite] --
+-- What calls began with that have no outcome, from a place on. Organisation-wide: for verification only.
+SELECT id, tenant_id, trace_id, span_id, leaves,
+       CASE WHEN json_valid(leaves) THEN json_array_length(leaves) ELSE 0 END, length(sealed) FROM opening
+ WHERE (tenant_id, span_id) > (:log, :span_id) ORDER BY tenant_id, span_id LIMIT :limit;
+
+-- fsck_placed [sqlite] --
+-- Which records of a trace have their places. The index is named, or it would cost a log.
+SELECT id FROM evidence INDEXED BY evidence_trace WHERE tenant_id = :tenant AND trace_id = :trace_id;
+
 -- fsck_versions --
 -- Documents with the digests that they are known by, from a place on.
 SELECT assistant, plane, digest, document FROM version
