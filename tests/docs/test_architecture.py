@@ -76,9 +76,17 @@ def test_one_file_asks_models() -> None:
     opening = {
         path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if "create_connection" in _code(path)
     }
-    assert connecting == {"planes/model/call.py"}
+    tools = {f"planes/tools/{name}.py" for name in ("call", "failed", "mcp_http", "plain_http")}
+    assert connecting == {"planes/model/call.py"} | tools
     # doctor only looks whether a provider's port can be reached
     assert opening == {"outgoing/pool.py", "cli/checkup.py"}
+
+
+def test_one_file_calls_tool_servers() -> None:
+    ways = re.compile(r"\b(?:McpHttp|PlainHttp)\(")
+    assert {path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if ways.search(_code(path))} == {
+        "planes/tools/call.py"
+    }
 
 
 def test_the_price_table_is_read_by_the_manifest_alone() -> None:

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The headers that a tool server's operator declared, with their credentials. I/O: credentials are looked up.
+
+Rules kept: no declared header takes the place of one that HTTP or the protocol means something by; a value is one
+credential, whole, and never the client's. `Authorization` has `Bearer` before it, as for models.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from customhouse.domain.errors import UpstreamFailed
+from customhouse.outgoing.reference import Reference
+from customhouse.outgoing.token import Token
+
+OURS: Final = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "last-event-id",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+    }
+)
+OUR_PREFIXES: Final = ("mcp-", "proxy-")
+_NAME: Final = re.compile(r"[a-z0-9\-]{1,64}")
+
+
+class Credentials(Protocol):
+    """Where credentials are looked up by name."""
+
+    async def token(self, reference: Reference) -> Token:
+        """Return the value to send now. Raises UpstreamFailed."""
+        ...
+
+
+async def signed(declared: Mapping[str, str], credentials: Credentials) -> dict[str, str]:
+    """Return headers from names of variables. Raises UpstreamFailed."""
+    made: dict[str, str] = {}
+    for given, variable in declared.items():
+        name = given.lower()
+        if _NAME.fullmatch(name) is None or name in OURS or name.startswith(OUR_PREFIXES):
+            raise UpstreamFailed(
+                f"the header {given[:64]!r} is none that a tool server can be given", reason="upstream.misconfigured"
+            )
+        value = (await credentials.token(Reference("env", variable))).reveal()
+        made[name] = f"Bearer {value}" if name == "authorization" else value
+    return made
