@@ -16,7 +16,7 @@ import pytest
 from tests.attacks.test_switches import acknowledged, lifted, thrown
 from tests.gateway.running import BOT, GRANTS, LOCAL, Answer, create_key, documents
 from tests.gateway.tongues import TONGUES
-from tests.gateway.waiting import APPROVER, CAPTAIN, TOOLS, Desk, refunds, waiting
+from tests.gateway.waiting import APPROVER, CAPTAIN, ON_BEHALF_OF, TOOLS, Desk, proved, refunds, waiting
 
 from customhouse.access import keys, people
 from customhouse.access.keys import NewKey
@@ -78,7 +78,7 @@ class Story:
 
     def send(self, path: str, body: object, headers: Json, key: str, *approvals: str) -> Answer:
         """Send a request in which a header may stand twice."""
-        sent = {"authorization": f"Bearer {key}", "content-type": "application/json", **headers}
+        sent = {"authorization": f"Bearer {key}", "content-type": "application/json", **spoken(headers)}
         content = b"" if body is None else json.dumps(body).encode()
         connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=30)
         try:
@@ -151,6 +151,12 @@ class Story:
         """Return how often the held tool is on record as passed."""
         found = self.gateway.rows("SELECT canonical FROM evidence WHERE kind = ?", "tool.passed")
         return sum(json.loads(row[0])["tool"]["name"] == "issue_refund" for row in found)
+
+
+def spoken(headers: Json) -> Json:
+    """Return headers with a token in the place of whom a file says to be proved."""
+    said: str = headers.get(ON_BEHALF_OF) or ""
+    return {**headers, **proved(said.removeprefix("proved:"))} if said.startswith("proved:") else headers
 
 
 def policy(told: Json) -> ToolsDocument:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from tests.access.signer import AUDIENCE, ISSUER, Provider, issuer, token
 from tests.gateway.running import GRANTS, LOCAL, Answer, Running, documents, running
 from tests.upstream import replies
 from tests.upstream.server import Upstream, scripted_upstream
@@ -23,6 +24,8 @@ TEXT: Final = "I will refund order A-1001."
 REFUND: Final = ("issue_refund", {"order_id": "A-1001", "amount": "25.00"})
 STATUS: Final = ("get_order_status", {"order_id": "A-1001"})
 TOOLS: Final = ("get_order_status", "issue_refund")
+ON_BEHALF_OF: Final = "customhouse-on-behalf-of"
+FOREVER_S: Final = 32_503_680_000
 CAPTAIN, APPROVER, OUTSIDER = "dana@acme.test", "ola@acme.test", "sam@acme.test"
 
 
@@ -56,6 +59,11 @@ class Desk:
         return self.gateway.request("POST", path, json.dumps(body).encode(), headers | named)
 
 
+def proved(subject: str, **claims: object) -> dict[str, str]:
+    """Return the header by which an issuer that `waiting` trusts says that a request is for `user:SUBJECT`."""
+    return {ON_BEHALF_OF: token({"iss": ISSUER, "aud": AUDIENCE, "exp": FOREVER_S, "sub": subject, **claims})}
+
+
 def refunds(**fields: object) -> ToolsDocument:
     """Return a policy by which the captain answers for refunds; `fields` are those of the document."""
     grants = {**GRANTS, "issue_refund": Grant(permission="approve", effect="irreversible")}
@@ -68,10 +76,16 @@ def waiting(home: Path, policy: ToolsDocument | None = None, /, **overrides: int
     calls = [
         replies.call(name, json.dumps(arguments), place) for place, (name, arguments) in enumerate((STATUS, REFUND))
     ]
+    vouching = Provider(home.parent)
+    vouching.publish()
+    vouching.trust(issuer(tenants=["*"]))
     with (
         scripted_upstream(by_model={"held": replies.tool_calls(calls, content=TEXT)}) as upstream,
         running(
-            home, documents(upstream.base_url, ("held",), tools=policy or refunds()), ("user:*",), **overrides
+            home,
+            documents(upstream.base_url, ("held",), tools=policy or refunds()),
+            ("user:*",),
+            **{"issuers": vouching.file, **overrides},
         ) as gateway,
     ):
         desk = Desk(gateway, upstream)

@@ -50,6 +50,7 @@ def explanation(policy: Policy, call: ToolCall, facts: Facts, batch: Batch) -> E
         "schema": tuple(_schema(policy.tool(call.name), call)),
         "rules": tuple(_rules(policy.tool(call.name), call, facts)),
         "budgets": tuple(_budgets(policy, batch, verdict.claims)),
+        "outcome": ("the turn is for a name that nobody proved",) if facts.asserted else (),
     }
     steps = tuple(_step(name, said, looked.get(name, ())) for name in dict.fromkeys((*(n for n, _ in STEPS), *said)))
     return Explanation(decision=verdict.decision, steps=steps)

@@ -105,6 +105,20 @@ def test_no_call_gets_further_than_the_lists_say(document: Document, call: ToolC
     assert order.index(decided) >= order.index(said)
 
 
+@given(DOCUMENTS, CALLS, BATCHES)
+@MANY
+def test_for_a_name_that_nobody_proved_what_people_would_be_asked_is_denied_and_nothing_else_changes(
+    document: Document, call: ToolCall, batch: Batch
+) -> None:
+    policy = compiled(document)
+    proved = permit(policy, call, Facts("", {"a": 1}), batch=batch).decision
+    asserted = permit(policy, call, Facts("", {"a": 1}, asserted=True), batch=batch).decision
+    if proved.outcome is Outcome.HOLD:
+        assert asserted == Decision(Outcome.DENY, ("tool.subject_not_verified",))
+    else:
+        assert asserted == proved
+
+
 def narrowed(document: Document, name: str) -> list[Document]:
     """Return the document with one more thing declared, in every way there is."""
     more = [

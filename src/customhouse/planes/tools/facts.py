@@ -22,10 +22,14 @@ TOOL_FIELDS: Final = frozenset({"name", "effect"})
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One turn, as rules see it. `variables` is what they are evaluated with, apart from `args` and `tool`."""
+    """One turn, as rules see it. `variables` is what they are evaluated with, apart from `args` and `tool`.
+
+    `asserted` says that the turn is for somebody whom the client named and nobody proved.
+    """
 
     workflow: str
     variables: Mapping[str, object] = field(default_factory=dict[str, object])
+    asserted: bool = False
 
 
 def facts(principal: Principal, level: Classification, workflow: str = "") -> Facts:
@@ -45,4 +49,5 @@ def facts(principal: Principal, level: Classification, workflow: str = "") -> Fa
             "workflow": workflow,
             **CLASSES,
         },
+        principal.assertion == "asserted",
     )

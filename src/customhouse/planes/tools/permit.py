@@ -199,15 +199,15 @@ def _budgets(case: _Case) -> Decision | None:
 
 
 def _outcome(case: _Case) -> Decision | None:
-    # (8) the lists and the effect: allowed, or held for people
+    # (8) the lists and the effect: allowed, or held for people where one knows who asks them
     grant = _of(case).grant
     match grant.permission:
         case "approve":
-            return _ALLOWED_WITHOUT if _spared(case) else Decision(Outcome.HOLD, ("tool.needs_approval",))
+            return _ALLOWED_WITHOUT if _spared(case) else _for_people(case, "tool.needs_approval")
         case "allow":
             match grant.effect:
                 case "irreversible":
-                    return Decision(Outcome.HOLD, ("tool.irreversible",))
+                    return _for_people(case, "tool.irreversible")
                 case "undeclared":
                     # A policy file alone is read by its lists; a release refuses it, so no turn ever gets here.
                     return Decision(Outcome.ALLOW, ("tool.granted", "tool.effect_undeclared"))
@@ -235,6 +235,15 @@ STEPS: Final[tuple[tuple[str, _Check], ...]] = (
 """The decision, step by step; the last one always decides."""
 _FAILED: Final = Verdict(Decision(Outcome.DENY, ("decision.failed",)))
 _ALLOWED_WITHOUT: Final = Decision(Outcome.ALLOW, ("tool.approval_spared",))
+
+
+def _for_people(case: _Case, reason: str) -> Decision:
+    """Hold the call, unless whom it is for was only named.
+
+    Story: Ola may approve refunds. Her application asks for one on behalf of `user:mia`, whom nobody checked, and Ola
+    says yes to it: the comparison of approver and requester would have compared her with a name that she chose.
+    """
+    return _deny("tool.subject_not_verified") if case.facts.asserted else Decision(Outcome.HOLD, (reason,))
 
 
 def _spared(case: _Case) -> bool:
