@@ -59,8 +59,16 @@ class Desk:
         return self.gateway.request("POST", path, json.dumps(body).encode(), headers | named)
 
 
+def trusting(home: Path) -> str:
+    """Return the file of an issuer whose word counts in every tenant, for the setting `issuers`."""
+    vouching = Provider(home.parent)
+    vouching.publish()
+    vouching.trust(issuer(tenants=["*"]))
+    return vouching.file
+
+
 def proved(subject: str, **claims: object) -> dict[str, str]:
-    """Return the header by which an issuer that `waiting` trusts says that a request is for `user:SUBJECT`."""
+    """Return the header by which an issuer that `trusting` names says that a request is for `user:SUBJECT`."""
     return {ON_BEHALF_OF: token({"iss": ISSUER, "aud": AUDIENCE, "exp": FOREVER_S, "sub": subject, **claims})}
 
 
@@ -76,16 +84,13 @@ def waiting(home: Path, policy: ToolsDocument | None = None, /, **overrides: int
     calls = [
         replies.call(name, json.dumps(arguments), place) for place, (name, arguments) in enumerate((STATUS, REFUND))
     ]
-    vouching = Provider(home.parent)
-    vouching.publish()
-    vouching.trust(issuer(tenants=["*"]))
     with (
         scripted_upstream(by_model={"held": replies.tool_calls(calls, content=TEXT)}) as upstream,
         running(
             home,
             documents(upstream.base_url, ("held",), tools=policy or refunds()),
             ("user:*",),
-            **{"issuers": vouching.file, **overrides},
+            **{"issuers": trusting(home), **overrides},
         ) as gateway,
     ):
         desk = Desk(gateway, upstream)

@@ -5,7 +5,7 @@
     |- InvalidRequest (400)     FieldNotAllowed  DuplicateKey  UnknownClassification  VariableInvalid
     |                         UpstreamRejected (ContentFiltered)  Inexpressible  TicketInvalid
     |- Unauthenticated (401)
-    |- Forbidden (403)          DelegationRefused  TenantRefused  WorkflowRefused  VerbRefused
+    |- Forbidden (403)          DelegationRefused  VerificationRequired  TenantRefused  WorkflowRefused  VerbRefused
     |                         SecondPersonRequired  NotTheCaptain  SwitchedOff  NotAnApprover  ApprovalDenied
     |                         ApprovalExpired  ApprovalRevoked  ApprovalMismatch
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
@@ -142,6 +142,13 @@ class DelegationRefused(Forbidden):
 
     code = "identity.delegation_refused"
     title = "Delegation refused"
+
+
+class VerificationRequired(Forbidden):
+    """Restricted data is for somebody who is proved: send a trusted issuer's token, or leave the header out."""
+
+    code = "identity.verification_required"
+    title = "Verification required"
 
 
 class TenantRefused(Forbidden):

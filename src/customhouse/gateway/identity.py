@@ -22,6 +22,7 @@ from customhouse.domain.errors import (
     TenantRefused,
     Unauthenticated,
     UnknownClassification,
+    VerificationRequired,
     WorkflowRefused,
 )
 from customhouse.domain.label import CLASSIFICATION_NAMES, Classification, classification
@@ -110,6 +111,15 @@ def turn_class(
             f"{CLASSIFICATION} is {claim[:32]!r}, one of {', '.join(CLASSIFICATION_NAMES)} expected"
         )
     return max(floor, claimed)
+
+
+def require_proof(caller: Principal, level: Classification) -> None:
+    """Refuse restricted data to a caller who acts for a name that nobody proved. Raises VerificationRequired.
+
+    Who names nobody asks as the key, which was given to somebody for data of this class.
+    """
+    if level >= Classification.RESTRICTED and caller.assertion == "asserted":
+        raise VerificationRequired(param=ON_BEHALF_OF)
 
 
 def task(headers: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from customhouse.dialects.openai_responses.request import INSTRUCTIONS
 from customhouse.dialects.openai_responses.upstream_item import Wire, items
 from customhouse.domain.errors import FieldNotAllowed, InvalidRequest
 from customhouse.domain.principal import Principal
-from customhouse.gateway import stored
+from customhouse.gateway import identity, stored
 from customhouse.gateway.recall import Kept, Recall
 
 PATH: Final = re.compile(r"/v1/responses/(?P<id>[^/]+)(?P<items>/input_items)?")
@@ -51,6 +51,7 @@ async def answered(recall: Recall, principal: Principal, wanted: Asked, method: 
         await recall.delete(principal, wanted.response_id)
         return msgspec.json.encode({"id": wanted.response_id, "object": "response", "deleted": True})
     kept = await recall.find(principal, wanted.response_id)
+    identity.require_proof(principal, kept.stored.classification)
     if wanted.input_items:
         return _listed(kept, said)
     found = kept.stored

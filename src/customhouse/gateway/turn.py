@@ -174,8 +174,10 @@ async def decide(
     earlier = await gateway.recall.before(principal, request.previous)
     request = replace(request, messages=(*earlier.messages, *request.messages))
     # (3) label: not computed yet, and every record says so; only the class of the turn's data is known
+    level = identity.turn_class(prepared.floor, incoming.headers, (earlier.classification,))
+    identity.require_proof(principal, level)
     about = Facts(
-        identity.turn_class(prepared.floor, incoming.headers, (earlier.classification,)),
+        level,
         principal.tenant,
         principal.environment,
         documents.safety.residency,
