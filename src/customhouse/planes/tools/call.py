@@ -13,7 +13,7 @@ cursor comes the list is given up: her tools are withheld, and nobody waits.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -21,22 +21,25 @@ from customhouse import __version__
 from customhouse.dialects.mcp import envelope, message, revision
 from customhouse.dialects.mcp import server as said
 from customhouse.dialects.mcp.envelope import Envelope, Identity
-from customhouse.dialects.mcp.message import Response
 from customhouse.domain.clock import Clock
 from customhouse.domain.errors import UpstreamFailed, UpstreamTimeout
 from customhouse.outgoing.pool import Pool
 from customhouse.planes.tools.document import HttpCall, Server
 from customhouse.planes.tools.hearing import Heard, unheard
+from customhouse.planes.tools.introduced import Introduced, introducing, response
 from customhouse.planes.tools.mcp_http import Answered, Bounds, McpHttp
-from customhouse.planes.tools.outcome import Failed, Finished, Outcome, Refused, Request, SessionEnded, Speaking
+from customhouse.planes.tools.outcome import Failed, Outcome, Request, SessionEnded, Speaking
 from customhouse.planes.tools.plain_http import PlainHttp
 from customhouse.planes.tools.signed import Credentials
+from customhouse.planes.tools.stdio import StdioServer
 
 US: Final = Identity("customhouse", __version__)
 """Who asks, as servers are told; never the client's name."""
 ERA_S: Final = 300.0
 """For how long a server counts as speaking what it said it does."""
 MAX_SERVERS: Final = 1000
+MAX_PROGRAMS: Final = 64
+"""Programs at once: those of every release that was in force since the start."""
 MAX_PAGES: Final = 100
 MAX_TOOLS: Final = 10_000
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
@@ -51,13 +54,6 @@ MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """One result at most, unless the settings say otherwise."""
 
 _write = msgspec.json.Encoder(order="sorted").encode
-
-
-class Introduced(NamedTuple):
-    """What a server said of itself, and how it is spoken to from now on."""
-
-    server: said.Server
-    speaking: Speaking
 
 
 @dataclass(slots=True)
@@ -86,16 +82,27 @@ class ToolServers:
         self._http = McpHttp(self._pool, credentials, bounds)
         self._plain = PlainHttp(self._pool, credentials, message_bytes)
         self._known: dict[bytes, _Known] = {}
+        self._credentials = credentials
+        self._message_bytes = message_bytes
+        self._programs: dict[bytes, StdioServer] = {}
         self._number = 0
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and stop every program."""
+        programs = tuple(self._programs.values())
+        self._programs.clear()
+        await asyncio.gather(*(each.close() for each in programs))
         await self._pool.close()
 
     # Single requests
 
     async def call(self, server: Server, request: Request, heard: Heard = unheard) -> Outcome:
         """Send one request to an MCP server, once. Never raises but when cancelled, which the server is told."""
+        if server.command:
+            try:
+                return await self._program(server).ask(server, request, heard)
+            except UpstreamFailed as error:
+                return Failed(error.reason, error.detail, sent=False)
         return (await self._ask(server, request, heard)).outcome
 
     async def call_http(
@@ -106,6 +113,8 @@ class ToolServers:
 
     async def tell(self, server: Server, speaking: Speaking, body: bytes) -> Failed | SessionEnded | None:
         """Send a client's notification, or its answer to what the server asked."""
+        if server.command:
+            return Failed("upstream.ungranted", "a program is told nothing by clients: it serves many", sent=False)
         return await self._http.tell(server, speaking, body)
 
     async def listen(self, server: Server, speaking: Speaking, last_event: str | None, heard: Heard) -> Outcome:
@@ -128,6 +137,9 @@ class ToolServers:
 
         Raises UpstreamFailed. Remembered for ERA_S.
         """
+        if server.command:
+            server_said, speaking = await self._program(server).spoken()
+            return server_said if speaking.revision in revision.MODERN else None
         known = self._of(server)
         async with known.asking:
             now_us = self._clock.elapsed_us()
@@ -144,16 +156,15 @@ class ToolServers:
     async def introduced(self, server: Server, offered: str, capabilities: Mapping[str, object]) -> Introduced:
         """Begin a session of the handshake era. Raises UpstreamFailed.
 
-        The caller keeps what `speaking` says, and ends it; `capabilities` are those that the server may make use of.
+        The caller keeps what `speaking` says, and ends it; `capabilities` are those that the server may make use of. A
+        program has one session for all, with none of them; one that is modern is spoken to so.
         """
-        params: dict[str, object] = {
-            "protocolVersion": offered,
-            "capabilities": capabilities,
-            "clientInfo": US.stated(),
-        }
+        if server.command:
+            return await self._program(server).spoken()
+        params = introducing(US, offered, capabilities)
         request = Request(self.next_id(), "initialize", params, Speaking(offered), deadline_s=HANDSHAKE_S)
         answered = await self._ask(server, request, unheard)
-        found = said.initialized(_response(answered.outcome))
+        found = said.initialized(response(answered.outcome))
         speaking = Speaking(found.revision, answered.session)
         told = await self.tell(server, speaking, message.notification("notifications/initialized"))
         if told is not None:
@@ -165,6 +176,8 @@ class ToolServers:
 
         Raises UpstreamFailed.
         """
+        if server.command:
+            return await self._program(server).spoken()
         modern = await self.discovered(server)
         if modern is not None:
             return Introduced(modern, Speaking(modern.revision))
@@ -198,7 +211,7 @@ class ToolServers:
         cursors: set[str] = set()
         params: dict[str, object] = {}
         for _ in range(MAX_PAGES):
-            page = said.stated(_response(await self.call(server, self.ours("tools/list", params, speaking))))
+            page = said.stated(response(await self.call(server, self.ours("tools/list", params, speaking))))
             found += page.definitions
             size_bytes += sum(len(_write(each)) for each in page.definitions)
             if len(found) > MAX_TOOLS or size_bytes > MAX_LIST_BYTES:
@@ -230,15 +243,8 @@ class ToolServers:
 
     async def _discover(self, server: Server) -> said.Server | None:
         asked = self.ours("server/discover", {}, Speaking(revision.MODERN[-1]))
-        match (await self._ask(server, asked, unheard)).outcome:
-            case Finished(response):
-                return said.discovered(response)
-            case Refused(failure):
-                return said.discovered(Response(asked.id, {}, {}, failure))
-            case SessionEnded():
-                return None
-            case Failed() as failed:
-                raise UpstreamFailed(failed.detail, reason=failed.reason)
+        outcome = (await self._ask(server, asked, unheard)).outcome
+        return None if isinstance(outcome, SessionEnded) else said.discovered(response(outcome))
 
     async def _ask(self, server: Server, request: Request, heard: Heard) -> Answered:
         answered = await self._http.ask(server, request, heard)
@@ -248,6 +254,15 @@ class ToolServers:
         if ended and known is not None and own is not None and own.speaking == request.speaking:
             known.own = None
         return answered
+
+    def _program(self, server: Server) -> StdioServer:
+        key = _key(server)
+        found = self._programs.get(key)
+        if found is None:
+            if len(self._programs) >= MAX_PROGRAMS:
+                raise UpstreamFailed(f"{MAX_PROGRAMS} tool servers run already", reason="upstream.limited")
+            found = self._programs[key] = StdioServer(server, US, self._credentials, self._message_bytes)
+        return found
 
     def _of(self, server: Server) -> _Known:
         key = _key(server)
@@ -262,16 +277,3 @@ class ToolServers:
 def _key(server: Server) -> bytes:
     """Return what tells servers apart: everything that is declared of them."""
     return _write(server)
-
-
-def _response(outcome: Outcome) -> Response:
-    """Return a result. Raises UpstreamFailed for everything else."""
-    match outcome:
-        case Finished(response):
-            return response
-        case Refused(failure):
-            return Response(None, {}, {}, failure)
-        case SessionEnded():
-            raise UpstreamFailed("the server has ended its session")
-        case Failed() as failed:
-            raise UpstreamFailed(failed.detail, reason=failed.reason)

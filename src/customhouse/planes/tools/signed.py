@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The headers that a tool server's operator declared, with their credentials. I/O: credentials are looked up.
+"""The headers and variables that a tool server was declared with, and their credentials. I/O: these are looked up.
 
 Rules kept: no declared header takes the place of one that HTTP or the protocol means something by; a value is one
 credential, whole, and never the client's. `Authorization` has `Bearer` before it, as for models.
@@ -43,6 +43,11 @@ class Credentials(Protocol):
     async def token(self, reference: Reference) -> Token:
         """Return the value to send now. Raises UpstreamFailed."""
         ...
+
+
+async def variables(declared: Mapping[str, str], credentials: Credentials) -> dict[str, str]:
+    """Return the environment of a program from names of variables. Raises UpstreamFailed."""
+    return {name: (await credentials.token(Reference("env", variable))).reveal() for name, variable in declared.items()}
 
 
 async def signed(declared: Mapping[str, str], credentials: Credentials) -> dict[str, str]:
