@@ -42,7 +42,7 @@ ROWS: Final[Mapping[str, tuple[Row, ...]]] = {
     "init": (Row(LOCAL, ("{folder}/fresh{turn}",)),),
     "check": (Row(LOCAL, ("-m", "{manifest}")),),
     "schema": (Row(LOCAL, ()),),
-    "diff": (Row("sam", ("-m", "{manifest}")),),
+    "diff": (Row("sam", ("-m", "{manifest}")), Row("sam", (SAMPLE, "--replay", "20", "-m", "{manifest}"), "", REFUSED)),
     "plan": (Row("sam", ("-m", "{manifest}")),),
     "policy test": (Row(LOCAL, ("-m", "{manifest}")),),
     "permit": (Row("sam", (SAMPLE, "issue_refund", "-m", "{manifest}"), "", REFUSED),),

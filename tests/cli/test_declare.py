@@ -65,8 +65,8 @@ def test_check_tells_every_error(here: Path) -> None:
             "nearest valid name: dana@acme.test"
         ),
         (
-            "house.yaml:13: error: found the unknown key 'efect', expected one of description, effect, "
-            "idempotency_key, parameters, pin, returns, server, target_args; nearest valid name: effect"
+            "house.yaml:13: error: found the unknown key 'efect', expected one of description, effect, http, "
+            "idempotency_key, name, output, parameters, pin, returns, server, target_args; nearest valid name: effect"
         ),
         "2 errors, 0 warnings, 0 notes",
     ]

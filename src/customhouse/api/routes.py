@@ -12,6 +12,7 @@ from customhouse.api import (
     people,
     pins,
     releases,
+    replay,
     replicas,
     switches,
     tickets,
@@ -32,5 +33,6 @@ ROUTES: Final[tuple[Route, ...]] = (
     *tickets.ROUTES,
     *traces.ROUTES,
     *audit.ROUTES,
+    *replay.ROUTES,
 )
 """All routes but those of the documentation, which describe this table."""

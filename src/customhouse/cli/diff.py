@@ -11,10 +11,12 @@ import click
 
 from customhouse.cli.client import client
 from customhouse.cli.manifest_option import manifest_option
-from customhouse.cli.options import json_option
+from customhouse.cli.nearest_assistant import naming
+from customhouse.cli.options import Environment, environment_option, json_option
 from customhouse.cli.output import emit, visible
-from customhouse.cli.published_documents import release
-from customhouse.domain.errors import ManifestInvalid
+from customhouse.cli.published_documents import in_force, release
+from customhouse.cli.replayed import MAX_CALLS, replay, told
+from customhouse.domain.errors import ManifestInvalid, NotInForce
 from customhouse.manifest.compile import Compiled, compile_assistant, compile_policy
 from customhouse.manifest.load import load
 from customhouse.manifest.manifest import Manifest
@@ -26,33 +28,101 @@ RELEASE: Final = re.compile(r"(?P<assistant>[A-Za-z0-9][A-Za-z0-9_.\-]{0,63})@(?
 
 
 @click.command()
+@click.argument("assistant", required=False)
 @click.option(
-    "--from", "origin", default="HEAD", show_default=True, metavar="REF|ASSISTANT@N", help="A git ref or a release."
+    "--from",
+    "origin",
+    metavar="REF|ASSISTANT@N",
+    help="A git ref or a release; HEAD, and with --replay what is in force, if it is left out.",
 )
+@click.option(
+    "--replay",
+    "calls",
+    type=click.IntRange(1, MAX_CALLS),
+    metavar="N",
+    help="Decide the last N recorded tool calls again under both versions.",
+)
+@environment_option
+@click.option("--tenant", help="With --replay: look in this tenant's log only.")
 @manifest_option
 @json_option
 @click.pass_context
-def diff(ctx: click.Context, *, origin: str, manifest: Path, as_json: bool) -> None:
-    """Show what would change, in capabilities.
+def diff(
+    ctx: click.Context,
+    assistant: str | None,
+    origin: str | None,
+    calls: int | None,
+    environment: Environment,
+    tenant: str | None,
+    *,
+    manifest: Path,
+    as_json: bool,
+) -> None:
+    """Show what would change, in capabilities; of one ASSISTANT or of each.
 
-    Compares the manifest's files with a git ref, or with a release.
+    Compares the manifest's files with a git ref, or with a release. With --replay N it also says which of the last N
+    recorded tool calls of the assistant in the environment would be decided differently, and of which nothing can be
+    said. Whoever asks for that has payloads opened: a record says so.
     """
     now = load(manifest)
+    if calls is not None:
+        name = assistant or _only(now)
+        before = _before(ctx, manifest, name, origin, environment)
+        after = compile_assistant(now, name)
+        found = replay(client(ctx), name, environment, before.documents.tools, after.documents.tools, calls, tenant)
+        change = difference(name, before, after)
+        if as_json:
+            emit({"assistants": () if change.empty else (change,), "replay": found}, as_json=True, render=str)
+            return
+        for line in (*lines(() if change.empty else (change,)), "", *told(found)):
+            click.echo(visible(line))
+        return
+    found_each = _differing(ctx, manifest, now, origin or "HEAD")
+    differing = tuple(each for each in found_each if assistant in {None, each.assistant})
+    if as_json:
+        emit({"assistants": differing}, as_json=True, render=str)
+        return
+    for line in lines(differing):
+        click.echo(visible(line))
+
+
+def _differing(ctx: click.Context, manifest: Path, now: Manifest, origin: str) -> Iterator[Difference]:
     named = RELEASE.fullmatch(origin)
     if named:
         name = named["assistant"]
         after = compile_assistant(now, name)
         before = Compiled(release(client(ctx), name, int(named["number"])), after.charter)
-        found = (difference(name, before, after),)
-    else:
-        with files_at(manifest, origin) as directory, _earlier(origin):
-            then = load(directory)
-        found = tuple(differences(then, now, origin))
-    if as_json:
-        emit({"assistants": found}, as_json=True, render=str)
+        yield difference(name, before, after)
         return
-    for line in lines(found):
-        click.echo(visible(line))
+    with files_at(manifest, origin) as directory, _earlier(origin):
+        then = load(directory)
+    yield from differences(then, now, origin)
+
+
+def _only(manifest: Manifest) -> str:
+    """Return the one assistant that the manifest declares."""
+    names = sorted(manifest.declared.assistants)
+    if len(names) != 1:
+        raise click.UsageError(f"--replay is about one assistant; name one of {', '.join(names) or 'none declared'}")
+    return names[0]
+
+
+def _before(ctx: click.Context, manifest: Path, name: str, origin: str | None, environment: Environment) -> Compiled:
+    """Return the version that the manifest is compared with, for recorded calls."""
+    if origin is None:
+        with naming(client(ctx), name):
+            found = in_force(client(ctx), name, environment)
+        if found is None:
+            raise NotInForce(f"nothing of {name} is in force in {environment}; name a release or a commit with --from")
+        return found.compiled
+    named = RELEASE.fullmatch(origin)
+    if named and named["assistant"] != name:
+        raise click.UsageError(f"--from names {named['assistant']}, and --replay is about {name}")
+    if named:
+        documents = release(client(ctx), name, int(named["number"]))
+        return Compiled(documents, compile_assistant(load(manifest), name).charter)
+    with files_at(manifest, origin) as directory, _earlier(origin):
+        return compile_assistant(load(directory), name)
 
 
 def differences(before: Manifest, after: Manifest, origin: str) -> Iterator[Difference]:

@@ -44,3 +44,18 @@ SELECT staged, trace_id, canonical, leaf_hash FROM (
       WHERE tenant_id = :tenant AND kind = 'gap.declared' AND trace_id > :after AND trace_id < :before
       ORDER BY trace_id, seq LIMIT :limit)
 ) AS found ORDER BY trace_id, staged;
+
+-- audit_proposing [sqlite] --
+-- The newest records of a log by their traces: how many each has, and whether a model proposed a call in it. The index is
+-- named as above.
+SELECT trace_id, COUNT(*), MAX(kind = 'tool.proposed') FROM (
+    SELECT trace_id, kind FROM evidence INDEXED BY evidence_trace
+     WHERE tenant_id = :tenant AND trace_id < :before ORDER BY trace_id DESC LIMIT :limit
+) AS newest GROUP BY trace_id ORDER BY trace_id DESC;
+
+-- audit_proposing [postgres] --
+-- The same; what is staged has its place a moment later, and counts then.
+SELECT trace_id, COUNT(*), MAX(CASE WHEN kind = 'tool.proposed' THEN 1 ELSE 0 END) FROM (
+    SELECT trace_id, kind FROM evidence
+     WHERE tenant_id = :tenant AND trace_id < :before ORDER BY trace_id DESC LIMIT :limit
+) AS newest GROUP BY trace_id ORDER BY trace_id DESC;
