@@ -36,6 +36,8 @@ ANSWERS: Final[dict[str, Json]] = {
             embedded("test://mixed-content-resource", "application/json", '{"test":"data","value":123}'),
         ]
     },
+    "test_headers": {"content": [text("The header says what the body says.")]},
+    "json_schema_2020_12_tool": {"content": [text("The arguments fit the schema.")]},
     "test_error_handling": {"content": [text("This tool intentionally returns an error for testing")], "isError": True},
 }
 """Tools that always answer the same."""
@@ -157,11 +159,37 @@ CALLING: Final = {
 TOOLS: Final = (*ANSWERS, *CALLING, *(name for name in ROUNDS if name != "test_input_required_result_prompt"))
 
 
+_SCHEMAS: Final[dict[str, Json]] = {
+    "test_headers": form(region={"type": "string", "x-mcp-header": "Region"}),
+    "json_schema_2020_12_tool": {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "$defs": {
+            "address": {
+                "$anchor": "addressDef",
+                "type": "object",
+                "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+            }
+        },
+        "properties": {
+            "name": {"type": "string"},
+            "address": {"$ref": "#/$defs/address"},
+            "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+            "phone": {"type": "string"},
+            "email": {"type": "string"},
+        },
+        "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+        "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+        "then": {"required": ["phone"]},
+        "else": {"required": ["email"]},
+        "additionalProperties": False,
+    },
+    **{name: form(**{argument: {"type": "string"}}) for name, argument in CALLING.items() if argument},
+}
 _NO_ARGUMENTS: Final[Json] = {"type": "object", "properties": {}}
 
 
 def tool(name: str) -> Json:
     """Return a tool as `tools/list` tells it."""
-    argument = CALLING.get(name)
-    schema = form(**{argument: {"type": "string"}}) if argument else _NO_ARGUMENTS
+    schema = _SCHEMAS.get(name, _NO_ARGUMENTS)
     return {"name": name, "description": f"Everything-server: {name}", "inputSchema": schema}

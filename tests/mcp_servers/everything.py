@@ -235,7 +235,8 @@ def main() -> None:
     listening = socket.create_server(("127.0.0.1", int(sys.argv[1])))
     sys.stdout.write(f"http://127.0.0.1:{listening.getsockname()[1]}/mcp\n")
     sys.stdout.flush()
-    config = uvicorn.Config(server().streamable_http_app(), log_level="warning", ws="none", lifespan="on")
+    # h11 takes the white space off both ends of a header, as it must; httptools leaves what follows the value.
+    config = uvicorn.Config(server().streamable_http_app(), http="h11", ws="none", log_level="warning")
     uvicorn.Server(config).run(sockets=[listening])
 
 
