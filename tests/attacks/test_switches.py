@@ -92,6 +92,9 @@ def test_what_was_taken_away_does_not_get_through(home: Path, attack: Path) -> N
             assert answer.status == expected.get("status", 200), told["story"]
             assert expected["reason"] in reasons, told["story"]
             if answer.status == 200:
+                told_held = {each["id"] for each in answer.receipt.get("decisions", []) if each["outcome"] == "hold"}
+                assert told_held == {row[0] for row in gateway.rows("SELECT id FROM approval")}, "whom it is said of"
+                assert (b"/approvals/" in answer.body) == bool(told_held)
                 assert [name for name, _ in answer.calls] == expected["calls"]
                 assert len(answer.receipt.get("tickets", [])) == len(expected["calls"]), "what was taken away has none"
                 assert answer.receipt.get("fallback", False) == expected.get("fallback", False)

@@ -8,7 +8,7 @@ import apsw
 import msgspec
 import pytest
 from tests.gateway.outage import locked
-from tests.gateway.running import TOOLS, Json, Running, documents, running
+from tests.gateway.running import GRANTS, TOOLS, Json, Running, documents, running
 from tests.gateway.test_endings import wait_until_ready
 from tests.upstream.server import Upstream
 
@@ -94,6 +94,28 @@ def test_open_denies_a_call_of_a_tool_that_writes(home: Path, upstream: Upstream
             assert {name for name, _ in answer.calls} <= {"get_order_status"}
             codes = {decision["tool"]: decision["code"] for decision in answer.receipt["decisions"]}
             assert codes["issue_refund"] == "ledger.degraded"
+
+
+@pytest.mark.parametrize("mode", ["spool", "open"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_nobody_is_told_to_wait_for_people_who_were_not_asked(
+    home: Path, upstream: Upstream, mode: FailureMode, *, stream: bool
+) -> None:
+    submitted = declared(upstream, mode, "parallel-calls")
+    grants = {**GRANTS, "get_order_status": msgspec.structs.replace(GRANTS["get_order_status"], permission="approve")}
+    submitted = msgspec.structs.replace(submitted, tools=msgspec.structs.replace(submitted.tools, grants=grants))
+    with running(home, submitted, ledger_timeout_s=1) as gateway:
+        held = {each["tool"]: each["outcome"] for each in gateway.chat(tools=READ).receipt["decisions"]}
+        assert held["get_order_status"] == "hold", "while evidence can be written they are"
+        asked = gateway.rows("SELECT id FROM approval")
+        with locked(gateway.settings.database_path):
+            gateway.chat(tools=READ)
+            answer = gateway.chat(tools=READ, stream=stream)
+            said = {each["tool"]: (each["code"], each["outcome"]) for each in answer.receipt["decisions"]}
+            assert said["get_order_status"] == ("tool.not_asked", "deny")
+            assert b"/approvals/" not in answer.body
+        wait_until_ready(gateway)
+        assert gateway.rows("SELECT id FROM approval") == asked
 
 
 def test_a_spool_is_drained_by_the_next_server(home: Path, upstream: Upstream) -> None:

@@ -34,6 +34,7 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "tool.irreversible": "The tool cannot be undone and no approval rule names it: it is held for the captain.",
         "tool.subject_not_verified": "The call needs a person's approval, and whom it is for is a name that nobody"
         " proved: send a token of a trusted issuer in customhouse-on-behalf-of, or leave the header out.",
+        "tool.not_asked": "The call needs a person's approval, and nobody could be asked at this moment: ask again.",
         "tool.effect_undeclared": "No effect is declared for the tool; a release refuses it until one is.",
         "tool.unregistered": "The policy does not name the tool, and lets such tools be called as ones that read.",
         "tool.definition_changed": "The client's definition of the tool is not the one that the release registers.",

@@ -3,6 +3,9 @@
 
 Records come in the order of what happened: proposed, decided, and passed only for what the client will see. What is
 taken away while those records are written gets a second decision, which names the first as its parent.
+
+Rule kept: who is told that a call is held finds people asked about it. What would be held and nobody can be asked about
+is denied.
 """
 
 import re
@@ -18,7 +21,7 @@ from customhouse.domain.decision import REASONS, Decision, Outcome
 from customhouse.domain.message import Text, ToolCall
 from customhouse.gateway.claims import Claims
 from customhouse.gateway.evidence import Evidence
-from customhouse.gateway.in_force import InForce
+from customhouse.gateway.in_force import InForce, Rechecked
 from customhouse.ledger.entry import Entry
 from customhouse.planes.tools.facts import Facts
 from customhouse.planes.tools.permit import Batch, Verdict, permit
@@ -68,12 +71,19 @@ class Bench:
 
 
 async def judge(
-    bench: Bench, answer: Answer, offered: frozenset[str], span_id: str | None, narrowed: str | None
+    bench: Bench,
+    answer: Answer,
+    offered: frozenset[str],
+    span_id: str | None,
+    narrowed: str | None,
+    *,
+    asks: bool = True,
 ) -> Judged:
     """Decide every proposed call of an answer. Cost: benchmarks/decision.py, and three records.
 
     The turn's own snapshot decides, and what is in force at this moment may make it stricter. `narrowed` is the reason
     for which only tools that read may be passed. What a call uses up of an hour's or a day's budget is reserved.
+    `asks` says whether people can be asked now: where evidence cannot be written, they cannot.
     """
     evidence = bench.evidence
     passed: list[Passed] = []
@@ -91,6 +101,9 @@ async def judge(
         if rechecked.decision.outcome is Outcome.ALLOW:
             over = await bench.claims.take(decision_id, rechecked.verdict.claims)
             rechecked = rechecked if over is None else rechecked.denied(over)
+        if not asks or rechecked.snapshot is not evidence.prepared.snapshot:
+            # What people would approve is bound to versions that are in force no more.
+            rechecked = _unasked(rechecked)
         decision = rechecked.decision
         entries.append(evidence.tool_proposed(proposed_id, span_id, call))
         entries.append(evidence.tool_decided(decision_id, proposed_id, call, rechecked))
@@ -101,8 +114,8 @@ async def judge(
         else:
             notices.append(_notice(bench, decision_id, call, decision))
             sentences.append(_sentence(call, decision, notices[-1]))
-            held += _held(decision_id, call, decision)
-            if decision.outcome is Outcome.HOLD and rechecked.snapshot is evidence.prepared.snapshot:
+            if decision.outcome is Outcome.HOLD:
+                held.append(Held(decision_id, call.name, call.arguments))
                 holds.append(Hold(call, decision_id, rechecked.verdict))
     if not answer.tool_calls:
         # A stop that announces calls where there are none would make a client look for them.
@@ -123,11 +136,10 @@ def withdraw(bench: Bench, judged: Judged, narrowed: str | None) -> Judged:
     notices: list[Notice] = []
     entries: list[Entry] = []
     sentences: list[str] = []
-    held: list[Held] = []
     batch = Batch()
     for each in judged.passed:
         call = each.call
-        rechecked = bench.in_force.recheck(each.verdict, call, policy, narrowed, bench.facts, batch)
+        rechecked = _unasked(bench.in_force.recheck(each.verdict, call, policy, narrowed, bench.facts, batch))
         if rechecked.decision.outcome is Outcome.ALLOW:
             batch = batch.with_call(each.verdict.claims)
             kept.append(each)
@@ -137,10 +149,9 @@ def withdraw(bench: Bench, judged: Judged, narrowed: str | None) -> Judged:
         entries.append(evidence.tool_decided(decision_id, each.decision_id, call, rechecked))
         notices.append(_notice(bench, decision_id, call, rechecked.decision))
         sentences.append(_sentence(call, rechecked.decision, notices[-1]))
-        held += _held(decision_id, call, rechecked.decision)
     if not entries:
         return judged
-    shown, added = _without(replace(judged.answer, held=(*judged.answer.held, *held)), kept, sentences)
+    shown, added = _without(judged.answer, kept, sentences)
     return Judged(shown, (*judged.notices, *notices), tuple(entries), judged.added + added, tuple(kept))
 
 
@@ -154,9 +165,16 @@ def _without(answer: Answer, passed: Sequence[Passed], sentences: Sequence[str])
     return replace(answer, content=content, stop="tool_calls" if passed else "stop"), added
 
 
-def _held(decision_id: str, call: ToolCall, decision: Decision) -> list[Held]:
-    """Return the call as a client may be asked to show it, if a person can still say yes to it."""
-    return [Held(decision_id, call.name, call.arguments)] if decision.outcome is Outcome.HOLD else []
+def _unasked(rechecked: Rechecked) -> Rechecked:
+    """Return the look with a denial in the place of a hold that nobody will be asked about, and why it was one.
+
+    Story: a release is promoted while the model thinks, and the turn then proposes a refund. An approval of it would be
+    bound to versions of a moment ago, so it could never be used; Lee is told to ask again, not to wait for Ola.
+    """
+    held = rechecked.decision
+    if held.outcome is not Outcome.HOLD:
+        return rechecked
+    return rechecked._replace(verdict=Verdict(Decision(Outcome.DENY, ("tool.not_asked", *held.reasons))))
 
 
 def _notice(bench: Bench, decision_id: str, call: ToolCall, decision: Decision) -> Notice:

@@ -248,11 +248,11 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
     # (8) permit: every proposed call meets the one decision, and what is newest; what is not allowed leaves the answer
     if answer.tool_calls:
         narrowed = narrowed or in_force.narrowed(declared, ledger_down=gateway.ledger.down)
-    judged = await judge(bench, answer, offered, progress.span_id, narrowed)
+    judged = await judge(bench, answer, offered, progress.span_id, narrowed, asks=not gateway.ledger.down)
     told = ask.tools.notices(evidence.accepted, evidence.trace_id)
     reply.mark("permit")
-    holds = () if gateway.ledger.down else judged.holds
-    asked = ask_people(evidence, answer, holds, body_digest(ask.path, ask.body), *reply.asked) if holds else Asked()
+    request = body_digest(ask.path, ask.body) if judged.holds else ""
+    asked = ask_people(evidence, answer, judged.holds, request, *reply.asked) if judged.holds else Asked()
     # (10) stamp: the evidence is durable before the answer is complete; no call leaves that was taken away meanwhile
     progress.ended = True
     while True:
