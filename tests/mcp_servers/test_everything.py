@@ -31,6 +31,13 @@ def test_lists_its_tools_on_stdio(first: list[dict[str, Any]], meta: dict[str, A
     messages = [*first, {"id": 2, "method": "tools/list", "params": meta}]
     sent = "".join(json.dumps({"jsonrpc": "2.0", **one}) + "\n" for one in messages)
     command = (sys.executable, "-m", "tests.mcp_servers.everything")
-    ended = subprocess.run(command, cwd=ROOT, input=sent, capture_output=True, text=True, timeout=30, check=True)
-    listed = json.loads(ended.stdout.splitlines()[-1])["result"]["tools"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(sent)
+        process.stdin.flush()  # and stays open: the SDK gives up what it has not answered when the input ends
+        answers = [json.loads(process.stdout.readline()) for one in messages if "id" in one]
+        process.stdin.close()
+    assert process.returncode == 0
+    listed = answers[-1]["result"]["tools"]
     assert [one["name"] for one in listed] == list(contents.TOOLS)
