@@ -178,7 +178,8 @@ def test_what_changes_while_the_release_is_written_does_not_leave(
                 put_in_force(desk, "prompt")
         asking.join(30)
         (answer,) = answers
-        assert (answer.status, answer.json["error"]["code"]) == (403, "approval.mismatch")
+        code = "approval.switched_off" if what == "switch" else "approval.mismatch"
+        assert (answer.status, answer.json["error"]["code"]) == (403, code)
         trace = answer.headers["customhouse-trace-id"]
         records = gateway.records(trace)
         assert [(each["kind"], each.get("outcome")) for each in records][1:] == [
@@ -219,7 +220,7 @@ def test_released_calls_count_and_held_ones_do_not(home: Path) -> None:
             for _ in range(3):
                 assert desk.ask(CHAT.path, body, approval).status == 200, "a repeat counts once"
         over = desk.ask(CHAT.path, bodies[2], approvals[2])
-        assert (over.status, over.json["error"]["code"]) == (403, "approval.mismatch")
+        assert (over.status, over.json["error"]["code"]) == (403, "approval.over_budget")
         assert desk.gateway.rows("SELECT state FROM approval WHERE id = ?", approvals[2]) == [("approved",)]
         assert not [each for each in recorded(desk.gateway, "tool.passed") if approvals[2] in each["parents"]]
 
@@ -251,7 +252,9 @@ def test_a_share_stays_reserved_when_nobody_knows_whether_the_release_landed(hom
         assert answers[0].status == 503
         while (over := desk.ask(CHAT.path, bodies[1], second)).status == 503:
             pass
-        assert (over.status, over.json["error"]["code"]) == (403, "approval.mismatch"), "the first may have been used"
+        assert (over.status, over.json["error"]["code"]) == (403, "approval.over_budget"), (
+            "the first may have been used"
+        )
 
 
 @pytest.mark.parametrize("mode", ["closed", "spool", "open"])

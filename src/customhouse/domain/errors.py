@@ -7,7 +7,8 @@
     |- Unauthenticated (401)
     |- Forbidden (403)          DelegationRefused  VerificationRequired  TenantRefused  WorkflowRefused  VerbRefused
     |                         SecondPersonRequired  NotTheCaptain  SwitchedOff  NotAnApprover  ApprovalDenied
-    |                         ApprovalExpired  ApprovalRevoked  ApprovalMismatch
+    |                         ApprovalExpired  ApprovalRevoked
+    |                         ApprovalMismatch (ApprovalSwitchedOff  ApprovalOverBudget)
     |- NotFound (404)           AssistantUnknown  TraceUnknown  ReleaseUnknown  ChangeUnknown  HoldUnknown
     |                         SwitchUnknown  CannotCount  NothingEmbeds  ResponseUnknown  ResponseExpired (410)
     |                         ApprovalUnknown
@@ -231,6 +232,20 @@ class ApprovalMismatch(Forbidden):
 
     code = "approval.mismatch"
     title = "Approval mismatch"
+
+
+class ApprovalSwitchedOff(ApprovalMismatch):
+    """What was approved is switched off now. The approval stands until its time is over."""
+
+    code = "approval.switched_off"
+    title = "Approved and switched off"
+
+
+class ApprovalOverBudget(ApprovalMismatch):
+    """The policy's budgets have no room now for what was approved. The approval stands until its time is over."""
+
+    code = "approval.over_budget"
+    title = "Approved and over a budget"
 
 
 class NotFound(CustomhouseError):

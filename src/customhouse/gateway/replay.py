@@ -37,7 +37,9 @@ from customhouse.domain.clock import Clock
 from customhouse.domain.decision import REASONS, Outcome
 from customhouse.domain.errors import (
     ApprovalMismatch,
+    ApprovalOverBudget,
     ApprovalPending,
+    ApprovalSwitchedOff,
     ApprovalUnknown,
     IntegrityFailed,
     InvalidRequest,
@@ -65,6 +67,7 @@ from customhouse.ticket import canonical
 from customhouse.vault.mint import TicketKeys
 
 HEADER: Final = "customhouse-approval"
+_OVER: Final = frozenset({"tool.sum_exceeded", "tool.writes_per_hour", "tool.budget_unavailable"})
 _decode = msgspec.json.Decoder(Kept).decode
 
 
@@ -139,7 +142,7 @@ async def replay(  # the turn's own things, each of which it needs
         except TakenError as again:
             raise ApprovalPending from again
         except NoRoomError as full:
-            raise ApprovalMismatch(str(full)) from full
+            raise ApprovalOverBudget(str(full)) from full
 
 
 async def _once(
@@ -197,7 +200,7 @@ async def _once(
     newest = _looked_at(bench, ask, call, narrowed)
     problem = _against(bench, approval, call, newest)
     if problem is not None:
-        await _withdraw(bench, ask, progress, reply, approval, call, newest, kept)
+        await _withdraw(bench, ask, progress, reply, approval, call, newest, kept, problem)
         raise problem
     await reply.give(content)
     return True
@@ -227,6 +230,7 @@ async def _withdraw(
     call: ToolCall,
     newest: Rechecked,
     kept: Kept,
+    problem: ApprovalMismatch,
 ) -> None:
     """Record that the call stays here, and keep for whoever fetches the response an answer without it."""
     evidence = bench.evidence
@@ -236,7 +240,7 @@ async def _withdraw(
     await progress.commit(
         [
             evidence.tool_decided(evidence.clock.uuid7(), approval.id, call, looked),
-            _completed(bench, ask, reply, ending, ApprovalMismatch.code),
+            _completed(bench, ask, reply, ending, problem.code),
         ]
     )
 
@@ -324,13 +328,21 @@ def _against(bench: Bench, approval: Approval, call: ToolCall, rechecked: Rechec
     """Return what stands against releasing the call: a denial, or that something is not what was approved."""
     verdict, newest = rechecked.verdict, rechecked.snapshot
     if verdict.decision.outcome is Outcome.DENY:
-        return ApprovalMismatch(f"{approval.id}: {REASONS[verdict.decision.reasons[0]]}")
+        reason = verdict.decision.reasons[0]
+        return _refusal(reason)(f"{approval.id}: {REASONS[reason]}")
     arguments = canonical(dict(verdict.arguments or {})).decode()
     now = bound(bench.evidence, call, arguments, verdict.decision.reasons, approval.body_digest)
     versions = {} if newest is None else {plane.value: each.digest for plane, each in newest.versions.items()}
     if versions == dict(bench.evidence.prepared.versions) and hmac.compare_digest(now, approval.binding):
         return None
     return ApprovalMismatch(f"{approval.id} was approved under other versions, reasons or arguments than now")
+
+
+def _refusal(reason: str) -> type[ApprovalMismatch]:
+    """Return the error by which a client can tell what may pass from what will not."""
+    if reason.startswith("switch."):
+        return ApprovalSwitchedOff
+    return ApprovalOverBudget if reason in _OVER else ApprovalMismatch
 
 
 async def _again(bench: Bench, ask: Ask, progress: Progress, reply: Reply, found: _Found, call: ToolCall) -> None:
