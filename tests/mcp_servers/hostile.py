@@ -168,8 +168,8 @@ async def _http(manner: str, memory: Memory, reader: asyncio.StreamReader, write
 
 def _write(writer: asyncio.StreamWriter, status: str, body: bytes, declared_bytes: int | None = None) -> None:
     length = len(body) if declared_bytes is None else declared_bytes
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    writer.write(head.encode() + body)
+    fields = f"Content-Type: application/json\r\nContent-Length: {length}\r\nConnection: close"
+    writer.write(f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n".encode() + body)
 
 
 async def _stream(writer: asyncio.StreamWriter, messages: Iterator[Json]) -> None:

@@ -3,15 +3,17 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
 import pytest
 from tests.planes.tools.sdk_server import sdk_server
+from tests.upstream.server import scripted_upstream
+from tests.upstream.wire import Close, Received, Send, Step, event, event_stream_head, piece, whole
 
 from customhouse.dialects.mcp.envelope import Envelope, sealed
-from customhouse.dialects.mcp.message import Call, Note
+from customhouse.dialects.mcp.message import Call, Note, result
 from customhouse.dialects.mcp.revision import HANDSHAKE, MODERN
 from customhouse.domain.clock import SystemClock
 from customhouse.outgoing.credential import UpstreamCredentials
@@ -167,6 +169,61 @@ def test_its_tools_are_listed_with_what_is_pinned(*, stateless: bool) -> None:
             assert all("inputSchema" in each for each in found)
 
         told(story)
+
+
+def test_a_stream_that_its_server_closes_is_taken_up_again() -> None:
+    def begun(_: Received) -> Iterator[Step]:
+        yield event_stream_head()
+        yield piece(b"id: e1\nretry: 0\ndata: \n\n")
+        yield Send(b"0\r\n\r\n")
+
+    def going_on(_: Received) -> Iterator[Step]:
+        yield event_stream_head()
+        yield piece(b"id: e2\nretry: 0\n" + event({"jsonrpc": "2.0", "method": "notifications/message", "params": {}}))
+        yield Close()
+
+    def ended(_: Received) -> Iterator[Step]:
+        yield event_stream_head()
+        result = {"content": [{"type": "text", "text": "done"}]}
+        yield piece(event({"jsonrpc": "2.0", "id": 1, "result": result}))
+        yield Send(b"0\r\n\r\n")
+
+    heard: list[str] = []
+
+    async def hear(message: Call | Note) -> None:
+        heard.append(message.method)
+
+    with scripted_upstream(begun, going_on, ended) as upstream:
+        server = Server(url=f"{upstream.origin}/mcp")
+
+        async def story(servers: ToolServers) -> None:
+            speaking = Speaking(HANDSHAKE[-1], "s1")
+            assert text(await servers.call(server, request(servers, speaking, "x"), hear)) == "done"
+
+        told(story)
+        assert [each.method for each in upstream.requests] == ["POST", "GET", "GET"], "the call was sent once"
+        assert [each.headers.get("last-event-id") for each in upstream.requests] == [None, "e1", "e2"]
+        assert {each.headers["mcp-session-id"] for each in upstream.requests} == {"s1"}
+        assert heard == ["notifications/message"]
+
+
+def test_what_a_client_answers_reaches_its_server() -> None:
+    def taken(_: Received) -> Iterator[Step]:
+        yield Send(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
+
+    def unknown(_: Received) -> Iterator[Step]:
+        yield whole(404, b"")
+
+    with scripted_upstream(taken, unknown) as upstream:
+        server = Server(url=f"{upstream.origin}/mcp")
+
+        async def story(servers: ToolServers) -> None:
+            speaking = Speaking(HANDSHAKE[-1], "s1")
+            assert await servers.tell(server, speaking, result("s~1", {"roots": []})) is None
+            assert await servers.tell(server, speaking, result("s~2", {"roots": []})) == SessionEnded()
+
+        told(story)
+        assert upstream.requests[0].body == {"jsonrpc": "2.0", "id": "s~1", "result": {"roots": []}}
 
 
 def test_nobody_there_is_a_call_that_was_not_sent() -> None:

@@ -153,6 +153,19 @@ def test_a_flood_ends_its_call_and_no_other(tmp_path: Path) -> None:
     told(story)
 
 
+def test_a_program_that_says_too_much_to_nobody_is_ended(tmp_path: Path) -> None:
+    body = "old()\nfor _ in range(2000): say(method='notifications/message', params={})\nread()"
+    server = program(tmp_path, body)
+
+    async def story(servers: ToolServers) -> None:
+        outcome = await call(servers, server)
+        assert isinstance(outcome, Failed)
+        assert outcome.sent
+        assert "belong to no call" in outcome.detail
+
+    told(story)
+
+
 def test_what_comes_late_is_nobody_elses_answer(tmp_path: Path) -> None:
     body = """
 first = old()

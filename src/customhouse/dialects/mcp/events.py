@@ -48,7 +48,9 @@ class EventReader:
             for line in self._lines():
                 self._take(line, events)
         if self._size + self._kept > self._limit:
-            raise UpstreamFailed(f"an event of the server's stream is larger than {self._limit} bytes")
+            raise UpstreamFailed(
+                f"an event of the server's stream is larger than {self._limit} bytes", reason="upstream.too_large"
+            )
         return events
 
     def _lines(self) -> list[bytes]:
@@ -76,7 +78,9 @@ class EventReader:
             self._data.append(value)
             self._kept += len(value) + 1
             if self._kept > self._limit + 1:
-                raise UpstreamFailed(f"an event of the server's stream is larger than {self._limit} bytes")
+                raise UpstreamFailed(
+                    f"an event of the server's stream is larger than {self._limit} bytes", reason="upstream.too_large"
+                )
         elif field == b"event":
             self._name = value
         elif field == b"id" and b"\0" not in value:

@@ -37,7 +37,7 @@ class AnswerReader:
             return [upstream_message(data, limit=self._limit) for data in self._events.feed(content)]
         self._size += len(content)
         if self._size > self._limit:
-            raise UpstreamFailed(f"the server's answer is larger than {self._limit} bytes")
+            raise UpstreamFailed(f"the server's answer is larger than {self._limit} bytes", reason="upstream.too_large")
         self._body.append(content)
         return []
 

@@ -147,18 +147,15 @@ class McpHttp:
                 return await self._unwelcome(connection, request)
             way.session = _session(connection)
             reader = self._reader(connection)
-            try:
-                found = await _read(connection, reader, hearing, server.timeout_s)
-            except ConnectionBroke:
-                if reader.last_event is None:
-                    raise
-                found = None
+            found = await _read(connection, reader, hearing, server.timeout_s)
         resumable = request.speaking.session is not None and at_least(request.speaking.revision, RESUMABLE)
+        last_event = reader.last_event
         for _ in range(MAX_RESUMED):
-            if found is not None or reader.last_event is None or not resumable:
+            if found is not None or last_event is None or not resumable:
                 break
             await asyncio.sleep((RETRY_MS if reader.retry_ms is None else reader.retry_ms) / 1000)
-            found, reader = await self._resumed(server, request.speaking, reader.last_event, hearing, way)
+            found, reader = await self._resumed(server, request.speaking, last_event, hearing, way)
+            last_event = reader.last_event or last_event
         return found or Failed("upstream.cut_stream", "the server's stream ended without an answer", sent=True)
 
     async def _resumed(
@@ -214,15 +211,23 @@ class McpHttp:
 async def _read(
     connection: Connection, reader: AnswerReader, hearing: Hearing, patience_s: float
 ) -> Finished | Refused | None:
-    """Return the answer that a body or a stream holds; None of a stream that ended before."""
+    """Return the answer that a body or a stream holds; None of a stream that ended before.
+
+    Raises ConnectionBroke, but not where the stream can be taken up again after an event.
+    """
     media = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
     limit_s = patience_s if media == EVENTS else min(IDLE_S, patience_s)
-    while piece := await connection.piece(limit_s):
-        hearing.count(len(piece))
-        for each in reader.feed(piece):
-            found = await hearing.take(each)
-            if found is not None:
-                return found
+    try:
+        while piece := await connection.piece(limit_s):
+            hearing.count(len(piece))
+            for each in reader.feed(piece):
+                found = await hearing.take(each)
+                if found is not None:
+                    return found
+    except ConnectionBroke:
+        if reader.last_event is None:
+            raise
+        return None
     for each in reader.end():
         found = await hearing.take(each)
         if found is not None:

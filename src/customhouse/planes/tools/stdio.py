@@ -36,6 +36,8 @@ MAX_PENDING: Final = 256
 """Calls that wait for one program at once."""
 MAX_SAID: Final = 1000
 """Messages of one call that wait to be passed on."""
+MAX_STRAY: Final = 1000
+"""Messages between two answers that belong to no call, after which a program is ended; log lines are such."""
 MAX_GARBAGE: Final = 16
 """Lines that are no messages, after which a program is ended."""
 START_S: Final = 15.0
@@ -77,7 +79,7 @@ class StdioServer:
         self._why: str | None = "it has not been started"
         self._pending: dict[int, _Pending] = {}
         self._number = 0
-        self._garbage = 0
+        self._garbage = self._stray = 0
 
     async def close(self) -> None:
         """Stop the program."""
@@ -173,7 +175,7 @@ class StdioServer:
 
     def began(self) -> None:
         """Let those who wait shake hands."""
-        self._garbage = 0
+        self._garbage = self._stray = 0
         self._shaking = None
         self._why = None
         self._tried.set()
@@ -191,8 +193,10 @@ class StdioServer:
             case Response(id=number):
                 self._give(number, found)
             case Call(id=number, method="ping"):
+                self._count_stray()
                 self.tell(message.result(number, {}))
             case Call(id=number):
+                self._count_stray()
                 self.tell(message.error(number, METHOD_NOT_FOUND, "the gateway asks no client for this server"))
             case Note():
                 self._give(_number(found), found)
@@ -207,11 +211,19 @@ class StdioServer:
     def _give(self, number: object, found: Message) -> None:
         pending = self._pending.get(number) if type(number) is int else None
         if pending is None:
-            return  # nobody waits for it any more, or nobody ever did
+            self._count_stray()  # nobody waits for it any more, or nobody ever did
+            return
+        if isinstance(found, Response):
+            self._stray = 0
         if pending.said.qsize() >= MAX_SAID:
             _end(pending, Failed("upstream.flooded", "the tool server says more than is passed on", sent=True))
             return
         pending.said.put_nowait(_renamed(found, pending.progress) if isinstance(found, Note) else found)
+
+    def _count_stray(self) -> None:
+        self._stray += 1
+        if self._stray > MAX_STRAY:
+            raise ProcessFailed(f"it wrote more than {MAX_STRAY} messages that belong to no call")
 
 
 async def _answer(pending: _Pending, hearing: Hearing, request: Request) -> Outcome:
