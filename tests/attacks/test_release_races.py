@@ -15,11 +15,11 @@ from typing import Any, Final
 import msgspec
 import psycopg
 import pytest
-import uvicorn
 from tests.attacks.test_releases import changed
 from tests.attacks.test_switches import acknowledged, lifted, thrown
 from tests.gateway.outage import cut_off, locked
 from tests.gateway.running import Answer, Running, documents
+from tests.gateway.server import Server
 from tests.gateway.test_ledger_failure import caught_up
 from tests.gateway.tongues import TONGUES, Tongue
 from tests.gateway.waiting import CAPTAIN, REFUND, TEXT, TOOLS, Desk, refunds, waiting
@@ -40,11 +40,11 @@ def beside(desk: Desk) -> Generator[Desk]:
     gateway = desk.gateway
     own = gateway.home.with_name("beside")
     settings = msgspec.structs.replace(gateway.settings, home=str(own), keys=str(gateway.settings.keys_path))
-    ready, found = threading.Event(), list[tuple[uvicorn.Server, int]]()
+    ready, found = threading.Event(), list[tuple[Server, int]]()
 
     async def main() -> None:
         async with build(settings) as app:
-            server = uvicorn.Server(server_config(settings, app))
+            server = Server(server_config(settings, app))
             serving = asyncio.ensure_future(server.serve())
             while not server.started and not serving.done():  # noqa: ASYNC110 - as in tests/gateway/running.py
                 await asyncio.sleep(0)
@@ -59,7 +59,7 @@ def beside(desk: Desk) -> Generator[Desk]:
     try:
         yield Desk(replace(gateway, port=port), desk.upstream)
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(30)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import uvicorn
 from tests.api.house import House, open_house
 from tests.console.house import console
+from tests.gateway.server import Server
 
 from customhouse.console.pages import PAGES
 
@@ -41,14 +42,11 @@ def served(home: Path) -> Generator[Served]:
     async def main() -> None:
         async with open_house(home) as house:
             app = console(house, PAGES)
-            server = uvicorn.Server(
+            server = Server(
                 uvicorn.Config(app, lifespan="off", log_level="error", access_log=False, timeout_graceful_shutdown=2)
             )
 
-            def stop() -> None:
-                server.should_exit = True
-
-            box.append((house, asyncio.get_running_loop(), stop))
+            box.append((house, asyncio.get_running_loop(), server.stop))
             started.set()
             await server.serve(sockets=[listener])
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import uvicorn
 from tests.api.house import OWN_ROUTES, House, open_house
+from tests.gateway.server import Server
 
 from customhouse.api.route import Route
 
@@ -42,16 +43,13 @@ def served(home: Path, routes: Sequence[Route] = OWN_ROUTES) -> Generator[Served
     async def main() -> None:
         async with open_house(home) as house:
             app = house.app(routes)
-            server = uvicorn.Server(
+            server = Server(
                 uvicorn.Config(
                     app, lifespan="off", log_level="error", access_log=False, timeout_graceful_shutdown=SHUTDOWN_LIMIT_S
                 )
             )
 
-            def stop() -> None:
-                server.should_exit = True
-
-            box.append((house, asyncio.get_running_loop(), stop))
+            box.append((house, asyncio.get_running_loop(), server.stop))
             started.set()
             await server.serve(sockets=[listener])
 

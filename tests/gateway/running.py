@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar, cast
 
 import apsw
 import msgspec
-import uvicorn
 from tests import postgres
+from tests.gateway.server import Server
 
 from customhouse.access import keys
 from customhouse.access.keys import NewKey
@@ -267,7 +267,7 @@ def running(
     settings = msgspec.structs.replace(Settings(home=str(home), port=0, log_level="error"), **overrides)
     started = threading.Event()
     holder: list[Running] = []
-    servers: list[uvicorn.Server] = []
+    servers: list[Server] = []
     failures: list[BaseException] = []
 
     async def main() -> None:
@@ -275,7 +275,7 @@ def running(
             published = await publish(prepared.control, submitted)
             key = await create_key(prepared.control, delegate=delegate)
         async with installation(settings) as side, build(settings) as app:
-            server = uvicorn.Server(server_config(settings, app))
+            server = Server(server_config(settings, app))
             servers.append(server)
             serving = asyncio.ensure_future(server.serve())
             while not server.started and not serving.done():  # noqa: ASYNC110 - as below
@@ -301,7 +301,7 @@ def running(
     try:
         yield holder[0]
     finally:
-        servers[0].should_exit = True
+        servers[0].stop()
         worker.join(30)
         if failures:
             raise failures[0]
