@@ -28,6 +28,14 @@ def test_limits_are_shown_with_what_is_used(home: Path) -> None:
     with shop(home) as opened:
         opened.release()
         assert "support@1 has no limits in dev." in opened.good("sam", "budgets", "support")
+        tools = opened.json("sam", "budgets", "support", "-e", "dev")["tools"]
+        assert tools == []
+        policy = opened.manifest / "policy.yaml"
+        budgets = "budgets: {writes_per_hour: 20}"
+        policy.write_text(policy.read_text().replace("[track]", f"[track, refund], {budgets}"))
+        opened.release()
+        drawn = [" ".join(line.split()) for line in opened.good("sam", "budgets", "support").splitlines()]
+        assert drawn[-1].startswith("calls that change something per hour 0 of 20 20")
         limit(opened)
         plan = opened.good("dana", "plan", "support", "-m", str(opened.manifest))
         assert "- may now use at most 60 requests a month for each key" in plan

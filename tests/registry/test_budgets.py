@@ -16,7 +16,11 @@ from customhouse.budget.limit import Amounts, Limit, window
 from customhouse.budget.reserve import Budgets
 from customhouse.domain.clock import rfc3339
 from customhouse.domain.errors import NotInForce
+from customhouse.domain.principal import Principal
+from customhouse.gateway.claims import Claims
 from customhouse.planes.model.document import Document as ModelDocument
+from customhouse.planes.tools.claim import share, writes
+from customhouse.planes.tools.document import Budget
 from customhouse.registry.budgets import BudgetsInForce, budgets, dollars
 from customhouse.registry.current import Current
 from customhouse.registry.documents import Documents
@@ -65,6 +69,43 @@ def test_each_limit_shows_who_used_how_much(tmp_path: Path) -> None:
             ("acme", 40, 0),
         ]
         assert key.resets == rfc3339(window("month", now_us).ends_us)
+
+    in_yard(tmp_path, story)
+
+
+def test_the_budgets_of_tools_show_what_the_gateway_counts(tmp_path: Path) -> None:
+    sums = (
+        Budget(of="args.amount", tool="issue_refund", max="500", per="day"),
+        Budget(of="args.amount", tool="issue_refund", max="450.5", per="day"),
+        Budget(of="args.amount", tool="issue_refund", max="100", per="hour"),
+        Budget(of="args.amount", tool="issue_refund", max="30", per="turn"),
+    )
+    found = documents()
+    policy = msgspec.structs.replace(found.tools, writes_per_hour=20, sums=sums)
+    caller = Principal("key_1", "acme", "support", "dev", None, "none")
+
+    async def story(yard: Yard) -> None:
+        control = yard.control
+        await yard.publish(replace(found, tools=policy))
+        now_us = control.clock.now_us()
+        nobody = [(each.tool, each.per, each.used, each.allowed) for each in (await shown(yard)).tools]
+        assert nobody == [
+            (None, "hour", "0", "20"),
+            ("issue_refund", "day", "0", "450.5"),
+            ("issue_refund", "hour", "0", "100"),
+        ]
+        claims = Claims(Budgets(control.database, timeout_s=30), control.clock, caller)
+        call = (writes(20), *(share(each, {"amount": "12.25"}) for each in sums[1:]))
+        assert await claims.take("one", call) is None
+        assert await claims.take("two", call) is None
+        tools = (await shown(yard)).tools
+        assert [(each.argument, each.used) for each in tools] == [
+            (None, "2"),
+            ("args.amount", "24.5"),
+            ("args.amount", "24.5"),
+        ]
+        assert tools[1].resets == rfc3339(window("day", now_us).ends_us)
+        assert (await shown(yard)).limits == ()
 
     in_yard(tmp_path, story)
 

@@ -21,7 +21,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         "GET",
         f"{ROOT}/assistants/{{assistant}}/budgets",
         "keys.read",
-        "Show an assistant's limits, and what is spent and reserved of them.",
+        "Show an assistant's limits and budgets of tools, and what is spent and reserved of them.",
         None,
         BudgetsInForce,
         _budgets,

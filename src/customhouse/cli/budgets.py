@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`customhouse budgets`: an assistant's limits, and what is spent and reserved of them."""
+"""`customhouse budgets`: an assistant's limits and its policy's budgets of tools, and what is gone of them."""
 
 import click
+from rich.console import Group
 from rich.table import Table
 
 from customhouse.cli.client import client, segment
 from customhouse.cli.options import environment_option, json_option
 from customhouse.cli.output import emit
-from customhouse.registry.budgets import BudgetsInForce, LimitInForce, Used
+from customhouse.registry.budgets import BudgetsInForce, LimitInForce, ToolsUsed, Used
 
 
 @click.command()
@@ -16,16 +17,29 @@ from customhouse.registry.budgets import BudgetsInForce, LimitInForce, Used
 @json_option
 @click.pass_context
 def budgets(ctx: click.Context, assistant: str, environment: str, *, as_json: bool) -> None:
-    """Show ASSISTANT's limits: what is spent and reserved in the window that runs now, by whom, when it ends."""
+    """Show ASSISTANT's limits, and its policy's budgets of tools: what is gone in the window that runs now.
+
+    Limits say what is spent, what is reserved, and by whom. Tools count the calls that were passed on.
+    """
     path = f"/api/v1/assistants/{segment(assistant)}/budgets"
     found = client(ctx).fetch("GET", path, BudgetsInForce, query={"environment": environment})
     emit(found, as_json=as_json, render=_drawn)
 
 
-def _drawn(found: BudgetsInForce) -> Table | str:
-    if not found.limits:
-        said = f"{found.stamp} has no limits in {found.environment}."
-        return f"{said} What its policy allows of tools (calls, writes, sums) is counted apart, and not shown here."
+def _drawn(found: BudgetsInForce) -> Group:
+    limits = _limits(found) if found.limits else f"{found.stamp} has no limits in {found.environment}."
+    return Group(limits, "", _tools(found.tools)) if found.tools else Group(limits)
+
+
+def _tools(found: tuple[ToolsUsed, ...]) -> Table:
+    table = Table("Tools", "Used", "Resets", box=None, pad_edge=False)
+    for each in found:
+        name = "calls that change something" if each.tool is None else f"{each.tool} {each.argument}"
+        table.add_row(f"{name} per {each.per}", f"{each.used} of {each.allowed}", f"{each.resets[:19]}Z")
+    return table
+
+
+def _limits(found: BudgetsInForce) -> Table:
     table = Table(
         "Limit", "Whose", "Requests", "Tokens", "reserved", "USD", "reserved", "Resets", box=None, pad_edge=False
     )

@@ -75,7 +75,7 @@ class Claims:
         who = self.principal
         per = "hour" if claim.per == "hour" else "day"
         began_us, ends_us = window(per, self.clock.now_us())
-        place = Counter(ORGANIZATION, who.environment, who.assistant, f"tool:{claim.holder}", per, began_us, ends_us)
+        place = Counter(ORGANIZATION, who.environment, who.assistant, claim.counter, per, began_us, ends_us)
         return Bound(place, "assistant", _amounts(claim, claim.allowed, UNLIMITED))
 
 

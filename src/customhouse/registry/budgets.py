@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of its limits an assistant has used in the windows that run now, as people see it."""
+"""How much an assistant has used of its limits and of its policy's budgets in the windows that run now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
 from customhouse.access.credentials import Credentials
 from customhouse.budget import tables
+from customhouse.budget.level import Counter, Level
 from customhouse.budget.limit import MICRO, Limit, Of, Per, window
 from customhouse.budget.tables import Counted, Place
 from customhouse.domain.clock import rfc3339
 from customhouse.domain.errors import NotInForce
 from customhouse.ledger.record import ORGANIZATION
+from customhouse.planes.tools.claim import WRITES, Claim, lasting
+from customhouse.planes.tools.document import Document as ToolsDocument
 from customhouse.registry.control import Control
 from customhouse.registry.current import Current
 from customhouse.store.database import Transaction
@@ -51,13 +54,30 @@ class LimitInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     used: tuple[Used, ...]
 
 
+class ToolsUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A budget of the tools policy, and what is gone of it: the calls that change something, or a sum of one argument.
+
+    `tool` and `argument` are those of a sum; amounts are decimal text. `used` is what calls were passed with, or are
+    being passed with now: whether the application ran them is not known here.
+    """
+
+    tool: str | None
+    argument: str | None
+    per: Literal["hour", "day"]
+    allowed: str
+    used: str
+    began: str
+    resets: str
+
+
 class BudgetsInForce(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The limits of an assistant in an environment."""
+    """The limits of an assistant in an environment, and the budgets of its tools that outlast a turn."""
 
     assistant: str
     environment: str
     stamp: str
     limits: tuple[LimitInForce, ...]
+    tools: tuple[ToolsUsed, ...] = ()
 
 
 async def budgets(
@@ -73,15 +93,18 @@ async def budgets(
     tenants = sorted(credentials.tenants_of(environment, assistant))[:MAX_TENANTS]
     places = [place for limit in limits for place in _places(limit, tenants, now_us)]
 
-    def work(tx: Transaction) -> list[Counted]:
-        return tables.look(tx, environment, assistant, places)
+    of_tools = _of_tools(snapshot.documents.tools, environment, assistant, now_us)
 
-    found = await control.database.read(work) if places else []
+    def work(tx: Transaction) -> tuple[list[Counted], Mapping[Counter, Level]]:
+        return tables.look(tx, environment, assistant, places), tables.look_at(tx, list(of_tools))
+
+    found, levels = await control.database.read(work)
     return BudgetsInForce(
         assistant=assistant,
         environment=environment,
         stamp=snapshot.stamp,
         limits=tuple(_in_force(limit, found, now_us) for limit in limits),
+        tools=tuple(_tools_used(claim, each, levels.get(each, Level())) for each, claim in of_tools.items()),
     )
 
 
@@ -89,6 +112,11 @@ def dollars(microusd: int) -> str:
     """Return micro-dollars as decimal text of dollars, with two places at least."""
     exact = (Decimal(microusd) / MICRO).normalize()
     return f"{exact:.2f}" if exact == exact.quantize(Decimal("0.01")) else f"{exact:f}"
+
+
+def plain(millionths: int) -> str:
+    """Return millionths as decimal text, with as many places as it takes."""
+    return f"{(Decimal(millionths) / MICRO).normalize():f}"
 
 
 def _places(limit: Limit, tenants: list[str], now_us: int) -> list[Place]:
@@ -110,6 +138,29 @@ def _in_force(limit: Limit, found: Iterable[Counted], now_us: int) -> LimitInFor
         began=rfc3339(began_us),
         resets=rfc3339(ends_us),
         used=tuple(_used(each) for each in most[:MAX_HOLDERS]),
+    )
+
+
+def _of_tools(document: ToolsDocument, environment: str, assistant: str, now_us: int) -> dict[Counter, Claim]:
+    """Return what the gateway counts of a policy's budgets, by its counter now (`gateway/claims.py` puts it there)."""
+    found: dict[Counter, Claim] = {}
+    for claim in lasting(document):
+        per: Per = "hour" if claim.per == "hour" else "day"
+        found[Counter(ORGANIZATION, environment, assistant, claim.counter, per, *window(per, now_us))] = claim
+    return found
+
+
+def _tools_used(claim: Claim, counter: Counter, level: Level) -> ToolsUsed:
+    calls = claim.holder == WRITES
+    _, tool, argument = (None, None, None) if calls else claim.holder.split(":", 2)
+    return ToolsUsed(
+        tool=tool,
+        argument=argument,
+        per="hour" if claim.per == "hour" else "day",
+        allowed=str(claim.allowed) if calls else plain(claim.allowed),
+        used=str(level.requests) if calls else plain(level.taken.microusd),
+        began=rfc3339(counter.began_us),
+        resets=rfc3339(counter.ends_us),
     )
 
 

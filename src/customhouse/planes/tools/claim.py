@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, Literal, NamedTuple
 
-from customhouse.planes.tools.document import Budget
+from customhouse.planes.tools.document import Budget, Document
 from customhouse.planes.tools.path import walk
 
 WRITES: Final = "writes"
@@ -38,6 +38,11 @@ class Claim(NamedTuple):
     allowed: int
     reason: str
 
+    @property
+    def counter(self) -> str:
+        """Return the name of the counter, among those of the assistant's other limits."""
+        return f"tool:{self.holder}"
+
 
 def writes(per_hour: int) -> Claim:
     """Return the claim of one call that changes something."""
@@ -46,8 +51,13 @@ def writes(per_hour: int) -> Claim:
 
 def share(budget: Budget, arguments: Mapping[str, object]) -> Claim:
     """Return what a call claims of a sum. Raises ValueError where its argument is no amount."""
-    holder = f"sum:{budget.tool}:{budget.of}"
-    return Claim(holder, budget.per, _amount(budget.of, arguments), micro(Decimal(budget.max)), "tool.sum_exceeded")
+    return _sum(budget, _amount(budget.of, arguments))
+
+
+def lasting(document: Document) -> tuple[Claim, ...]:
+    """Return the budgets that outlast a turn, as claims of nothing: what is kept by counters, each once."""
+    of_calls = () if document.writes_per_hour is None else (writes(document.writes_per_hour)._replace(amount=0),)
+    return joined((*of_calls, *(_sum(budget, 0) for budget in document.sums if budget.per != "turn")))
 
 
 def joined(claims: Sequence[Claim]) -> tuple[Claim, ...]:
@@ -63,6 +73,11 @@ def joined(claims: Sequence[Claim]) -> tuple[Claim, ...]:
 def micro(amount: Decimal) -> int:
     """Return an amount in millionths, rounded up."""
     return int((amount * MICRO).to_integral_value(ROUND_CEILING))
+
+
+def _sum(budget: Budget, amount: int) -> Claim:
+    holder = f"sum:{budget.tool}:{budget.of}"
+    return Claim(holder, budget.per, amount, micro(Decimal(budget.max)), "tool.sum_exceeded")
 
 
 def _amount(path: str, arguments: Mapping[str, object]) -> int:

@@ -24,6 +24,13 @@ SELECT holder, per, began_us, ends_us, requests, tokens_spent, tokens_reserved, 
    AND per = :per AND began_us = :began_us
  ORDER BY tokens_spent + tokens_reserved DESC, requests DESC, holder LIMIT 100;
 
+-- budget_look_at --
+-- One of a tenant's counters of an assistant in one window.
+SELECT holder, per, began_us, ends_us, requests, tokens_spent, tokens_reserved, microusd_spent, microusd_reserved, changes
+  FROM budget_window
+ WHERE tenant_id = :tenant AND environment = :environment AND assistant = :assistant AND holder = :holder
+   AND per = :per AND began_us = :began_us;
+
 -- budget_forget --
 -- Take away some windows that have ended. Organisation-wide: what they counted is evidence, each model call with its usage.
 DELETE FROM budget_window WHERE (tenant_id, environment, assistant, holder, per, began_us) IN (
