@@ -25,6 +25,30 @@ ROWS: Final = [
         "url in the stdio",
     ),
     (
+        "a header that decides where a request goes",
+        HTTP[:-1] + ", headers: {Host: '${TOOL_KEY}'}}",
+        "effect: read",
+        "the header Host",
+    ),
+    (
+        "a header of the protocol's",
+        HTTP[:-1] + ", headers: {mcp-name: '${TOOL_KEY}'}}",
+        "effect: read",
+        "the header mcp-name",
+    ),
+    (
+        "a secret of the gateway's in a header",
+        HTTP[:-1] + ", headers: {x-key: '${CUSTOMHOUSE_DATABASE}'}}",
+        "effect: read",
+        "the variable CUSTOMHOUSE_DATABASE is the gateway's own",
+    ),
+    (
+        "a secret of the gateway's in a program",
+        "s: {transport: stdio, command: [a], env: {KEY: '${PGPASSWORD}'}}",
+        "effect: read",
+        "the variable PGPASSWORD is the gateway's own",
+    ),
+    (
         "a result's schema that refers elsewhere",
         HTTP,
         "effect: read, output: {type: object, $ref: 'http://x'}",

@@ -9,6 +9,9 @@ from customhouse.manifest.manifest import Declarations
 from customhouse.manifest.mistakes import Mistake
 from customhouse.manifest.tool import Http, Tool, ToolServer
 from customhouse.manifest.tool_schema import schema_hint, schema_problem
+from customhouse.manifest.words import secret_name
+from customhouse.outgoing.reference import Reference, refusal
+from customhouse.planes.tools.signed import is_ours
 
 PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _ARGUMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -30,6 +33,7 @@ def server_mistakes(servers: Mapping[str, ToolServer]) -> Iterator[Mistake]:
             if getattr(server, field):
                 expected = "what an http server has" if server.transport == "http" else "what a stdio server has"
                 yield Mistake((*at, field), f"{field} in the {server.transport} server {name}", expected)
+        yield from _credentials(at, server)
 
 
 def tool_mistakes(declared: Declarations) -> Iterator[Mistake]:
@@ -46,6 +50,17 @@ def tool_mistakes(declared: Declarations) -> Iterator[Mistake]:
         elif server is not None and server.protocol == "http":
             expected = "http: {method: GET, path: /…}"
             yield Mistake(at, f"no http in {name}, a tool of the plain HTTP server {tool.server}", expected)
+
+
+def _credentials(at: tuple[str, str], server: ToolServer) -> Iterator[Mistake]:
+    for header in filter(is_ours, server.headers):
+        yield Mistake((*at, "headers"), f"the header {header}", "one that neither HTTP nor MCP means something by")
+    for field, declared in (("headers", server.headers), ("env", server.env)):
+        for secret in declared.values():
+            refused = refusal(Reference("env", secret_name(secret)))
+            if refused is not None:
+                expected = "a variable that holds nothing but this server's credential"
+                yield Mistake((*at, field), refused, expected)
 
 
 def _http(name: str, tool: Tool, http: Http, server: ToolServer | None) -> Iterator[Mistake]:

@@ -60,8 +60,9 @@ class Form(NamedTuple):
 class Pool:
     """Connections by where they lead. Used from one event loop."""
 
-    def __init__(self, connect_s: float) -> None:
-        """Bound how long connecting may take, the name's look-up and TLS included."""
+    def __init__(self, connect_s: float, keep_s: float = KEEP_S) -> None:
+        """Bound how long connecting may take, the name's look-up and TLS included, and how long a connection waits."""
+        self._keep_s = keep_s
         self._connect_s = connect_s
         self._idle: dict[tuple[str, int, bool], list[tuple[Connection, asyncio.TimerHandle]]] = {}
         self._count = 0
@@ -122,7 +123,7 @@ class Pool:
             return
         connection.wait_idle()
         waiting = self._idle.setdefault(target[:3], [])
-        timer = asyncio.get_running_loop().call_later(KEEP_S, self._expire, target, connection)
+        timer = asyncio.get_running_loop().call_later(self._keep_s, self._expire, target, connection)
         waiting.append((connection, timer))
         self._count += 1
 

@@ -37,5 +37,5 @@ def refusal(found: Reference) -> str | None:
     if _VARIABLE.fullmatch(found.name) is None:
         return "it is not the name of an environment variable"
     if found.name in OWN_NAMES or found.name.startswith(OWN_PREFIXES):
-        return f"the variable {found.name} is the gateway's own, and no provider's key"
+        return f"the variable {found.name} is the gateway's own, and no upstream's key"
     return None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.mcp_servers.started import started
 from tests.planes.tools.sdk_server import sdk_server
 from tests.upstream.server import scripted_upstream
 from tests.upstream.wire import Close, Received, Send, Step, event, event_stream_head, piece, whole
@@ -205,6 +206,27 @@ def test_a_stream_that_its_server_closes_is_taken_up_again() -> None:
         assert [each.headers.get("last-event-id") for each in upstream.requests] == [None, "e1", "e2"]
         assert {each.headers["mcp-session-id"] for each in upstream.requests} == {"s1"}
         assert heard == ["notifications/message"]
+
+
+def test_a_server_may_ask_a_client_in_the_middle_of_a_call() -> None:
+    with started("everything", "0") as url:
+        server = Server(url=url, may_ask=("sampling",))
+
+        async def story(servers: ToolServers) -> None:
+            speaking = (await servers.introduced(server, HANDSHAKE[-1], {"sampling": {}})).speaking
+            asked: list[str] = []
+
+            async def hear(message: Call | Note) -> None:
+                assert isinstance(message, Call)
+                asked.append(message.method)
+                said = {"role": "assistant", "model": "m", "content": {"type": "text", "text": "42"}}
+                assert await servers.tell(server, speaking, result(message.id, said)) is None
+
+            outcome = await servers.call(server, request(servers, speaking, "test_sampling", prompt="6 * 7"), hear)
+            assert "42" in str(text(outcome))
+            assert asked == ["sampling/createMessage"]
+
+        told(story)
 
 
 def test_what_a_client_answers_reaches_its_server() -> None:

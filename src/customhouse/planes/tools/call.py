@@ -44,6 +44,9 @@ MAX_PAGES: Final = 100
 MAX_TOOLS: Final = 10_000
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 """Of one server's definitions, written compactly."""
+KEEP_S: Final = 4.0
+"""How long a connection waits for its next call: many servers close theirs after 5 s (uvicorn, Node), and of a call
+that is sent at that moment nobody would know what became of it."""
 HANDSHAKE_S: Final = 15.0
 """For what a server is asked of itself: a cold start is over by then."""
 AGAIN_S: Final = 5.0
@@ -77,7 +80,7 @@ class ToolServers:
     ) -> None:
         """Begin without connections."""
         self._clock = clock
-        self._pool = Pool(connect_s)
+        self._pool = Pool(connect_s, KEEP_S)
         bounds = Bounds(message_bytes, 2 * message_bytes)
         self._http = McpHttp(self._pool, credentials, bounds)
         self._plain = PlainHttp(self._pool, credentials, message_bytes)

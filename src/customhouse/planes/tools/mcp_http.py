@@ -250,7 +250,8 @@ def _plain_headers(made: dict[str, str]) -> dict[str, str]:
 
 
 def _session(connection: Connection) -> str | None:
-    session = connection.headers.get(headers.SESSION)
+    found = connection.headers.get(headers.SESSION)
+    session = None if found is None else found.strip(" \t")
     if session is not None and not headers.is_session(session):
         raise UpstreamFailed("the server's session is none that a header can say")
     return session

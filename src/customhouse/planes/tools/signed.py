@@ -37,6 +37,12 @@ OUR_PREFIXES: Final = ("mcp-", "proxy-")
 _NAME: Final = re.compile(r"[a-z0-9\-]{1,64}")
 
 
+def is_ours(name: str) -> bool:
+    """Return whether a header is none that a tool server can be given."""
+    lower = name.lower()
+    return _NAME.fullmatch(lower) is None or lower in OURS or lower.startswith(OUR_PREFIXES)
+
+
 class Credentials(Protocol):
     """Where credentials are looked up by name."""
 
@@ -55,7 +61,7 @@ async def signed(declared: Mapping[str, str], credentials: Credentials) -> dict[
     made: dict[str, str] = {}
     for given, variable in declared.items():
         name = given.lower()
-        if _NAME.fullmatch(name) is None or name in OURS or name.startswith(OUR_PREFIXES):
+        if is_ours(given):
             raise UpstreamFailed(
                 f"the header {given[:64]!r} is none that a tool server can be given", reason="upstream.misconfigured"
             )
