@@ -308,6 +308,7 @@ def _pages(
         waiting=stores.waiting,
         spans=lambda: SpanCounts() if export is None else export.counts,
         unreached=unused,
+        redeemed=lambda: built.redemptions.counts,
     )
     state, registry = StateMetrics(sources), CollectorRegistry()
     for collector in (*counts, state):

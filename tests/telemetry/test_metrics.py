@@ -2,6 +2,7 @@
 """/metrics on a real socket: what it counts, for whom it is, and that nobody's tenant or words are in it."""
 
 import asyncio
+import json
 import re
 from collections.abc import Generator
 from pathlib import Path
@@ -61,6 +62,18 @@ def test_what_turns_did_is_counted(gateway: Running) -> None:
     assert found.value("customhouse_evidence_acknowledgement_seconds_count", where="database") >= 7
     assert found.value("customhouse_turns_in_flight") == 0
     assert found.value("customhouse_database_up") == 1
+
+
+def test_redemptions_of_tickets_are_counted(gateway: Running) -> None:
+    ((ticket),) = gateway.chat(tools=TOOLS).receipt["tickets"]
+    head = {"content-type": "application/json"}
+    for each in (ticket["ticket"], ticket["ticket"], "TRIPWIRE"):
+        gateway.request("POST", "/api/v1/tickets/redeem", json.dumps({"ticket": each}).encode(), head)
+    assert scrape(gateway).series("customhouse_ticket_redemptions_total") == {
+        ("accepted",): 1,
+        ("ticket.used",): 1,
+        ("ticket.malformed",): 1,
+    }
 
 
 def test_what_is_in_force_is_shown(gateway: Running) -> None:

@@ -102,6 +102,18 @@ def test_the_second_one_is_told_and_not_recorded(place: Path | str) -> None:
     in_book(place, story)
 
 
+def test_what_became_of_redemptions_is_counted_by_codes_of_ours(place: Path | str) -> None:
+    async def story(book: Book) -> None:
+        room = redemptions(book)
+        ticket = await passed(book, claims())
+        late = KEYS.signing.mint(claims(iat=1, exp=61))
+        for each in (ticket, ticket, ticket, late, "SECRET", "SECRET.SECRET.SECRET"):
+            await outcome(book, each, room)
+        assert room.counts == {"accepted": 1, "ticket.used": 2, "ticket.expired": 1, "ticket.malformed": 2}
+
+    in_book(place, story)
+
+
 def test_of_many_at_once_on_two_replicas_one_is_first(place: Path | str) -> None:
     async def story(book: Book) -> None:
         ticket = await passed(book, claims())

@@ -83,6 +83,13 @@ METRICS: Final[Mapping[str, Declared]] = MappingProxyType(
             ("outcome", "reason"),
             "Decisions on proposed tool calls: allow, hold or deny, with the first reason (docs/reference/reasons.md).",
         ),
+        "customhouse_ticket_redemptions_total": Declared(
+            "counter",
+            ("outcome",),
+            "Redemptions of tickets, by outcome: accepted, or the code that refused it (a reason of tickets such as "
+            "ticket.expired, ticket.used, or an error such as gateway.overloaded). What is refused was tried again, or did "
+            "not go through the gateway.",
+        ),
         # people
         "customhouse_notifications_total": Declared(
             "counter",

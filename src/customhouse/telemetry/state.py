@@ -48,6 +48,7 @@ class Sources:
     waiting: Callable[[], Mapping[str, int]]
     spans: Callable[[], SpanCounts]
     unreached: Callable[[], tuple[Unreached, ...]]
+    redeemed: Callable[[], Mapping[str, int]]
 
 
 class StateMetrics:
@@ -66,6 +67,8 @@ class StateMetrics:
         yield one("customhouse_turns_limit", sources.max_turns)
         yield gauge("customhouse_database_works_queued", {(role,): n for role, n in sources.waiting().items()})
         yield from self._unreached(sources.unreached())
+        redeemed = {(outcome,): n for outcome, n in sources.redeemed().items()}
+        yield counter("customhouse_ticket_redemptions_total", redeemed)
         yield from self._ledger(sources.ledger())
         yield from self._in_force()
         yield from self._database()

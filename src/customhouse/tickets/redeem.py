@@ -11,12 +11,13 @@ Story: two replicas of the refund service are given Lee's ticket in the same mil
 ours. One INSERT finds the other's row and is undone together with its record. One refund is paid.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from customhouse.domain.clock import Clock, rfc3339
-from customhouse.domain.errors import Overloaded, TicketInvalid, TicketUsed
+from customhouse.domain.errors import CustomhouseError, Overloaded, TicketInvalid, TicketUsed
 from customhouse.ledger.append import Ledger
 from customhouse.ledger.entry import Entry
 from customhouse.ledger.record import Record, ToolFacts
@@ -28,6 +29,7 @@ from customhouse.vault.mint import TicketKeys
 MAX_AT_ONCE: Final = 32
 """Redemptions under way; one more is answered 429. Ten times what keeps the database's connections busy."""
 RETRY_AFTER_S: Final = 1
+ACCEPTED: Final = "accepted"
 
 
 class Redeemed(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,17 +51,32 @@ class Redemptions:
         self._trusted = keys.trusted
         self._clock = clock
         self._at_once = 0
+        self._counts: dict[str, int] = {}
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Return what became of the redemptions of this process: ACCEPTED, or a code of ours that refused them."""
+        return self._counts
 
     async def redeem(self, ticket: str) -> Redeemed:
         """Use a ticket up. Raises TicketInvalid, TicketUsed, Overloaded, StoreUnavailable, LedgerUnavailable.
 
         Cost: one signature and one transaction.
         """
-        now_us = self._clock.now_us()
         try:
-            claims = read(ticket, self._trusted, now_s=now_us / 1_000_000)
+            redeemed = await self._redeem(ticket)
         except TicketRefused as refused:
+            self._count(refused.code)
             raise TicketInvalid(f"{refused}") from None
+        except CustomhouseError as error:
+            self._count(error.code)
+            raise
+        self._count(ACCEPTED)
+        return redeemed
+
+    async def _redeem(self, ticket: str) -> Redeemed:
+        now_us = self._clock.now_us()
+        claims = read(ticket, self._trusted, now_s=now_us / 1_000_000)
         if self._at_once >= MAX_AT_ONCE:
             raise Overloaded(retry_after_s=RETRY_AFTER_S)
         entry = self._entry(claims, now_us)
@@ -77,6 +94,9 @@ class Redemptions:
         finally:
             self._at_once -= 1
         return Redeemed(jti=claims.jti, trace_id=claims.trace_id, redeemed_at=rfc3339(now_us))
+
+    def _count(self, outcome: str) -> None:
+        self._counts[outcome] = self._counts.get(outcome, 0) + 1
 
     def _entry(self, claims: Claims, now_us: int) -> Entry:
         """Return the record. It has the ticket's id and not its digest, by which arguments could be guessed."""
