@@ -87,8 +87,8 @@ METRICS: Final[Mapping[str, Declared]] = MappingProxyType(
             "counter",
             ("outcome",),
             "Redemptions of tickets, by outcome: accepted, or the code that refused it (a reason of tickets such as "
-            "ticket.expired, ticket.used, or an error such as gateway.overloaded). What is refused was tried again, or did "
-            "not go through the gateway.",
+            "ticket.expired, ticket.used, or an error such as gateway.overloaded). A refused call was tried again, or "
+            "did not go through the gateway.",
         ),
         # people
         "customhouse_notifications_total": Declared(
