@@ -54,7 +54,7 @@ _ANSWERS: Final[Mapping[str, str]] = MappingProxyType(
         "requested": "The held call was approved by {who}; more people are needed",
         "approved": "The held call was approved by {who}",
         "denied": "The held call was denied by {who}",
-        "revoked": "The approval was taken back by {who}",
+        "revoked": "The approval, or the request for it, was taken back by {who}",
         "expired": "The held call expired",
         "consumed": "The held call was released to {who}",
     }

@@ -221,7 +221,7 @@ class ApprovalExpired(Forbidden):
 
 
 class ApprovalRevoked(Forbidden):
-    """The approval was taken back, or who gave it may not give it any more; send the request without it to ask anew."""
+    """Approver or client took it back, or who approved may not any more; send the request without it to ask anew."""
 
     code = "approval.revoked"
     title = "Approval revoked"

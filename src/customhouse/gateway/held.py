@@ -23,6 +23,7 @@ from customhouse.approvals.binding import Bound, digest
 from customhouse.domain.answer import Answer
 from customhouse.domain.digest import Digest
 from customhouse.domain.message import ToolCall
+from customhouse.domain.principal import Principal
 from customhouse.gateway.evidence import MAX_NAME, Evidence
 from customhouse.gateway.judge import Hold
 from customhouse.ledger.entry import Entry
@@ -58,6 +59,16 @@ class Asked(NamedTuple):
 def held_kind(approval_id: str) -> str:
     """Return the kind of payload that the kept answer of a held call is."""
     return f"held:{approval_id}"
+
+
+def own(principal: Principal, approval: Approval) -> bool:
+    """Return whether a held call of the caller's tenant is the caller's."""
+    return (approval.environment, approval.assistant, approval.key_id, approval.on_behalf_of) == (
+        principal.environment,
+        principal.assistant,
+        principal.key_id,
+        principal.on_behalf_of,
+    )
 
 
 def body_digest(path: str, body: bytes) -> str:

@@ -47,10 +47,9 @@ from customhouse.domain.errors import (
     StoreUnavailable,
 )
 from customhouse.domain.message import ToolCall
-from customhouse.domain.principal import Principal
 from customhouse.gateway import stored
 from customhouse.gateway.converse import Ask, Progress
-from customhouse.gateway.held import Kept, body_digest, bound, held_kind
+from customhouse.gateway.held import Kept, body_digest, bound, held_kind, own
 from customhouse.gateway.in_force import Rechecked
 from customhouse.gateway.judge import Bench, Passed
 from customhouse.gateway.reply import Ending, Reply, response_bytes
@@ -254,7 +253,7 @@ async def _find(desk: Desk, bench: Bench, approval_id: str) -> _Found:
     def work(tx: Transaction) -> _Found:
         tx.act_for(principal.tenant)
         approval = tables.find(tx, principal.tenant, approval_id)
-        if approval is None or not _own(principal, approval):
+        if approval is None or not own(principal, approval):
             raise ApprovalUnknown(param=HEADER)
         refused = standing.refusal(tx, approval, desk.clock.now_us())
         place = Place(principal.tenant, approval.trace_id)
@@ -273,15 +272,6 @@ def _went_on(ask: Ask, approval: Approval) -> bool:
     """Whether the conversation has the call that was held: then this is what comes after it."""
     parts = (part for message in ask.request.messages for part in message.content)
     return any(isinstance(part, ToolCall) and part.id == approval.call_id for part in parts)
-
-
-def _own(principal: Principal, approval: Approval) -> bool:
-    return (approval.environment, approval.assistant, approval.key_id, approval.on_behalf_of) == (
-        principal.environment,
-        principal.assistant,
-        principal.key_id,
-        principal.on_behalf_of,
-    )
 
 
 def _commitments(records: list[Record]) -> frozenset[str]:

@@ -52,6 +52,7 @@ from customhouse.gateway.reply import Ending, Reply, response_bytes
 from customhouse.gateway.returned import Returns
 from customhouse.gateway.spend import spending
 from customhouse.gateway.ticketing import tickets
+from customhouse.gateway.withdrawal import end_withdrawn
 from customhouse.ledger.append import Ledger
 from customhouse.planes.model.call import Upstreams
 from customhouse.planes.model.parameters import bounded_tokens, settle
@@ -239,6 +240,7 @@ async def _answer(gateway: Gateway, incoming: Incoming, reply: Reply, progress: 
         Claims(gateway.budgets, gateway.clock, evidence.principal),
         gateway.public_url,
     )
+    await end_withdrawn(gateway.desk, evidence, ask)
     approval = named(incoming.headers.get(HEADER), ask.request.approvals)
     if approval is not None and await replay(gateway.desk, bench, ask, progress, reply, approval, narrowed):
         return
