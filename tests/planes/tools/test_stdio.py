@@ -267,6 +267,26 @@ def test_a_program_that_others_may_write_is_not_started(tmp_path: Path) -> None:
     told(story)
 
 
+def test_a_program_does_not_outlive_its_release(tmp_path: Path) -> None:
+    server = program(tmp_path, "answer(old(), str(os.getpid()))\nread()\nread()")
+
+    async def story(servers: ToolServers) -> None:
+        pid = str(text(await call(servers, server)))
+        await servers.retain([server])
+        assert Path(f"/proc/{pid}").exists()
+        speaking = (await servers.spoken(server)).speaking
+        waiting = asyncio.create_task(servers.call(server, request(servers, speaking, "x")))
+        for _ in range(5):
+            await asyncio.sleep(0)  # until it is written
+        await servers.retain([])
+        assert not Path(f"/proc/{pid}").exists()
+        outcome = await waiting
+        assert isinstance(outcome, Failed)
+        assert outcome.sent
+
+    told(story)
+
+
 def test_closing_takes_what_the_program_has_started_along(tmp_path: Path) -> None:
     body = """
 import subprocess

@@ -11,7 +11,7 @@ cursor comes the list is given up: her tools are withheld, and nobody waits.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -96,6 +96,16 @@ class ToolServers:
         self._programs.clear()
         await asyncio.gather(*(each.close() for each in programs))
         await self._pool.close()
+
+    async def retain(self, servers: Iterable[Server]) -> None:
+        """Stop the programs that none of these servers is, and forget the others that are not among them.
+
+        Whoever follows what is in force says so after each move: no program outlives its release. Its calls fail.
+        """
+        wanted = {_key(server) for server in servers}
+        self._known = {key: known for key, known in self._known.items() if key in wanted}
+        ending = [self._programs.pop(key) for key in tuple(self._programs) if key not in wanted]
+        await asyncio.gather(*(each.close() for each in ending))
 
     # Single requests
 

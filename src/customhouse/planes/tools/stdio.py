@@ -87,7 +87,7 @@ class StdioServer:
         if running is not None:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
-        self.ended("the gateway ends")
+        self.ended("it was stopped")
         if self._shaking is not None:
             await asyncio.gather(self._shaking, return_exceptions=True)
 
