@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One held tool call that waits for people, and one person's answer to it. Its states: planes/tools/approval.py."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from customhouse.planes.tools.approval import ApprovalState
@@ -17,7 +17,8 @@ class Approval:
     `binding` is the digest of everything that was approved (binding.py), `body_digest` of the client's request.
     `approvers` are those whom the rule names, people and `group:NAME`; nobody named means the captain. `expires_at_us`
     counts from the request and does not move. `arguments_bytes` is the length of the canonical arguments, which stand
-    sealed in the trace.
+    sealed in the trace. `email` is what the requester's verified token says; it is never stored: the gateway, which has
+    the token, knows it when it releases.
     """
 
     tenant: str
@@ -44,6 +45,11 @@ class Approval:
     state: ApprovalState = "requested"
     decided_at_us: int | None = None
     notified_at_us: int | None = None
+    email: str | None = None
+
+    def asked_under(self, email: str | None) -> "Approval":
+        """Return it with the address in the requester's token."""
+        return replace(self, email=email)
 
     def overdue(self, now_us: int) -> bool:
         """Return whether its time is over and nothing has ended it before."""

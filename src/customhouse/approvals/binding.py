@@ -13,10 +13,11 @@ import msgspec
 from customhouse.domain.digest import Digest, canonical
 
 
-class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What an approval is good for (invariant 7). `versions` are the digests of the five planes by name.
 
     `arguments` is the canonical text of the arguments; `body_digest` covers the client's canonical request.
+    `email` is that of a verified token: whoever asked with it cannot have the call released with a token without.
     """
 
     tenant: str
@@ -31,6 +32,7 @@ class Bound(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     on_behalf_of: str | None
     assertion: str
     body_digest: str
+    email: str | None = None
 
 
 def digest(bound: Bound) -> str:

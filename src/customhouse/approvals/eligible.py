@@ -59,11 +59,13 @@ def named(approval: Approval, charter: Charter | None) -> frozenset[str]:
 def requester(approval: Approval) -> frozenset[str]:
     """Return every name under which whoever asked may be known, folded as `objection` compares them.
 
-    A prefix may have parts (`okta:staff:ola@acme.test`): what stands after each is a name.
+    A prefix may have parts (`okta:staff:ola@acme.test`): what stands after each is a name. So is the address in a
+    verified token, whose subject may be an opaque number; whether its issuer has verified the address is not asked,
+    since a wrong one here only takes an approver away.
     """
     behind = approval.on_behalf_of or ""
     tails = (behind[at + 1 :] for at, letter in enumerate(behind) if letter in _SEPARATORS)
-    return frozenset({_folded(name) for name in (approval.key_created_by, behind, *tails)} - {""})
+    return frozenset({_folded(name) for name in (approval.key_created_by, behind, *tails, approval.email or "")} - {""})
 
 
 def _folded(name: str) -> str:

@@ -94,8 +94,15 @@ def bound(evidence: Evidence, call: ToolCall, arguments: str, reasons: tuple[str
             on_behalf_of=principal.on_behalf_of,
             assertion=principal.assertion,
             body_digest=request,
+            email=email(principal),
         )
     )
+
+
+def email(principal: Principal) -> str | None:
+    """Return the address in the requester's verified token: nobody approves his own call under it."""
+    said = principal.claims.get("email")
+    return said.strip() if isinstance(said, str) else None
 
 
 def ask_people(

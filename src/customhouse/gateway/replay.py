@@ -49,7 +49,7 @@ from customhouse.domain.errors import (
 from customhouse.domain.message import ToolCall
 from customhouse.gateway import stored
 from customhouse.gateway.converse import Ask, Progress
-from customhouse.gateway.held import Kept, body_digest, bound, held_kind, own
+from customhouse.gateway.held import Kept, body_digest, bound, email, held_kind, own
 from customhouse.gateway.in_force import Rechecked
 from customhouse.gateway.judge import Bench, Passed
 from customhouse.gateway.reply import Ending, Reply, response_bytes
@@ -255,10 +255,10 @@ async def _find(desk: Desk, bench: Bench, approval_id: str) -> _Found:
         approval = tables.find(tx, principal.tenant, approval_id)
         if approval is None or not own(principal, approval):
             raise ApprovalUnknown(param=HEADER)
+        approval = approval.asked_under(email(principal))
         refused = standing.refusal(tx, approval, desk.clock.now_us())
         place = Place(principal.tenant, approval.trace_id)
-        (rows,) = ledger_tables.records_of_traces(tx, [place])
-        records = [read_record(row.canonical) for row in rows]
+        records = [read_record(row.canonical) for row in ledger_tables.records_of_traces(tx, [place])[0]]
         payloads = ledger_tables.payloads_of_trace(tx, place.log, place.trace_id)
         return _Found(approval, payloads, _commitments(records), refused, _withdrawn(tx, approval, records))
 
