@@ -59,8 +59,6 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "tool.no_request": "The gateway does not run the tool: the release does not say how it is called over HTTP.",
         "tool.not_pinned": "The gateway does not run the tool: the release does not pin its server's definition.",
         "tool.program_not_pinned": "The gateway does not run the tool: the release does not pin its server's program.",
-        "tool.drifted": "The tool's server defines it otherwise than the release pins it, so it is withheld.",
-        "tool.unseen": "Nobody has seen how the tool's server defines it now, so it is withheld.",
         "route.dialect": "The deployment's provider speaks a dialect that this version does not speak yet.",
         "route.posture": "The deployment's posture is outside the assistant's, or that is outside the organisation's.",
         "route.posture_ended": "The assistant's posture has ended, so nothing of it leaves for a provider outside.",

@@ -13,8 +13,6 @@ from typing import Any, cast
 from customhouse.ledger import fsck_log
 from customhouse.ledger.fsck_tables import Opening
 
-_CALLS = frozenset({"model.called", "tool.started"})
-
 
 def problems(row: Opening, placed: frozenset[str]) -> list[str]:
     """Return what is wrong with a row; `placed` are the ids of the trace's records that have their places."""
@@ -36,7 +34,7 @@ def _row(row: Opening, leaves: list[dict[str, Any]], fields: list[dict[str, obje
         yield "the row does not have its call's number, so nobody would find it"
     open_spans = [said.get("span_id") for leaf, said in zip(leaves, fields, strict=True) if leaf["opens"]]
     kinds = {said["kind"] for leaf, said in zip(leaves, fields, strict=True) if leaf["opens"]}
-    if open_spans != [row.span_id] or not kinds <= _CALLS:
+    if open_spans != [row.span_id] or kinds != {"model.called"}:
         yield "no record says which call is open"
     pieces = [piece for leaf in leaves for piece in leaf["payloads"]]
     ends = [0, *(piece["first"] + piece["size"] for piece in pieces)]
