@@ -42,7 +42,7 @@ Path = tuple[str, ...]
 
 
 class Rule:
-    """One compiled expression. Cost of an evaluation: about 8 µs, and more for large arguments."""
+    """One compiled expression. Cost of an evaluation: part of benchmarks/decision.py; more for large arguments."""
 
     __slots__ = ("_program", "_variables", "_walks", "guarded", "paths", "text")
 
