@@ -32,9 +32,9 @@ run: $(VENV)/.ready-run ## everything embedded: sample manifest, local model, ga
 serve: $(VENV)/.ready-run ## the gateway and the control API alone, over the home in .customhouse
 	@exec $(BIN)/customhouse serve --host $(HOST) --port $(PORT)
 
-test: check $(VENV)/.ready-browser $(VENV)/.ready-conformance ## everything that must pass: static checks, the real model's tests alone, then all the others
-	@$(BIN)/python -m pytest -q -m model
-	@$(BIN)/python -m pytest -q -m "not model" -n 2 --dist worksteal
+test: check $(VENV)/.ready-browser $(VENV)/.ready-conformance ## everything that must pass: static checks, the real model's tests by themselves, then all the others
+	@grep -rl 'mark\.model' tests --include '*.py' | xargs $(BIN)/python -m pytest -q -m model -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -q -m "not model" -n 3 --dist worksteal
 
 check: $(VENV)/.ready-test ## the static part: format, lint, types, import contracts, docstrings
 	@$(BIN)/ruff format --check --quiet .
