@@ -257,6 +257,20 @@ def test_a_share_stays_reserved_when_nobody_knows_whether_the_release_landed(hom
         )
 
 
+def test_a_release_that_is_not_written_in_time_ends_with_its_turn_and_burns_nothing(home: Path, postgres: str) -> None:
+    with waiting(home, database=postgres, ledger_timeout_s=30, turn_timeout_s=2) as desk:
+        body = CHAT.first(tools=TOOLS)
+        approval = approved(desk, CHAT, body)
+        with slow_release(desk.gateway):
+            late = desk.ask(CHAT.path, body, approval)
+        assert (late.status, late.json["error"]["code"]) == (504, "upstream.timeout")
+        assert b"the turn took longer than 2 s" in late.body
+        assert b"issue_refund" not in late.body
+        given = desk.ask(CHAT.path, body, approval)
+        assert given.status == 200, given.body
+        require_once(desk.gateway, approval)
+
+
 @pytest.mark.parametrize("mode", ["closed", "spool", "open"])
 def test_no_call_is_released_while_evidence_cannot_be_written(home: Path, mode: str) -> None:
     with waiting(home, ledger_timeout_s=1) as desk:
