@@ -11,16 +11,24 @@ from hypothesis import strategies as st
 from customhouse.planes.tools.arguments import MAX_ARGUMENTS_BYTES, read_arguments
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+
+
+def _objects(values: st.SearchStrategy[Any], size: int) -> st.SearchStrategy[dict[str, Any]]:
+    """Return objects whose keys differ in more than capitals."""
+    pairs = st.lists(st.tuples(TEXT, values), max_size=size, unique_by=lambda pair: pair[0].casefold())
+    return pairs.map(dict)
+
+
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**53) + 1, 2**53 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | TEXT,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | _objects(inner, 3),
     max_leaves=8,
 )
-OBJECTS = st.dictionaries(TEXT, VALUES, max_size=4)
+OBJECTS = _objects(VALUES, 4)
 
 VALID = [
     ("nothing, as models write no arguments", ""),
