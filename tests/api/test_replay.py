@@ -245,6 +245,39 @@ def test_of_what_is_not_kept_nothing_is_said(home: Path) -> None:
         assert replay(gateway, auditor, PLAIN, counted)["unsaid"] == {"arguments_gone": 1, "turn": 2}
 
 
+def test_of_what_does_not_open_nothing_is_said(home: Path) -> None:
+    with (
+        scripted_upstream(by_model=proposing((NOTE, AMOUNT), (STATUS, ORDER))) as upstream,
+        running(home, documents(upstream.base_url, ("scripted",), tools=PLAIN)) as gateway,
+    ):
+        auditor = person(gateway, "sam@acme.test", "auditor")
+        trace_id = ask(gateway)
+        first = next(each for each in gateway.records(trace_id) if each["kind"] == "tool.proposed")
+        gateway.alter(f"UPDATE payload SET sealed = x'00' WHERE kind = 'arguments:{first['id']}'")  # noqa: S608 - ours
+        found = replay(gateway, auditor, PLAIN, Document(grants={}))
+        assert (found["changed"], found["unsaid"]) == ({"allow -> deny": 1}, {"arguments_altered": 1})
+
+
+@pytest.mark.parametrize(
+    ("sent", "altered"),
+    [([f"t{n}" for n in range(9)], True), (["a" * 64, STATUS], False)],
+    ids=["more that a client redefines than a record names", "a name that a record cuts"],
+)
+def test_names_that_a_record_does_not_spell_out_are_not_guessed(home: Path, sent: list[str], *, altered: bool) -> None:
+    """Of nine tools that a client redefines a record names eight: the ninth would count as one sent unchanged."""
+    text = '{"type":"object","properties":{"n":{"type":"string"}}}' if altered else None
+    grants = {name: Grant(permission="allow", effect="read", parameters=text) for name in sent}
+    policy = Document(grants=grants if altered else {STATUS: grants[STATUS]})
+    with (
+        scripted_upstream(by_model=proposing((sent[-1], {}))) as upstream,
+        running(home, documents(upstream.base_url, ("scripted",), tools=policy)) as gateway,
+    ):
+        auditor = person(gateway, "sam@acme.test", "auditor")
+        ask(gateway, *sent)
+        found = replay(gateway, auditor, policy, Document(grants=grants))
+        assert (found["calls"], found["changed"], found["unsaid"]) == (1, {}, {"offered": 1})
+
+
 def test_more_tools_than_a_record_spells_out_are_not_guessed(home: Path) -> None:
     many = [f"tool_{n:02}" for n in range(40)]
     policy = Document(grants={name: Grant(permission="allow", effect="read") for name in many})

@@ -25,6 +25,7 @@ from customhouse.cli.main import customhouse
 from customhouse.domain.errors import StoreUnavailable
 from customhouse.ledger import tables
 from customhouse.ledger.append import Ledger
+from customhouse.ledger.entry import storable
 from customhouse.ledger.spool import Spool
 from customhouse.ledger.standby import open_standby
 from customhouse.settings import Settings, masked
@@ -124,7 +125,7 @@ def test_chains_go_on_payloads_open_and_calls_end(home: Path, postgres: str) -> 
                 (found,) = await book.control.read(payloads)
                 seen[tenant] = key.open(trace_of(183), found.kind, found.commitment, found.sealed)
             assert seen == {tenant: f"where is {tenant}'s order".encode() for tenant in seen}
-            name = tables.storable(CALL)
+            name = storable(CALL)
             assert await book.control.read(lambda tx: _named(tx, name)) == (trace_of(1),)
             before = await book.verdict("acme")
             assert book.asked("SELECT count(*) FROM open_call WHERE replica = ''") == [(2,)]

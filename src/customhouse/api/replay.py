@@ -15,7 +15,7 @@ from customhouse.access.keys import tenant_shaped
 from customhouse.api.route import ROOT, Call, Route
 from customhouse.audit import recorded
 from customhouse.audit.replay import ReplayedCall, Turn, Versions, replayed
-from customhouse.domain.errors import InvalidRequest
+from customhouse.domain.errors import InvalidRequest, StoreUnavailable
 from customhouse.ledger import trace
 from customhouse.ledger.trace import Trace
 from customhouse.planes.tools.document import Document
@@ -123,14 +123,20 @@ async def _opened(call: Call[ReplayQuestion], found: Trace) -> Turn:
         for step in found.steps
         if step.record.kind == "tool.proposed" and step.record.commitments and "arguments" in step.record.commitments
     }
-    arguments = {
-        each.kind.removeprefix(_ARGUMENTS): key.open(found.trace_id, each.kind, each.commitment, each.sealed).decode(
-            errors="replace"
-        )
-        for each in sealed
-        if named.get(each.kind) == each.commitment
-    }
-    return Turn(found.tenant, found.trace_id, tuple(step.record for step in found.steps), arguments)
+    arguments: dict[str, str] = {}
+    altered: set[str] = set()
+    for each in sealed:
+        if named.get(each.kind) != each.commitment:
+            continue
+        proposed = each.kind.removeprefix(_ARGUMENTS)
+        try:
+            content = key.open(found.trace_id, each.kind, each.commitment, each.sealed)
+        except StoreUnavailable:
+            altered.add(proposed)
+        else:
+            arguments[proposed] = content.decode(errors="replace")
+    records = tuple(step.record for step in found.steps)
+    return Turn(found.tenant, found.trace_id, records, arguments, frozenset(altered))
 
 
 ROUTES: Final[tuple[Route, ...]] = (

@@ -8,7 +8,7 @@ import msgspec
 
 from customhouse.approvals.approval import Answer, Approval, Verdict
 from customhouse.domain.errors import ApprovalUnknown
-from customhouse.ledger.tables import storable
+from customhouse.ledger.entry import storable
 from customhouse.planes.tools.approval import ApprovalState
 from customhouse.planes.tools.document import Effect
 from customhouse.store.database import Row, Transaction

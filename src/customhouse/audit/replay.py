@@ -25,9 +25,10 @@ from customhouse.planes.tools.permit import Batch, permit
 from customhouse.planes.tools.policy import Policy, Tool
 from customhouse.planes.tools.unregistered import reading
 
-Unsaid = Literal["arguments_gone", "claims", "offered", "name", "turn", "record"]
+Unsaid = Literal["arguments_gone", "arguments_altered", "claims", "offered", "name", "turn", "record"]
 UNSAID: Final[Mapping[str, str]] = {
     "arguments_gone": "its arguments are not kept any more",
+    "arguments_altered": "its arguments do not open: somebody altered them",
     "claims": "a rule looks at claims of a verified person, which no record holds",
     "offered": "the record does not hold which tools were offered in the turn",
     "name": "the record holds only the beginning of the tool's name",
@@ -37,6 +38,10 @@ UNSAID: Final[Mapping[str, str]] = {
 """Why nothing can be said of a call."""
 MAX_LISTED: Final = 32
 """Names of tools that a record spells out at most (gateway/evidence.py)."""
+MAX_CHANGED: Final = 8
+"""Of those, names of tools that a client had redefined (likewise)."""
+MAX_SPELT: Final = 64
+"""Characters of a name in such a list (likewise)."""
 MAX_NAME: Final = 128
 """Characters of a name that a record keeps at most (likewise)."""
 
@@ -73,12 +78,16 @@ class ReplayedCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Turn(NamedTuple):
-    """A turn as evidence holds it: whose log, its records in order, and the arguments that are kept, by proposal."""
+    """A turn as evidence holds it: whose log, its records in order, and the arguments that are kept, by proposal.
+
+    `altered` are the proposals whose arguments are there and do not open.
+    """
 
     tenant: str
     trace_id: str
     records: tuple[Record, ...]
     arguments: Mapping[str, str]
+    altered: frozenset[str] = frozenset()
 
 
 class Versions(NamedTuple):
@@ -180,6 +189,8 @@ def _unsaid(turn: Turn, versions: Versions, proposed: Record, about: Facts | Non
     called = _called(turn, proposed)
     if called is None or not _listed(called):
         return "offered"
+    if proposed.id in turn.altered:
+        return "arguments_altered"
     if proposed.id not in turn.arguments:
         return "arguments_gone"
     principal = about.variables["principal"]
@@ -193,10 +204,11 @@ def _called(turn: Turn, proposed: Record) -> Record | None:
 
 
 def _listed(called: Record) -> bool:
-    """Whether a record spells out every tool that was offered, and every one that was withheld."""
-    offered, withheld = _names(called, "offered"), _names(called, "withheld")
+    """Whether a record spells out every tool that was offered, that was withheld, and that a client had redefined."""
+    offered, withheld, changed = (_names(called, each) for each in ("offered", "withheld", "changed"))
     whole = called.tools_offered == (digest(sorted(offered)) if offered else None)
-    return whole and len(withheld) < MAX_LISTED
+    cut = any(len(name) >= MAX_SPELT for name in withheld | changed)
+    return whole and not cut and len(withheld) < MAX_LISTED and len(changed) < MAX_CHANGED
 
 
 def _offered(policy: Policy, turn: Turn, proposed: Record, workflow: str) -> frozenset[str]:

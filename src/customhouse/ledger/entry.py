@@ -28,3 +28,11 @@ class Leaf:
 
     entry: Entry
     canonical: bytes
+
+
+def storable(name: str) -> str:
+    """Return an id, which a model may have chosen, as every store takes it: PostgreSQL's text holds no NUL.
+
+    One that is refused would take the records of every other tenant in the same commit with it.
+    """
+    return name.replace("\x00", "\ufffd")

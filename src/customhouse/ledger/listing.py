@@ -12,6 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 from customhouse.ledger import tables, trace
+from customhouse.ledger.entry import storable
 from customhouse.ledger.record import ORGANIZATION, Record
 from customhouse.ledger.tables import Place
 from customhouse.ledger.trace import Trace
@@ -42,7 +43,7 @@ class TraceList(msgspec.Struct, frozen=True, kw_only=True):
 
 def newest(tx: Transaction, by: By, name: str, tenant: str | None) -> TraceList:
     """Return the newest traces, 20 at most. Cost: one look-up for each log, one for each trace that it leads to."""
-    name = tables.storable(name)
+    name = storable(name)
     logs = [tenant] if tenant is not None else tables.logs(tx)
     found = tables.traces_named(tx, logs, name[: trace.MAX_NAME])
     places = sorted(found, key=lambda place: (place.trace_id, place.log), reverse=True)

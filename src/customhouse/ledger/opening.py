@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from customhouse.ledger import record
-from customhouse.ledger.entry import Entry, Leaf
+from customhouse.ledger.entry import Entry, Leaf, storable
 from customhouse.vault.seal import Sealed
 
 _MASK: Final = (1 << 63) - 1
@@ -77,7 +77,8 @@ def kept(span_id: str, leaves: Sequence[Leaf]) -> Opening:
             sealed.append(payload.content)
             first += len(payload.content)
         written = leaf.canonical.decode()
-        rows.append(_Leaf(entry.record.id, entry.record.kind, written, entry.opens, tuple(payloads), entry.references))
+        names = tuple(storable(name) for name in entry.references)
+        rows.append(_Leaf(entry.record.id, entry.record.kind, written, entry.opens, tuple(payloads), names))
     begins = leaves[0].entry.record
     return Opening(begins.tenant, begins.trace_id, span_id, _encode(rows).decode(), b"".join(sealed))
 

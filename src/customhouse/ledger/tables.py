@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, cast
 
 from customhouse.ledger.chain import Link
-from customhouse.ledger.entry import Leaf
+from customhouse.ledger.entry import Leaf, storable
 from customhouse.ledger.opening import Opening, number
 from customhouse.store.database import Row, Transaction, Value
 
@@ -177,14 +177,6 @@ def take_openings(tx: Transaction, spans: frozenset[str] | None) -> list[tuple[O
         tx.act_for(each.tenant)
         take_opening(tx, each.tenant, each.span_id)
     return found
-
-
-def storable(name: str) -> str:
-    """Return an id, which a model may have chosen, as every store takes it: PostgreSQL's text holds no NUL.
-
-    One that is refused would take the records of every other tenant in the same commit with it.
-    """
-    return name.replace("\x00", "\ufffd")
 
 
 def logs(tx: Transaction) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from customhouse.ledger import chain, partition, record, tables
+from customhouse.ledger.entry import storable
 from customhouse.ledger.record import ORGANIZATION, Record
 from customhouse.ledger.tables import Place
 from customhouse.store.database import Transaction
@@ -61,7 +62,7 @@ def find(tx: Transaction, name: str, tenant: str | None) -> tuple[tuple[str, str
     Of turns, one that has a record of this id (a decision) outranks those that only name it.
     Cost: two indexed look-ups for each log, and for an id of ours one more for each trace; three round trips in all.
     """
-    name = tables.storable(name)
+    name = storable(name)
     response = _RESPONSE.fullmatch(name)
     trace_id = "-".join(response.groups()) if response else name
     logs = [tenant] if tenant is not None else list(tables.logs(tx))
