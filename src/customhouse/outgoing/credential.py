@@ -32,6 +32,8 @@ FILE_STANDS_S: Final = 60.0
 """A file that is gone or half written counts as it was for this long: an editor is not atomic, a revocation is."""
 COMMAND_S: Final = 10.0
 """A token endpoint answers in one or two seconds; a turn that waits for its first token waits no longer than this."""
+END_S: Final = 2.0
+"""For a killed command to be gone, with what it had printed."""
 MAX_OUTPUT_BYTES: Final = 64 * 1024
 RENEW_AT: Final = 0.8
 """The share of a token's life after which it is renewed: an hour's token has twelve minutes for renewals that fail."""
@@ -260,10 +262,22 @@ class UpstreamCredentials:
             # Itself and whatever it has started: nothing of it outlives the look-up.
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _ended(process)
         if status != 0:
             raise ValueError(f"it ended with status {status}")
         return output
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    """Wait for the end of a killed program; not for whoever left its group and still holds its output.
+
+    What it printed beyond the bound is read and dropped: with that in the pipe, asyncio never hears of the end.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(END_S):
+            while process.stdout is not None and await process.stdout.read(MAX_OUTPUT_BYTES):
+                pass
+            await process.wait()
 
 
 async def _bounded(process: asyncio.subprocess.Process) -> bytes:

@@ -226,9 +226,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     # Its children may have outlived it.
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
-    # A pipe closes when it has been read to its end; who left the group and holds it is not waited for.
+    # A pipe closes when it has been read to its end, and only then is the child's end heard of; who left the group and
+    # holds it is not waited for.
     with suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_S):
             while process.stdout is not None and await process.stdout.read(_CHUNK):
                 pass
+            await process.wait()
