@@ -34,9 +34,6 @@ def server() -> Generator[str]:
     data = Path(tempfile.mkdtemp(prefix="customhouse-pg-", dir="/tmp"))
     try:
         with embedded(data) as url:
-            # Nobody takes this server's power away: tests kill processes, and what those wrote the machine still has.
-            execute(url, "ALTER SYSTEM SET fsync = off")
-            execute(url, "SELECT pg_reload_conf()")
             yield url
     finally:
         shutil.rmtree(data, ignore_errors=True)

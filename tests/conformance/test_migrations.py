@@ -45,6 +45,7 @@ LANDED: Final[dict[tuple[StoreName, int], str]] = {
     ("postgres", 5): "d28be517f17751f61eb398ee227875a437525b66af470903a63cb3be5842d037",
     ("postgres", 6): "2f3e4903ea46f00087a60674ecc4bf9d9f6a9c14d25264ab6aeac420131b3930",
     ("postgres", 7): "9abfbd816dea53d95929deb06a02785e885c47b535bc0ee69f472298b0661315",
+    ("postgres", 8): "95934d869f09bf7cc464624b0029fa149378f0a2b8db1cae10171fdfeb26f3cc",
 }
 """Steps that installations have applied: a file that differs by one byte refuses every one of them."""
 

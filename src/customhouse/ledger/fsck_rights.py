@@ -86,12 +86,13 @@ ALL_ROWS: Final[Mapping[str, str]] = {
 """Tables of which a role sees the rows of every tenant."""
 _OWN: Final = "(tenant_id = ( SELECT acting_tenant() AS acting_tenant))"
 _OPEN: Final = "(state = ANY (ARRAY['requested'::text, 'approved'::text]))"
+_ENDED: Final = "'consumed'::text, 'expired'::text, 'revoked'::text"
 NARROWED: Final = frozenset(
     {
         Policy("approval", name, f"customhouse_{role}", command, using, check, restrictive=True)
         for name, role, command, using, check in (
             ("asks", "gateway", "INSERT", "", "(state = 'requested'::text)"),
-            ("ends", "gateway", "UPDATE", _OPEN, "(state = ANY (ARRAY['consumed'::text, 'expired'::text]))"),
+            ("ends", "gateway", "UPDATE", _OPEN, f"(state = ANY (ARRAY[{_ENDED}]))"),
             ("expires", "sequencer", "UPDATE", _OPEN, "(state = ANY (ARRAY['requested'::text, 'expired'::text]))"),
         )
     }
