@@ -108,7 +108,7 @@ async def _note(call: Call[ReplayQuestion], turns: tuple[Trace, ...]) -> None:
             tenant=tenant,
         )
         for tenant, group in groupby(sorted(turns, key=lambda each: each.tenant), key=lambda each: each.tenant)
-        for own in [sorted(group, key=lambda each: each.trace_id, reverse=True)]
+        for own in [list(group)]  # newest first, as they came
     ]
     if entries:
         await ledger.append(entries)

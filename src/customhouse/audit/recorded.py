@@ -30,7 +30,7 @@ async def newest(database: Readable, assistant: str, environment: str, calls: in
     Raises StoreUnavailable. Cost: for each log one look at its index for each PAGE records until enough are found.
     """
     logs = (tenant,) if tenant is not None else await database.read(ledger.logs)
-    found: list[Trace] = []
+    found: list[tuple[Trace, int]] = []
     whole = True
     for log in logs:
         if log == ORGANIZATION:
@@ -42,18 +42,18 @@ async def newest(database: Readable, assistant: str, environment: str, calls: in
                 break
             if _about(each) != (assistant, environment):
                 continue
-            found.append(each)
-            count += proposals(step.record for step in each.steps)
+            found.append((each, proposals(step.record for step in each.steps)))
+            count += found[-1][1]
             if count >= calls:
                 break
-    found.sort(key=lambda each: each.trace_id, reverse=True)
+    found.sort(key=lambda each: each[0].trace_id, reverse=True)
     kept: list[Trace] = []
     count = 0
-    for each in found:
+    for each, proposed in found:
         if count >= calls:
             break
         kept.append(each)
-        count += proposals(step.record for step in each.steps)
+        count += proposed
     return Recorded(tuple(kept), whole or count >= calls)
 
 

@@ -19,6 +19,7 @@ from customhouse.domain.digest import digest
 from customhouse.domain.label import classification
 from customhouse.domain.message import ToolCall
 from customhouse.domain.principal import Principal
+from customhouse.gateway.evidence import MAX_CHANGED, MAX_LISTED, MAX_NAME
 from customhouse.ledger.record import Record
 from customhouse.planes.tools.facts import PRINCIPAL_FIELDS, Facts, facts
 from customhouse.planes.tools.permit import Batch, permit
@@ -36,14 +37,8 @@ UNSAID: Final[Mapping[str, str]] = {
     "record": "a record of its turn is not there, or of another form",
 }
 """Why nothing can be said of a call."""
-MAX_LISTED: Final = 32
-"""Names of tools that a record spells out at most (gateway/evidence.py)."""
-MAX_CHANGED: Final = 8
-"""Of those, names of tools that a client had redefined (likewise)."""
 MAX_SPELT: Final = 64
-"""Characters of a name in such a list (likewise)."""
-MAX_NAME: Final = 128
-"""Characters of a name that a record keeps at most (likewise)."""
+"""Characters of a name in a record's list of tools (gateway/evidence.py)."""
 
 
 class Ruling(msgspec.Struct, frozen=True, kw_only=True):

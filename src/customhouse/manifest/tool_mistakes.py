@@ -11,9 +11,9 @@ from customhouse.manifest.tool import Http, Tool, ToolServer
 from customhouse.manifest.tool_schema import schema_hint, schema_problem
 from customhouse.manifest.words import secret_name
 from customhouse.outgoing.reference import Reference, refusal
+from customhouse.planes.tools.plain_call import PLACEHOLDER
 from customhouse.planes.tools.signed import is_ours
 
-PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _ARGUMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _SCHEMA: Final = "a JSON Schema of type object that refers to nothing outside itself"
 

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlsplit
 from customhouse.planes.tools.document import HttpCall, HttpMethod
 
 MAX_KEY_CHARACTERS: Final = 255
-_PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
+PLACEHOLDER: Final = re.compile(r"\{([^{}]*)\}")
 _UNSAFE: Final = re.compile(r"[/\\%\x00-\x1f\x7f]")
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -38,7 +38,7 @@ def plain_call(url: str, how: HttpCall, arguments: Mapping[str, object]) -> Plai
     """Return the request of a call. Raises ValueError where an argument cannot stand in its place."""
     if urlsplit(url).query or urlsplit(url).fragment:
         raise ValueError("the server's address has a query")
-    named = set(_PLACEHOLDER.findall(how.path))
+    named = set(PLACEHOLDER.findall(how.path))
     path = "/".join(_segment(each, arguments) for each in how.path.split("/"))
     rest = [name for name in arguments if name not in named and name not in how.query]
     in_query = [*how.query, *(rest if how.body is None and how.method == "GET" else ())]
@@ -59,9 +59,9 @@ def idempotency(key: object) -> str:
 
 
 def _segment(template: str, arguments: Mapping[str, object]) -> str:
-    if _PLACEHOLDER.search(template) is None:
+    if PLACEHOLDER.search(template) is None:
         return template
-    made = _PLACEHOLDER.sub(lambda found: _in_path(found[1], arguments), template)
+    made = PLACEHOLDER.sub(lambda found: _in_path(found[1], arguments), template)
     if made == "." or made.startswith(".."):
         raise ValueError("an argument would lead to another path")
     return made
